@@ -1,0 +1,79 @@
+"""What a mask is: an integer map of object ids, and how it comes from a file. Unclear files are refused, not guessed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shibori.errors import InputError
+
+VOID = 255
+"""In a uint8 ids map: a pixel that belongs to no object and to no background, left out of scores."""
+
+
+@dataclass(frozen=True)
+class ObjectStatus:
+    """What a system knows of one object in one frame."""
+
+    object_id: int
+    confidence: float
+    """In [0, 1]."""
+    state: Literal["tracked", "lost", "absent"]
+
+
+@dataclass(frozen=True, eq=False)
+class FrameMasks:
+    """The masks of one frame."""
+
+    index: int
+    ids: NDArray[Any]
+    """(H, W) uint8 object ids, 0 background; uint16 where an id is above 254."""
+    statuses: tuple[ObjectStatus, ...] = ()
+    probs: NDArray[np.floating[Any]] | None = None
+    """(N + 1, H, W) float in [0, 1], row 0 background, then ``statuses`` order; None where not asked for."""
+
+
+def read_ids(path: str | Path, *, keep_void: bool = False) -> NDArray[Any]:
+    """Object ids of a mask file, (H, W) uint8, or uint16 where an id is above 254."""
+    raise NotImplementedError
+
+
+def require_objects(ids: NDArray[Any], what: str) -> None:
+    """InputError where a mask that must show an object shows none. ``what`` names it in the sentence."""
+    if not object_ids(ids):
+        raise InputError(f"{what} shows no object: every pixel is background; mark at least one object in it")
+
+
+def check_size(ids: NDArray[Any], size_hw: tuple[int, int], what: str) -> None:
+    """InputError where a mask has another size than its clip. ``what`` names it in the sentence."""
+    if ids.shape != tuple(size_hw):
+        raise InputError(
+            f"{what} is {ids.shape[1]}x{ids.shape[0]} pixels, but the clip is {size_hw[1]}x{size_hw[0]} (width x "
+            "height, upright): export the mask at the clip's size"
+        )
+
+
+def object_ids(ids: NDArray[Any]) -> list[int]:
+    """The ids present in an (H, W) map, ascending, without background and (uint8) void."""
+    present = np.flatnonzero(np.bincount(ids.ravel())).tolist()
+    return [i for i in present if i != 0 and not (ids.dtype == np.uint8 and i == VOID)]
+
+
+def ids_to_masks(ids: NDArray[Any]) -> dict[int, NDArray[np.bool_]]:
+    """Object id -> (H, W) bool, for every id present but background and (uint8) void."""
+    return {object_id: ids == object_id for object_id in object_ids(ids)}
+
+
+def masks_to_ids(masks: Mapping[int, NDArray[np.bool_]], size_hw: tuple[int, int]) -> NDArray[Any]:
+    """(H, W) ids map, uint8, or uint16 where an id is above 254. Where masks overlap the later one wins."""
+    if any(not 0 < object_id <= 65535 for object_id in masks):
+        raise ValueError(f"object ids must be 1..65535, got {sorted(masks)}")
+    ids = np.zeros(size_hw, np.uint16 if max(masks, default=0) >= VOID else np.uint8)
+    for object_id, mask in masks.items():
+        ids[mask] = object_id
+    return ids
