@@ -1,0 +1,241 @@
+"""A clip, reference masks at some of its frames and a propagator: the masks of every frame, streamed in order.
+
+Knows no system: anything that implements ``Propagator`` will do. One forward run segments each object from its first
+reference on; ``both_ways`` adds one backward run for the frames before it, whose masks wait on disk, packed, until
+the forward run comes to their frame. So memory does not grow with the number of frames, in either case.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import zlib
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
+from typing import IO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shibori.errors import InputError
+from shibori.interfaces import Propagator
+from shibori.media.clip import Clip, Frame
+from shibori.media.mask import FrameMasks, ObjectStatus, check_size, ids_to_masks, object_ids, require_objects
+
+
+def segment_clip(
+    clip: Clip,
+    references: Mapping[int, NDArray[np.integer]],
+    propagator: Propagator,
+    *,
+    start: int = 0,
+    stop: int | None = None,
+    every: int = 1,
+    both_ways: bool = False,
+) -> Iterator[FrameMasks]:
+    """Segment the frames ``start``, ``start + every``, ... before ``stop``, in frame order, one at a time.
+
+    Args:
+        clip: where the frames come from.
+        references: frame index -> (H, W) ids map, true of that frame. The first map that holds an object starts it;
+            a later one corrects it. A map says nothing about objects it does not hold. A frame with a map is
+            segmented and yielded even where it is off the stride.
+        propagator: the system that carries masks from frame to frame.
+        start: index of the first frame.
+        stop: one past the last frame; None: the clip's end.
+        every: step between frames.
+        both_ways: also segment the frames before an object's first reference, backward from it. Where a forward and
+            a backward mask overlap, the forward one (whose reference is in the past) keeps the pixels.
+
+    Yields:
+        FrameMasks whose ``index`` is the clip's frame index, with a status for every object of ``references``: one
+        that has not started yet is "absent". ``probs`` is None where a backward run had a part in the masks.
+
+    Raises:
+        InputError: at the call, if a reference is outside the clip or the range, has another size or no object.
+    """
+    frames = segment_frames(clip, references, propagator, start=start, stop=stop, every=every, both_ways=both_ways)
+    return (masks for _, masks in frames)
+
+
+def segment_frames(
+    clip: Clip,
+    references: Mapping[int, NDArray[np.integer]],
+    propagator: Propagator,
+    *,
+    start: int = 0,
+    stop: int | None = None,
+    every: int = 1,
+    both_ways: bool = False,
+) -> Iterator[tuple[Frame, FrameMasks]]:
+    """``segment_clip``, and beside each frame's masks the frame itself, decoded once: what a writer needs."""
+    stop = clip.num_frames if stop is None else min(stop, clip.num_frames)
+    _check_range(clip, start, stop, every)
+    _check_references(clip, references, start, stop)
+    plan = Plan(references, start, stop, every)
+    return _merged(clip, plan, propagator) if both_ways else _forward(clip, plan, propagator)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Which frames are due, and what is known about them."""
+
+    references: Mapping[int, NDArray[np.integer]]
+    """Frame index -> (H, W) ids map."""
+    start: int
+    stop: int
+    """One past the last frame."""
+    every: int = 1
+
+    @cached_property
+    def first_frames(self) -> dict[int, int]:
+        """object_id -> index of its first reference, by rising object_id."""
+        first: dict[int, int] = {}
+        for index in sorted(self.references):
+            for object_id in object_ids(self.references[index]):
+                first.setdefault(object_id, index)
+        return dict(sorted(first.items()))
+
+    @property
+    def num_frames(self) -> int:
+        """How many frames a forward run yields."""
+        off_stride = sum(1 for index in self.references if (index - self.start) % self.every)
+        return len(range(self.start, self.stop, self.every)) + off_stride
+
+    def is_due(self, index: int) -> bool:
+        """Whether a frame of the range is to be segmented."""
+        return (index - self.start) % self.every == 0 or index in self.references
+
+    def masks_at(self, index: int) -> dict[int, NDArray[np.bool_]] | None:
+        """object_id -> (H, W) bool, or None for a frame without reference."""
+        return ids_to_masks(self.references[index]) if index in self.references else None
+
+
+def _check_range(clip: Clip, start: int, stop: int, every: int) -> None:
+    if every < 1:
+        raise InputError(f"The step between frames must be at least 1, but it is {every}.")
+    if not 0 <= start < stop:
+        raise InputError(
+            f"No frames to segment: the range starts at {start} and ends before {stop}, but {clip.name} has "
+            f"{clip.num_frames} frames, numbered 0 to {clip.num_frames - 1}."
+        )
+
+
+def _check_references(clip: Clip, references: Mapping[int, NDArray[np.integer]], start: int, stop: int) -> None:
+    if not references:
+        raise InputError("There is no mask to start from: give at least one frame's mask.")
+    for index, ids in references.items():
+        if not 0 <= index < clip.num_frames:
+            raise InputError(
+                f"A mask is given for frame {index}, but {clip.name} has {clip.num_frames} frames, numbered 0 to "
+                f"{clip.num_frames - 1}."
+            )
+        if not start <= index < stop:
+            raise InputError(
+                f"A mask is given for frame {index}, outside the range to segment ({start} to {stop - 1}): widen the "
+                "range or move the mask."
+            )
+        check_size(ids, clip.size_hw, f"The mask for frame {index}")
+        require_objects(ids, f"The mask for frame {index}")
+
+
+def _due_frames(clip: Clip, plan: Plan) -> Iterator[Frame]:
+    """The frames on the stride as one stream, with those off it that have a reference fetched in between."""
+    off_stride = sorted(index for index in plan.references if (index - plan.start) % plan.every)
+    for frame in clip.frames(plan.start, plan.stop, plan.every):
+        while off_stride and off_stride[0] < frame.index:
+            yield clip.frame(off_stride.pop(0))
+        yield frame
+    if clip.shortfall is None:
+        yield from map(clip.frame, off_stride)
+
+
+def _forward(clip: Clip, plan: Plan, propagator: Propagator) -> Iterator[tuple[Frame, FrameMasks]]:
+    propagation = propagator.begin(clip.size_hw)
+    first_index = min(plan.references)
+    for frame in _due_frames(clip, plan):
+        if frame.index < first_index:
+            masks = FrameMasks(frame.index, np.zeros(clip.size_hw, np.uint8), (), None)
+        else:
+            masks = propagation.step(frame.image, plan.masks_at(frame.index))
+        yield frame, replace(masks, index=frame.index, statuses=_complete(masks.statuses, plan))
+
+
+def _complete(statuses: tuple[ObjectStatus, ...], plan: Plan) -> tuple[ObjectStatus, ...]:
+    """One status for every object of the plan, by rising object_id."""
+    known = {status.object_id: status for status in statuses}
+    return tuple(known.get(object_id) or ObjectStatus(object_id, 0.0, "absent") for object_id in plan.first_frames)
+
+
+def _merged(clip: Clip, plan: Plan, propagator: Propagator) -> Iterator[tuple[Frame, FrameMasks]]:
+    with ExitStack() as stack:
+        spool = Spool(stack.enter_context(tempfile.TemporaryFile()))
+        _run_backward(clip, plan, propagator, spool)
+        for frame, masks in _forward(clip, plan, propagator):
+            earlier = spool.get(frame.index)
+            yield frame, masks if earlier is None else _merge(masks, earlier)
+
+
+def _run_backward(clip: Clip, plan: Plan, propagator: Propagator, spool: Spool) -> None:
+    """Fill the spool with every object's masks at the frames before its first reference."""
+    last = max(plan.first_frames.values())
+    if last == plan.start:
+        return
+    propagation = propagator.begin(clip.size_hw)
+    for frame in clip.backward(last, plan.start - 1):
+        if not plan.is_due(frame.index):
+            continue
+        # All objects of the reference take part, those too that the forward run already follows here: an object
+        # that is known is not mistaken for another. Only the masks of later ones are kept.
+        masks = propagation.step(frame.image, plan.masks_at(frame.index))
+        later = {object_id for object_id, first in plan.first_frames.items() if first > frame.index}
+        if later:
+            spool.put(_only(replace(masks, index=frame.index), later))
+
+
+def _only(masks: FrameMasks, object_ids: set[int]) -> FrameMasks:
+    kept = np.isin(masks.ids, sorted(object_ids))
+    statuses = tuple(status for status in masks.statuses if status.object_id in object_ids)
+    return replace(masks, ids=np.where(kept, masks.ids, 0).astype(masks.ids.dtype), statuses=statuses, probs=None)
+
+
+def _merge(forward: FrameMasks, backward: FrameMasks) -> FrameMasks:
+    ids = np.where(forward.ids == 0, backward.ids, forward.ids)
+    earlier = {status.object_id: status for status in backward.statuses}
+    statuses = tuple(earlier.get(status.object_id, status) for status in forward.statuses)
+    return replace(forward, ids=ids, statuses=statuses, probs=None)
+
+
+@dataclass
+class Spool:
+    """Masks of frames, packed one after the other in an open file and found again by frame index."""
+
+    file: IO[bytes]
+    spans: dict[int, tuple[int, int, int]] = field(default_factory=dict)
+    """Frame index -> (offset, length of the packed ids, length of the statuses)."""
+
+    def put(self, masks: FrameMasks) -> None:
+        """Keep the ids and statuses of a frame; ``probs`` are dropped."""
+        ids = zlib.compress(masks.ids.tobytes(), level=1)
+        header = {
+            "dtype": masks.ids.dtype.str,
+            "shape": masks.ids.shape,
+            "statuses": [asdict(status) for status in masks.statuses],
+        }
+        statuses = json.dumps(header).encode()
+        self.spans[masks.index] = (self.file.seek(0, 2), len(ids), len(statuses))
+        self.file.write(ids)
+        self.file.write(statuses)
+
+    def get(self, index: int) -> FrameMasks | None:
+        """What was put for a frame, or None."""
+        if index not in self.spans:
+            return None
+        offset, ids_length, header_length = self.spans[index]
+        self.file.seek(offset)
+        packed = zlib.decompress(self.file.read(ids_length))
+        header = json.loads(self.file.read(header_length))
+        ids = np.frombuffer(packed, header["dtype"]).reshape(header["shape"])
+        return FrameMasks(index, ids, tuple(ObjectStatus(**status) for status in header["statuses"]), None)

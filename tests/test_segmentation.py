@@ -1,0 +1,194 @@
+"""Streaming, references at any frame, both ways: with a propagator that only shifts masks, so all is known."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from shibori.errors import InputError
+from shibori.interfaces import Propagation, Propagator
+from shibori.media.clip import Clip, Frame
+from shibori.media.mask import FrameMasks, ObjectStatus, masks_to_ids
+from shibori.segmentation import Plan, Spool, segment_clip, segment_frames
+
+SIZE_HW = (8, 40)
+
+
+class ClockClip(Clip):
+    """Every pixel of frame t is t."""
+
+    def __init__(self, num_frames: int = 20, decodable: int | None = None) -> None:
+        self.name, self.path, self.size_hw = "clock", Path("clock"), SIZE_HW
+        self.num_frames, self.frame_rate, self.time_base = num_frames, Fraction(25), Fraction(1, 25)
+        self.decodable = num_frames if decodable is None else decodable
+        self.decoded: list[int] = []
+
+    @property
+    def shortfall(self) -> str | None:
+        return None if self.decodable == self.num_frames else "the file ends early"
+
+    def frame(self, index: int) -> Frame:
+        self.decoded.append(index)
+        return Frame(index, Fraction(index, 25), np.full((*self.size_hw, 3), index, np.uint8))
+
+    def frames(self, start: int = 0, stop: int | None = None, step: int = 1) -> Iterator[Frame]:
+        stop = self.num_frames if stop is None else stop
+        yield from map(self.frame, range(start, min(stop, self.decodable), step))
+
+    def backward(self, start: int, stop: int = -1) -> Iterator[Frame]:
+        yield from map(self.frame, range(start, stop, -1))
+
+
+class Shifting(Propagation):
+    """Moves every mask by one column for each frame of difference, read from the pixels."""
+
+    def __init__(self) -> None:
+        self.known: dict[int, tuple[int, np.ndarray]] = {}
+        self.steps = 0
+
+    def step(self, image, references: Mapping[int, np.ndarray] | None = None) -> FrameMasks:
+        clock = int(image[0, 0, 0])
+        for object_id, mask in (references or {}).items():
+            self.known[object_id] = (clock, mask)
+        masks = {o: np.roll(mask, clock - then, axis=1) for o, (then, mask) in sorted(self.known.items())}
+        statuses = tuple(ObjectStatus(o, 0.9, "tracked") for o in masks)
+        self.steps += 1
+        return FrameMasks(self.steps - 1, masks_to_ids(masks, SIZE_HW), statuses, None)
+
+
+class Shifter(Propagator):
+    def __init__(self) -> None:
+        self.runs: list[Shifting] = []
+
+    def begin(self, size_hw: tuple[int, int]) -> Propagation:
+        self.runs.append(Shifting())
+        return self.runs[-1]
+
+
+def box(left: int, object_id: int = 1, top: int = 0) -> np.ndarray:
+    ids = np.zeros(SIZE_HW, np.uint8)
+    ids[top : top + 3, left : left + 4] = object_id
+    return ids
+
+
+def left_of(ids: np.ndarray, object_id: int) -> int | None:
+    columns = np.flatnonzero((ids == object_id).any(axis=0))
+    return int(columns[0]) if columns.size else None
+
+
+def test_frames_come_in_order_one_at_a_time():
+    clip = ClockClip()
+    stream = segment_clip(clip, {0: box(2)}, Shifter())
+    assert next(stream).index == 0
+    assert clip.decoded == [0]
+    assert [(masks.index, left_of(masks.ids, 1)) for masks in stream] == [(t, 2 + t) for t in range(1, 20)]
+
+
+def test_range_and_stride_and_reference_off_the_stride():
+    clip = ClockClip()
+    found = list(segment_clip(clip, {4: box(6), 7: box(9, 2, top=4)}, Shifter(), start=2, stop=12, every=2))
+    assert [masks.index for masks in found] == [2, 4, 6, 7, 8, 10]
+    assert Plan({4: box(6), 7: box(9)}, 2, 12, 2).num_frames == 6
+    assert [left_of(masks.ids, 2) for masks in found] == [None, None, None, 9, 10, 12]
+
+
+def test_objects_that_start_later_are_absent_before():
+    found = list(segment_clip(ClockClip(6), {1: box(1), 3: box(9, 7, top=4)}, Shifter()))
+    states = [{s.object_id: s.state for s in masks.statuses} for masks in found]
+    assert states[0] == {1: "absent", 7: "absent"}
+    assert states[2] == {1: "tracked", 7: "absent"}
+    assert states[5] == {1: "tracked", 7: "tracked"}
+    assert not found[0].ids.any()
+
+
+def test_corrected_mask_moves_one_object_and_leaves_the_other():
+    first = box(1) + box(1, 2, top=4)
+    found = list(segment_clip(ClockClip(10), {0: first, 5: box(20)}, Shifter()))
+    assert left_of(found[9].ids, 1) == 24
+    assert left_of(found[9].ids, 2) == 10
+
+
+def test_both_ways_fills_the_frames_before_the_first_reference():
+    references = {10: box(15), 14: box(20, 2, top=4)}
+    found = list(segment_clip(ClockClip(), references, Shifter(), both_ways=True))
+    assert [masks.index for masks in found] == list(range(20))
+    assert [left_of(masks.ids, 1) for masks in found] == [5 + t for t in range(20)]
+    assert [left_of(masks.ids, 2) for masks in found] == [6 + t for t in range(20)]
+    assert all(s.state == "tracked" for masks in found for s in masks.statuses)
+
+
+def test_both_ways_keeps_forward_pixels_where_the_two_overlap():
+    references = {0: box(0), 10: box(10, 2, top=1)}
+    found = list(segment_clip(ClockClip(), references, Shifter(), both_ways=True))
+    assert (found[4].ids == 1).sum() == 12
+    assert (found[4].ids == 2).sum() == 4
+
+
+def test_both_ways_costs_nothing_where_all_start_at_the_beginning():
+    propagator = Shifter()
+    list(segment_clip(ClockClip(5), {0: box(0), 3: box(9)}, propagator, both_ways=True))
+    assert len(propagator.runs) == 1
+
+
+def test_both_ways_keeps_the_stride():
+    propagator = Shifter()
+    references = {11: box(11)}
+    found = list(segment_clip(ClockClip(), references, propagator, every=5, both_ways=True))
+    assert [masks.index for masks in found] == [0, 5, 10, 11, 15]
+    assert [left_of(masks.ids, 1) for masks in found] == [0, 5, 10, 11, 15]
+    assert propagator.runs[0].steps == 4
+
+
+def test_pushing_frames_gives_the_same_masks():
+    clip, references = ClockClip(), {0: box(2)}
+    propagation = Shifter().begin(SIZE_HW)
+    pushed = [propagation.step(f.image, {1: box(2) == 1} if f.index == 0 else None).ids for f in clip.frames()]
+    for ids, masks in zip(pushed, segment_clip(clip, references, Shifter()), strict=True):
+        np.testing.assert_array_equal(ids, masks.ids)
+
+
+def test_truncated_clip_gives_what_decodes():
+    clip = ClockClip(20, decodable=7)
+    frames = list(segment_frames(clip, {0: box(2), 15: box(3)}, Shifter(), every=2))
+    assert [frame.index for frame, _ in frames] == [0, 2, 4, 6]
+
+
+def test_ids_above_254_stay_whole():
+    ids = box(3).astype(np.uint16) * 1000
+    spool_ids = [m.ids for m in segment_clip(ClockClip(6), {3: ids}, Shifter(), both_ways=True)]
+    assert all(left_of(ids, 1000) == t for t, ids in enumerate(spool_ids))
+
+
+def test_spool_gives_back_what_was_put(tmp_path):
+    masks = FrameMasks(5, box(3), (ObjectStatus(1, 0.25, "lost"),), None)
+    with (tmp_path / "spool").open("w+b") as file:
+        spool = Spool(file)
+        spool.put(masks)
+        spool.put(FrameMasks(4, box(9), (), None))
+        back = spool.get(5)
+        assert spool.get(6) is None
+    np.testing.assert_array_equal(back.ids, masks.ids)
+    assert back.statuses == masks.statuses
+
+
+@pytest.mark.parametrize(
+    ("references", "options", "expected"),
+    [
+        ({}, {}, "no mask to start from"),
+        ({20: box(1)}, {}, "frame 20, but clock has 20 frames"),
+        ({-1: box(1)}, {}, "frame -1"),
+        ({3: box(1)}, {"start": 5}, "outside the range"),
+        ({0: np.zeros((4, 4), np.uint8)}, {}, "4x4 pixels, but the clip is 40x8"),
+        ({0: np.zeros(SIZE_HW, np.uint8)}, {}, "shows no object"),
+        ({0: box(1)}, {"every": 0}, "at least 1"),
+        ({0: box(1)}, {"start": 25}, "starts at 25"),
+        ({0: box(1)}, {"start": 4, "stop": 4}, "starts at 4"),
+    ],
+)
+def test_wrong_input_is_named_at_once(references, options, expected):
+    with pytest.raises(InputError, match=expected):
+        segment_clip(ClockClip(), references, Shifter(), **options)
