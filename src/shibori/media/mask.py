@@ -1,19 +1,29 @@
-"""What a mask is: an integer map of object ids, and how it comes from a file. Unclear files are refused, not guessed."""
+"""What a mask is: an integer map of object ids. How one comes from a file is in ``mask_file``."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from shibori.errors import InputError
+from shibori.media.mask_file import VOID, read_ids, rgb_to_ids
 
-VOID = 255
-"""In a uint8 ids map: a pixel that belongs to no object and to no background, left out of scores."""
+__all__ = [
+    "VOID",
+    "FrameMasks",
+    "ObjectStatus",
+    "check_size",
+    "ids_to_masks",
+    "masks_to_ids",
+    "object_ids",
+    "read_ids",
+    "require_objects",
+    "rgb_to_ids",
+]
 
 
 @dataclass(frozen=True)
@@ -36,11 +46,6 @@ class FrameMasks:
     statuses: tuple[ObjectStatus, ...] = ()
     probs: NDArray[np.floating[Any]] | None = None
     """(N + 1, H, W) float in [0, 1], row 0 background, then ``statuses`` order; None where not asked for."""
-
-
-def read_ids(path: str | Path, *, keep_void: bool = False) -> NDArray[Any]:
-    """Object ids of a mask file, (H, W) uint8, or uint16 where an id is above 254."""
-    raise NotImplementedError
 
 
 def require_objects(ids: NDArray[Any], what: str) -> None:
