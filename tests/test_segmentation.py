@@ -153,8 +153,17 @@ def test_pushing_frames_gives_the_same_masks():
 
 def test_truncated_clip_gives_what_decodes():
     clip = ClockClip(20, decodable=7)
-    frames = list(segment_frames(clip, {0: box(2), 15: box(3)}, Shifter(), every=2))
+    frames = list(segment_frames(clip, {0: box(2)}, Shifter(), every=2))
     assert [frame.index for frame, _ in frames] == [0, 2, 4, 6]
+
+
+def test_a_mask_on_a_frame_that_cannot_be_decoded_is_named():
+    class Damaged(ClockClip):
+        def frames(self, start=0, stop=None, step=1):
+            return (frame for frame in super().frames(start, stop, step) if frame.index != 3)
+
+    with pytest.raises(InputError, match="frame 3 of clock cannot be decoded"):
+        list(segment_clip(Damaged(), {0: box(2), 3: box(5)}, Shifter()))
 
 
 def test_ids_above_254_stay_whole():

@@ -148,19 +148,31 @@ def _due_frames(clip: Clip, plan: Plan) -> Iterator[Frame]:
         while off_stride and off_stride[0] < frame.index:
             yield clip.frame(off_stride.pop(0))
         yield frame
-    if clip.shortfall is None:
-        yield from map(clip.frame, off_stride)
+    yield from map(clip.frame, off_stride)
 
 
 def _forward(clip: Clip, plan: Plan, propagator: Propagator) -> Iterator[tuple[Frame, FrameMasks]]:
     propagation = propagator.begin(clip.size_hw)
     first_index = min(plan.references)
+    waiting = sorted(plan.references, reverse=True)
     for frame in _due_frames(clip, plan):
+        if waiting and waiting[-1] <= frame.index:
+            _check_decoded(clip, waiting.pop(), frame.index)
         if frame.index < first_index:
             masks = FrameMasks(frame.index, np.zeros(clip.size_hw, np.uint8), (), None)
         else:
             masks = propagation.step(frame.image, plan.masks_at(frame.index))
         yield frame, replace(masks, index=frame.index, statuses=_complete(masks.statuses, plan))
+    if waiting:
+        _check_decoded(clip, waiting[-1], -1)
+
+
+def _check_decoded(clip: Clip, expected: int, found: int) -> None:
+    """A mask on a frame that cannot be decoded would start its object nowhere: say so instead."""
+    if found != expected:
+        raise InputError(
+            f"frame {expected} of {clip.path} cannot be decoded, so its mask is of no use: mark a frame near it"
+        )
 
 
 def _complete(statuses: tuple[ObjectStatus, ...], plan: Plan) -> tuple[ObjectStatus, ...]:

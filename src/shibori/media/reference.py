@@ -1,0 +1,112 @@
+"""Which mask belongs to which frame: ``first.png``, ``30:fix.png``, ``1.2s:fix.png``, or a folder named by frames."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+from shibori.errors import InputError
+from shibori.media.clip import Clip
+from shibori.media.mask import check_size, read_ids, require_objects
+
+_WHEN = re.compile(r"(?P<number>\d+(\.\d+)?)(?P<seconds>s?)")
+
+
+def read_references(clip: Clip, marks: Sequence[str | Path], start: int = 0) -> dict[int, NDArray[Any]]:
+    """Frame index -> (H, W) ids map, from mask files.
+
+    Args:
+        clip: whose frames the masks belong to.
+        marks: each a mask file for frame ``start``; ``WHEN:FILE`` for another frame, where ``WHEN`` is a frame index
+            (``30``) or seconds (``1.2s``); or a folder whose files carry the names of their frames (``00030.png``).
+        start: the frame of a mask file given without a frame.
+
+    Raises:
+        InputError: a file is missing or is no mask, its frame is outside the clip, it has another size than the clip
+            or shows no object, or two masks belong to one frame.
+    """
+    references: dict[int, NDArray[Any]] = {}
+    for mark in marks:
+        for index, path in _files(clip, str(mark), start):
+            if index in references:
+                raise InputError(f"{path} is a second mask for frame {index}: put all objects of a frame in one file")
+            references[index] = _read_mask(clip, path)
+    return references
+
+
+def frame_index(clip: Clip, when: str) -> int:
+    """The frame that ``when`` means: ``30`` is an index, ``1.2s`` the frame that shows after 1.2 seconds.
+
+    Raises:
+        InputError: neither of the two, or no such frame in the clip.
+    """
+    found = _WHEN.fullmatch(when.strip())
+    if not found or (not found["seconds"] and "." in found["number"]):
+        raise InputError(f"expected a frame index such as 30 or seconds such as 1.2s, found {when!r}")
+    if found["seconds"]:
+        return _index_at(clip, float(found["number"]))
+    index = int(found["number"])
+    if index >= clip.num_frames:
+        raise InputError(
+            f"there is no frame {index} in {clip.name}: it has {clip.num_frames} frames, numbered from 0 to "
+            f"{clip.num_frames - 1}"
+        )
+    return index
+
+
+def _files(clip: Clip, mark: str, start: int) -> list[tuple[int, Path]]:
+    when, colon, rest = mark.partition(":")
+    if colon and _WHEN.fullmatch(when.strip()) and not Path(mark).exists():
+        index = frame_index(clip, when)
+        return [(index, Path(rest))]
+    path = Path(mark)
+    return _folder_files(clip, path) if path.is_dir() else [(start, path)]
+
+
+def _folder_files(clip: Clip, folder: Path) -> list[tuple[int, Path]]:
+    files = sorted(path for path in folder.glob("*.png") if not path.name.startswith("."))
+    if not files:
+        raise InputError(f"{folder} holds no mask files (.png)")
+    index_of = {clip.frame_name(index): index for index in range(clip.num_frames)}
+    # A video's frames are known by number, so 30.png will do as well as 00030.png.
+    number_of = {int(name): index for name, index in index_of.items() if name.isdecimal()}
+    found = []
+    for path in files:
+        index = index_of.get(path.stem)
+        if index is None and path.stem.isdecimal():
+            index = number_of.get(int(path.stem))
+        if index is None:
+            raise InputError(
+                f"{path} is a mask for a frame that {clip.name} does not have: its frames are called "
+                f"{clip.frame_name(0)} to {clip.frame_name(clip.num_frames - 1)}"
+            )
+        found.append((index, path))
+    return found
+
+
+def _read_mask(clip: Clip, path: Path) -> NDArray[Any]:
+    ids = read_ids(path)
+    check_size(ids, clip.size_hw, str(path))
+    require_objects(ids, str(path))
+    return ids
+
+
+def _index_at(clip: Clip, seconds: float) -> int:
+    """The last frame that starts at or before a time, found by halving: frame rates vary."""
+    last = clip.frame(clip.num_frames - 1).time
+    if last is None:
+        raise InputError(f"{clip.path} is a folder of images and has no clock: give the frame's index, not seconds")
+    period = 1 / clip.frame_rate if clip.frame_rate else 0
+    if seconds >= last + period:
+        raise InputError(f"there is no frame at {seconds:g} s in {clip.name}: it lasts {float(last + period):.2f} s")
+    low, high = 0, clip.num_frames - 1
+    while low < high:
+        middle = (low + high + 1) // 2
+        time = clip.frame(middle).time
+        # Typed seconds are rounded: 0.33 means the frame at 1/3 s.
+        low, high = (middle, high) if time is not None and time <= seconds + 0.005 else (low, middle - 1)
+    return low
