@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shibori.errors import InputError
-from shibori.media.mask import object_ids, read_ids
+from shibori.media.mask import VOID, object_ids
+from shibori.media.mask_file import read_ids
 from shibori.media.picture import read_image
 
 YEARS = (2016, 2017)
@@ -72,7 +73,7 @@ class DavisSequence:
         if path is None:
             raise InputError(f"frame {index} of {self.name} has no annotation: only frames with one can be scored")
         ids = read_ids(path, keep_void=keep_void)
-        return _as_one_object(ids) if self.one_object else ids
+        return as_one_object(ids) if self.one_object else ids
 
 
 def read_davis(root: str | Path, year: int | None = None, split: str = "val") -> list[DavisSequence]:
@@ -104,10 +105,11 @@ def read_davis(root: str | Path, year: int | None = None, split: str = "val") ->
     return list(_read_list(root, resolution, listing, one_object=found_year == 2016))
 
 
-def _as_one_object(ids: NDArray[Any]) -> NDArray[Any]:
+def as_one_object(ids: NDArray[Any]) -> NDArray[Any]:
+    """(H, W) uint8 map in which every object is object 1; void (in a uint8 map) stays void."""
     one = (ids > 0).astype(np.uint8)
     if ids.dtype == np.uint8:
-        one[ids == 255] = 255
+        one[ids == VOID] = VOID
     return one
 
 
