@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shibori.errors import InputError
-from shibori.media.mask_file import VOID, read_ids, rgb_to_ids
+from shibori.media.mask_file import VOID, read_ids, rgb_to_ids, values_present
 
 __all__ = [
     "VOID",
@@ -65,8 +65,7 @@ def check_size(ids: NDArray[Any], size_hw: tuple[int, int], what: str) -> None:
 
 def object_ids(ids: NDArray[Any]) -> list[int]:
     """The ids present in an (H, W) map, ascending, without background and (uint8) void."""
-    present = np.flatnonzero(np.bincount(ids.ravel())).tolist()
-    return [i for i in present if i != 0 and not (ids.dtype == np.uint8 and i == VOID)]
+    return [i for i in values_present(ids).tolist() if i != 0 and not (ids.dtype == np.uint8 and i == VOID)]
 
 
 def ids_to_masks(ids: NDArray[Any]) -> dict[int, NDArray[np.bool_]]:

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageSequence
+from PIL import Image
 
 from shibori.errors import InputError
 from shibori.media.palette import davis_palette
@@ -42,13 +43,19 @@ def read_ids(path: str | Path, *, keep_void: bool = False) -> NDArray[Any]:
             image.load()
         except (OSError, SyntaxError, ValueError) as error:
             raise InputError(f"{path} is a damaged picture: {error}") from error
-        if sum(1 for _ in ImageSequence.Iterator(image)) > 1:
+        if getattr(image, "n_frames", 1) > 1:
             raise InputError(f"{path} holds several pictures: a mask file holds one")
-        image.seek(0)
         ids = _ids_of_image(image, path)
     if ids.dtype == np.uint8 and not keep_void:
         return np.where(ids == VOID, np.uint8(0), ids)
     return ids
+
+
+def values_present(ids: NDArray[Any]) -> NDArray[np.int64]:
+    """The distinct values of a uint8 or uint16 array, ascending: a table look-up, not a sort."""
+    present = np.zeros(1 << (8 * ids.dtype.itemsize), bool)
+    present[ids.ravel()] = True
+    return np.flatnonzero(present)
 
 
 def _ids_of_image(image: Image.Image, path: str | Path) -> NDArray[Any]:
@@ -67,7 +74,7 @@ def _ids_of_image(image: Image.Image, path: str | Path) -> NDArray[Any]:
 
 def _ids_of_palette_image(image: Image.Image, path: str | Path) -> NDArray[np.uint8]:
     ids = np.asarray(image)
-    present = np.flatnonzero(np.bincount(ids.ravel(), minlength=256))
+    present = values_present(ids)
     colours = np.zeros((256, 3), np.uint8)
     stored = np.asarray(image.getpalette("RGB"), np.uint8).reshape(-1, 3)
     colours[: len(stored)] = stored
@@ -87,7 +94,7 @@ def _ids_of_palette_image(image: Image.Image, path: str | Path) -> NDArray[np.ui
             f"{path} is a palette image whose colours and indices disagree: index {index} has the DAVIS colour of "
             f"object {object_id} {_shown(davis[object_id])}, as programs leave it that re-order palettes; {_HOW_TO}"
         )
-    if len(present) > _MOST_FOREIGN_IDS:
+    if len(present) > _MOST_FOREIGN_IDS or _has_shades(ids, present, used):
         raise InputError(
             f"{path} is a palette image with {len(present)} colours that are not the DAVIS ones (such as "
             f"{', '.join(_shown(colour) for colour in used[1:4])}), as resizing or antialiasing makes them: they would "
@@ -96,8 +103,30 @@ def _ids_of_palette_image(image: Image.Image, path: str | Path) -> NDArray[np.ui
     return ids
 
 
+def _has_shades(ids: NDArray[np.uint8], present: NDArray[np.int64], used: NDArray[np.uint8]) -> bool:
+    """Whether a colour looks like an antialiased edge: a blend of two others, nowhere 3 pixels wide."""
+    colours = used.astype(np.float64)
+    for slot, index in enumerate(present):
+        others = np.delete(colours, slot, axis=0)
+        if _is_blend(colours[slot], others):
+            area = (ids == index).astype(np.uint8)
+            if not cv2.erode(area, np.ones((3, 3), np.uint8)).any():
+                return True
+    return False
+
+
+def _is_blend(colour: NDArray[np.float64], others: NDArray[np.float64]) -> bool:
+    """Whether a (3,) colour lies between two of the (K, 3) others, within 8 levels of the line that joins them."""
+    begin, end = others[:, None], others[None]
+    line = end - begin
+    length = np.maximum((line**2).sum(-1), 1)
+    share = ((colour - begin) * line).sum(-1) / length
+    distance = np.linalg.norm(begin + share[..., None] * line - colour, axis=-1)
+    return bool(((share > 0.05) & (share < 0.95) & (distance < 8)).any())
+
+
 def _ids_of_grey(ids: NDArray[np.uint8], path: str | Path) -> NDArray[np.uint8]:
-    present = np.flatnonzero(np.bincount(ids.ravel(), minlength=256)).tolist()
+    present = values_present(ids).tolist()
     marked = [value for value in present if value not in (0, VOID)]
     if not marked:
         return (ids == 255).astype(np.uint8)

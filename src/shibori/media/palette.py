@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import struct
-import zlib
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -13,7 +11,7 @@ from numpy.typing import NDArray
 
 from shibori.errors import InputError
 from shibori.media.atomic import write_whole
-from shibori.media.picture import encode_png
+from shibori.media.png import encode_flat_png
 
 LARGEST_PALETTE_ID = 254
 
@@ -34,30 +32,11 @@ def davis_palette() -> NDArray[np.uint8]:
     return palette
 
 
-def encode_palette_png(ids: NDArray[np.uint8]) -> bytes:
-    """PNG bytes, mode P with the DAVIS colours, of an (H, W) uint8 ids map.
-
-    Written chunk by chunk (ISO/IEC 15948): run-length deflate is faster than any level of Pillow's, and smaller.
-    """
-    height, width = ids.shape
-    rows = np.zeros((height, width + 1), np.uint8)  # each row begins with its filter type, 0: none
-    rows[:, 1:] = ids
-    deflate = zlib.compressobj(level=6, strategy=zlib.Z_RLE)
-    pixels = deflate.compress(rows.data) + deflate.flush()
-    header = struct.pack(">IIBBBBB", width, height, 8, 3, 0, 0, 0)
-    parts = ((b"IHDR", header), (b"PLTE", davis_palette().tobytes()), (b"IDAT", pixels), (b"IEND", b""))
-    return b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(kind, data) for kind, data in parts)
-
-
-def _chunk(kind: bytes, data: bytes) -> bytes:
-    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
-
 def check_palette_ids(largest: int, num_objects: int) -> None:
     """InputError where ids do not fit a palette PNG."""
     if num_objects > LARGEST_PALETTE_ID:
         raise InputError(
-            f"a palette PNG holds at most {LARGEST_PALETTE_ID} objects, and there are {num_objects}: use the format ids16"
+            f"a palette PNG holds at most {LARGEST_PALETTE_ID} objects and there are {num_objects}: use the format ids16"
         )
     if largest > LARGEST_PALETTE_ID:
         raise InputError(
@@ -73,9 +52,9 @@ def write_palette_png(path: str | Path, ids: NDArray[Any]) -> None:
     """
     if ids.dtype != np.uint8:
         check_palette_ids(int(ids.max(initial=0)), 0)
-    write_whole(Path(path), encode_palette_png(ids.astype(np.uint8, copy=False)))
+    write_whole(Path(path), encode_flat_png(ids.astype(np.uint8, copy=False), davis_palette()))
 
 
 def write_ids16_png(path: str | Path, ids: NDArray[Any]) -> None:
     """Write an (H, W) ids map as a 16-bit greyscale PNG, atomically. InputError where the disk refuses."""
-    write_whole(Path(path), encode_png(ids.astype(np.uint16, copy=False)))
+    write_whole(Path(path), encode_flat_png(ids.astype(np.uint16, copy=False)))

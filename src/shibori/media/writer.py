@@ -1,53 +1,54 @@
-"""Masks on their way to disk: streamed, whole or not there at all."""
+"""Masks on their way to disk: one table of formats, and the function that opens a writer."""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
-from shibori.media.clip import Clip, Frame
-from shibori.media.mask import FrameMasks
+from shibori.errors import InputError
+from shibori.media.clip import Clip
+from shibori.media.mask_writer import ONE_FILE_NAMES, MaskWriter, Target
+from shibori.media.matte import ProResWriter, WebmWriter
+from shibori.media.overlay import overlay_image
+from shibori.media.picture_writers import BinaryWriter, Ids16Writer, PaletteWriter, RgbaWriter
+from shibori.media.rle_writer import RleWriter
+from shibori.media.sheet import SheetWriter, contact_sheet
+from shibori.media.video_writer import OverlayWriter, write_video
 
+__all__ = ["FORMATS", "ONE_FILE_NAMES", "MaskWriter", "contact_sheet", "open_writer", "overlay_image", "write_video"]
 
-class MaskWriter(ABC):
-    """Takes the masks of a clip frame by frame. Use as a context manager: leaving it on an error keeps no half file."""
-
-    done: set[int]
-    """Indices of frames already on disk (``resume=True``); writing them again does nothing."""
-
-    @abstractmethod
-    def write(self, frame: Frame, masks: FrameMasks) -> None:
-        """Write one frame. InputError where the disk refuses (full, not writable)."""
-
-    @abstractmethod
-    def close(self) -> None:
-        """Finish: files that hold many frames appear now, whole."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-
-FORMATS: dict[str, type[MaskWriter]] = {}
-"""Name -> writer: palette, ids16, binary, rle, overlay, rgba, sheet. The first docstring line of each is its help."""
+_TABLE = {
+    "palette": PaletteWriter,
+    "ids16": Ids16Writer,
+    "binary": BinaryWriter,
+    "rle": RleWriter,
+    "overlay": OverlayWriter,
+    "rgba": RgbaWriter,
+    "sheet": SheetWriter,
+    "prores": ProResWriter,
+    "webm": WebmWriter,
+}
+FORMATS: dict[str, str] = {name: (writer.__doc__ or "").split("\n")[0] for name, writer in _TABLE.items()}
+"""Name of a format -> what it writes, in one sentence."""
 
 
 def open_writer(
     format: str, out: Path, clip: Clip, object_ids: Sequence[int], *, resume: bool = False, overwrite: bool = False
 ) -> MaskWriter:
-    """A writer of ``format`` (a key of ``FORMATS``) for the masks of ``clip`` into ``out``.
+    """A writer of a format of ``FORMATS`` for the masks of ``clip`` into ``out``.
 
-    ``out`` is a folder; the one-file formats (overlay, rle, sheet) also take a file name with suffix.
+    Args:
+        format: a key of ``FORMATS``.
+        out: a folder; the formats of one file (overlay, rle, sheet, prores, webm) also take a file of their suffix.
+        clip: whose masks they are; results are named like its frames.
+        object_ids: every object that will come, in the order that gives colours.
+        resume: go on where an interrupted run stopped (``MaskWriter.done`` says which frames are there).
+        overwrite: replace results that are there; other files in the folder stay.
 
     Raises:
         InputError: unknown format, unwritable place, a place that holds other results (unless resume or overwrite),
             ids the format cannot hold.
     """
-    raise NotImplementedError
+    if format not in _TABLE:
+        raise InputError(f"there is no format {format!r}: choose one of {', '.join(FORMATS)}")
+    return _TABLE[format](Target(Path(out), clip, tuple(object_ids), resume, overwrite))

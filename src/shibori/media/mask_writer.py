@@ -1,0 +1,178 @@
+"""What a writer of masks is, and the rules every one keeps about places that already hold something."""
+
+from __future__ import annotations
+
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from shibori.errors import InputError
+from shibori.media.atomic import disk_errors, write_whole
+from shibori.media.clip import Clip, Frame
+from shibori.media.mask import FrameMasks
+from shibori.media.picture import image_size
+
+ONE_FILE_NAMES = {"rle": "masks.json", "overlay": "overlay.mp4", "sheet": "sheet.png", "prores": "cutout.mov"} | {
+    "webm": "cutout.webm"
+}
+"""Names the formats of one file take in a folder; they may stand beside a folder's masks."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where masks go and what they belong to."""
+
+    out: Path
+    clip: Clip
+    object_ids: tuple[int, ...]
+    resume: bool = False
+    """Go on with what an interrupted run left."""
+    overwrite: bool = False
+    """Replace results that are there."""
+
+
+class MaskWriter(ABC):
+    """Takes the masks of a clip frame by frame, in order.
+
+    Use as a context manager. Every file appears whole or not at all, also when the process is killed.
+    """
+
+    done: set[int]
+    """Indices of frames already on disk (``resume=True``); writing them again does nothing."""
+
+    def write(self, frame: Frame, masks: FrameMasks) -> None:
+        """Write the masks of one frame. InputError where the disk refuses (full, not writable)."""
+        if frame.index not in self.done:
+            self._write(frame, masks)
+
+    @abstractmethod
+    def _write(self, frame: Frame, masks: FrameMasks) -> None:
+        """Write a frame that is not done."""
+
+    def close(self) -> None:
+        """Finish: files that hold many frames appear now."""
+
+    def discard(self) -> None:
+        """Leave without finishing, after an error: no half file stays, what can be resumed does."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close() if kind is None else self.discard()
+
+
+class FolderWriter(MaskWriter):
+    """One PNG for each frame, named like the source's frame; one folder for each object where ``num_folders`` > 1."""
+
+    def __init__(self, target: Target, folders: Sequence[str] = ("",)) -> None:
+        self.target = target
+        self.folders = tuple(folders)
+        self.done = _prepared_folder(target, self.folders)
+
+    @abstractmethod
+    def _pictures(self, frame: Frame, masks: FrameMasks) -> Iterator[bytes]:
+        """PNG bytes for each of ``folders``."""
+
+    def _write(self, frame: Frame, masks: FrameMasks) -> None:
+        name = self.target.clip.frame_name(frame.index) + ".png"
+        for folder, data in zip(self.folders, self._pictures(frame, masks), strict=True):
+            write_whole(self.target.out / folder / name, data)
+
+
+def _prepared_folder(target: Target, folders: tuple[str, ...]) -> set[int]:
+    """Make the folders ready; the frames every one of them already holds."""
+    out = target.out
+    _refuse_source(out, target.clip)
+    if out.exists() and not out.is_dir():
+        raise InputError(f"the output {out} is a file, but a folder is needed for one picture a frame")
+    names = {target.clip.frame_name(index) + ".png": index for index in range(target.clip.num_frames)}
+    with disk_errors(out):
+        present = _visible_entries(out) if out.is_dir() else []
+    if present and not (target.resume or target.overwrite):
+        raise _holds_results(out, f"{len(present)} entries, such as {present[0]}")
+    expected = set(names) if folders == ("",) else set(folders)
+    foreign = [name for name in present if name not in expected and name not in ONE_FILE_NAMES.values()]
+    if target.resume and foreign:
+        raise InputError(
+            f"{out} cannot be resumed: it holds {foreign[0]}, which is no result of {target.clip.name}; choose "
+            "another folder"
+        )
+    return _frames_in_all(target, folders, names)
+
+
+def _frames_in_all(target: Target, folders: tuple[str, ...], names: dict[str, int]) -> set[int]:
+    done = set(names.values())
+    for name in folders:
+        folder = target.out / name
+        with disk_errors(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            _try_to_write(folder)
+            there = {names[entry] for entry in _visible_entries(folder) if entry in names}
+            if target.overwrite and not target.resume:
+                for index in there:
+                    (folder / (target.clip.frame_name(index) + ".png")).unlink()
+                there = set()
+        if there:
+            _check_same_size(folder / (target.clip.frame_name(min(there)) + ".png"), target.clip)
+        done &= there
+    return done
+
+
+def _check_same_size(path: Path, clip: Clip) -> None:
+    size = image_size(path)
+    if size != clip.size_hw:
+        raise InputError(
+            f"{path.parent} cannot be resumed: {path.name} is {size[1]}x{size[0]}, but the clip {clip.name} is "
+            f"{clip.size_hw[1]}x{clip.size_hw[0]}"
+        )
+
+
+def one_file(target: Target, default_name: str) -> tuple[Path, bool]:
+    """Path of a format's only file, and whether a resumed run finds it finished.
+
+    ``target.out`` is the file itself where it ends in the same suffix, else a folder to hold ``default_name``.
+    """
+    given = target.out.suffix.lower() == Path(default_name).suffix and not target.out.is_dir()
+    path = target.out if given else target.out / default_name
+    _refuse_source(path, target.clip)
+    with disk_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _try_to_write(path.parent)
+    if path.is_dir():
+        raise InputError(f"{path} is a folder, but a file is to be written there")
+    if path.exists() and not (target.resume or target.overwrite):
+        raise _holds_results(path.parent, path.name)
+    return path, path.exists() and target.resume
+
+
+def _refuse_source(out: Path, clip: Clip) -> None:
+    if out.resolve() == clip.path.resolve():
+        raise InputError(f"the output {out} is the clip itself: choose another place")
+
+
+def _holds_results(place: Path, found: str) -> InputError:
+    return InputError(
+        f"{place} already holds results ({found}): choose another output, or give --resume to go on or --overwrite to "
+        "replace them"
+    )
+
+
+def _visible_entries(folder: Path) -> list[str]:
+    return sorted(entry.name for entry in os.scandir(folder) if not entry.name.startswith("."))
+
+
+def _try_to_write(folder: Path) -> None:
+    """OSError where no file can be made; clears what a killed run left half."""
+    probe = folder / f".probe.{os.getpid()}.part"
+    probe.write_bytes(b"")
+    for partial in folder.glob(".*.part"):
+        with suppress(OSError):
+            partial.unlink()

@@ -1,0 +1,75 @@
+"""Masks as one PNG for each frame."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shibori.media.clip import Frame
+from shibori.media.mask import FrameMasks
+from shibori.media.mask_writer import FolderWriter, Target
+from shibori.media.palette import check_palette_ids, davis_palette
+from shibori.media.picture import encode_png
+from shibori.media.png import encode_flat_png
+
+
+class PaletteWriter(FolderWriter):
+    """Palette PNG for each frame, index = object id, DAVIS colours (at most 254 objects)."""
+
+    def __init__(self, target: Target) -> None:
+        check_palette_ids(max(target.object_ids, default=0), len(target.object_ids))
+        super().__init__(target)
+
+    def _pictures(self, frame: Frame, masks: FrameMasks) -> Iterator[bytes]:
+        if masks.ids.dtype != np.uint8:
+            check_palette_ids(int(masks.ids.max()), 0)
+        yield encode_flat_png(masks.ids.astype(np.uint8, copy=False), davis_palette())
+
+
+class Ids16Writer(FolderWriter):
+    """16-bit greyscale PNG for each frame, value = object id (up to 65534)."""
+
+    def __init__(self, target: Target) -> None:
+        super().__init__(target)
+
+    def _pictures(self, frame: Frame, masks: FrameMasks) -> Iterator[bytes]:
+        yield encode_flat_png(masks.ids.astype(np.uint16, copy=False))
+
+
+class BinaryWriter(FolderWriter):
+    """0/255 greyscale PNG for each frame; several objects get a folder each, named by object id."""
+
+    def __init__(self, target: Target) -> None:
+        super().__init__(target, folders_of_objects(target.object_ids))
+
+    def _pictures(self, frame: Frame, masks: FrameMasks) -> Iterator[bytes]:
+        for object_id in self.target.object_ids:
+            yield encode_flat_png((masks.ids == object_id).astype(np.uint8) * np.uint8(255))
+
+
+class RgbaWriter(FolderWriter):
+    """RGBA PNG cut-out for each frame (straight alpha); several objects get a folder each, named by object id."""
+
+    def __init__(self, target: Target) -> None:
+        super().__init__(target, folders_of_objects(target.object_ids))
+
+    def _pictures(self, frame: Frame, masks: FrameMasks) -> Iterator[bytes]:
+        for object_id in self.target.object_ids:
+            yield encode_png(np.dstack([frame.image, alpha_of(masks, (object_id,))]))
+
+
+def folders_of_objects(object_ids: Sequence[int]) -> tuple[str, ...]:
+    """Folder names for objects: the output folder itself for one, else one each."""
+    return ("",) if len(object_ids) == 1 else tuple(map(str, object_ids))
+
+
+def alpha_of(masks: FrameMasks, object_ids: Sequence[int]) -> NDArray[np.uint8]:
+    """(H, W) uint8 opacity of some objects together: their probability where the masks carry it, else 0 or 255."""
+    known = [status.object_id for status in masks.statuses]
+    if masks.probs is not None and len(masks.probs) == len(known) + 1 and set(object_ids) <= set(known):
+        rows: NDArray[Any] = masks.probs[[known.index(object_id) + 1 for object_id in object_ids]]
+        return np.rint(np.clip(rows.sum(axis=0), 0, 1) * 255).astype(np.uint8)
+    return np.isin(masks.ids, object_ids).astype(np.uint8) * np.uint8(255)
