@@ -12,8 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shibori.errors import InputError
-from shibori.media.mask import VOID, object_ids
-from shibori.media.mask_file import read_ids
+from shibori.media.mask import VOID, object_ids, read_ids
 from shibori.media.picture import read_image
 
 YEARS = (2016, 2017)
