@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import av
 import cv2
 import numpy as np
+from av.sidedata.sidedata import Type as SideData
 from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc, Interpolation, VideoReformatter
 from numpy.typing import NDArray
 
@@ -39,13 +40,13 @@ def orientation_of(frame: av.VideoFrame) -> Orientation:
 
     The matrix maps stored (x, y), y down, to displayed (a x + c y, b x + d y): ISO/IEC 14496-12, 6.2.2.
     """
-    for data in frame.side_data:
-        if data.type.name == "DISPLAYMATRIX":
-            a, b, _, c, d = struct.unpack_from("<5i", bytes(data))
-            if abs(b) + abs(c) > abs(a) + abs(d):
-                return Orientation(True, flip_rows=b < 0, flip_columns=c < 0)
-            return Orientation(False, flip_rows=d < 0, flip_columns=a < 0)
-    return Orientation()
+    matrix = frame.side_data.get(SideData.DISPLAYMATRIX)  # type: ignore[call-overload]  # its stub says str
+    if matrix is None:
+        return Orientation()
+    a, b, _, c, d = struct.unpack_from("<5i", bytes(matrix))
+    if abs(b) + abs(c) > abs(a) + abs(d):
+        return Orientation(True, flip_rows=b < 0, flip_columns=c < 0)
+    return Orientation(False, flip_rows=d < 0, flip_columns=a < 0)
 
 
 class RgbConverter:
@@ -84,7 +85,7 @@ class RgbConverter:
             interpolation=Interpolation.BILINEAR | Interpolation.ACCURATE_RND if deep else Interpolation.BILINEAR,
             threads=1,  # one conversion is too short to share out: a quarter of the time of the default
         )
-        return self.orientation.apply(rgb.to_ndarray())
+        return self.orientation.apply(np.asarray(rgb.to_ndarray(), np.uint8))
 
 
 def _matrix_of(frame: av.VideoFrame) -> int:

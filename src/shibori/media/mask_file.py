@@ -52,8 +52,10 @@ def read_ids(path: str | Path, *, keep_void: bool = False) -> NDArray[Any]:
 
 
 def values_present(ids: NDArray[Any]) -> NDArray[np.int64]:
-    """The distinct values of a uint8 or uint16 array, ascending: a table look-up, not a sort."""
-    present = np.zeros(1 << (8 * ids.dtype.itemsize), bool)
+    """The distinct values of a uint8 or uint16 array, ascending, faster than by sorting."""
+    if ids.dtype == np.uint8:
+        return np.flatnonzero(cv2.calcHist([ids], [0], None, [256], [0, 256]))
+    present = np.zeros(65536, bool)
     present[ids.ravel()] = True
     return np.flatnonzero(present)
 

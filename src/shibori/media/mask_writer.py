@@ -17,10 +17,16 @@ from shibori.media.clip import Clip, Frame
 from shibori.media.mask import FrameMasks
 from shibori.media.picture import image_size
 
-ONE_FILE_NAMES = {"rle": "masks.json", "overlay": "overlay.mp4", "sheet": "sheet.png", "prores": "cutout.mov"} | {
-    "webm": "cutout.webm"
+ONE_FILE_NAMES = {
+    "rle": "masks.json",
+    "overlay": "overlay.mp4",
+    "sheet": "sheet.png",
+    "prores": "cutout.mov",
+    "webm": "cutout.webm",
 }
 """Names the formats of one file take in a folder; they may stand beside a folder's masks."""
+COMPANIONS = {*ONE_FILE_NAMES.values(), "tracks.json"}
+"""Files of ours that a resumed run may find beside its masks."""
 
 
 @dataclass(frozen=True)
@@ -54,9 +60,11 @@ class MaskWriter(ABC):
     def _write(self, frame: Frame, masks: FrameMasks) -> None:
         """Write a frame that is not done."""
 
+    @abstractmethod
     def close(self) -> None:
         """Finish: files that hold many frames appear now."""
 
+    @abstractmethod
     def discard(self) -> None:
         """Leave without finishing, after an error: no half file stays, what can be resumed does."""
 
@@ -86,6 +94,12 @@ class FolderWriter(MaskWriter):
         for folder, data in zip(self.folders, self._pictures(frame, masks), strict=True):
             write_whole(self.target.out / folder / name, data)
 
+    def close(self) -> None:
+        return
+
+    def discard(self) -> None:
+        return
+
 
 def _prepared_folder(target: Target, folders: tuple[str, ...]) -> set[int]:
     """Make the folders ready; the frames every one of them already holds."""
@@ -99,7 +113,7 @@ def _prepared_folder(target: Target, folders: tuple[str, ...]) -> set[int]:
     if present and not (target.resume or target.overwrite):
         raise _holds_results(out, f"{len(present)} entries, such as {present[0]}")
     expected = set(names) if folders == ("",) else set(folders)
-    foreign = [name for name in present if name not in expected and name not in ONE_FILE_NAMES.values()]
+    foreign = [name for name in present if name not in expected and name not in COMPANIONS]
     if target.resume and foreign:
         raise InputError(
             f"{out} cannot be resumed: it holds {foreign[0]}, which is no result of {target.clip.name}; choose "

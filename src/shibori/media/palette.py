@@ -36,7 +36,7 @@ def check_palette_ids(largest: int, num_objects: int) -> None:
     """InputError where ids do not fit a palette PNG."""
     if num_objects > LARGEST_PALETTE_ID:
         raise InputError(
-            f"a palette PNG holds at most {LARGEST_PALETTE_ID} objects and there are {num_objects}: use the format ids16"
+            f"{num_objects} objects do not fit a palette PNG, which holds {LARGEST_PALETTE_ID}: use the format ids16"
         )
     if largest > LARGEST_PALETTE_ID:
         raise InputError(

@@ -63,7 +63,7 @@ def _may_be_turned(image: Image.Image) -> bool:
 def encode_png(image: NDArray[Any], compress_level: int = 1) -> bytes:
     """PNG bytes of (H, W) grey or (H, W, 3) RGB or (H, W, 4) RGBA uint8, or of (H, W) uint16."""
     if image.ndim == 3:
-        image = cv2.cvtColor(image, cv2.COLOR_RGBA2BGRA if image.shape[2] == 4 else cv2.COLOR_RGB2BGR)  # type: ignore[assignment]
+        image = cv2.cvtColor(image, cv2.COLOR_RGBA2BGRA if image.shape[2] == 4 else cv2.COLOR_RGB2BGR)
     ok, data = cv2.imencode(".png", image, [cv2.IMWRITE_PNG_COMPRESSION, compress_level])
     if not ok:
         raise ValueError(f"no PNG of an array of shape {image.shape} and type {image.dtype}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -51,14 +52,17 @@ class BinaryWriter(FolderWriter):
 
 
 class RgbaWriter(FolderWriter):
-    """RGBA PNG cut-out for each frame (straight alpha); several objects get a folder each, named by object id."""
+    """RGBA PNG cut-out for each frame (straight alpha); several objects get a folder each, named by object id.
+
+    Wholly transparent pixels are black: what was cut away does not travel along.
+    """
 
     def __init__(self, target: Target) -> None:
         super().__init__(target, folders_of_objects(target.object_ids))
 
     def _pictures(self, frame: Frame, masks: FrameMasks) -> Iterator[bytes]:
         for object_id in self.target.object_ids:
-            yield encode_png(np.dstack([frame.image, alpha_of(masks, (object_id,))]))
+            yield encode_png(cut_out(frame.image, alpha_of(masks, (object_id,))))
 
 
 def folders_of_objects(object_ids: Sequence[int]) -> tuple[str, ...]:
@@ -73,3 +77,10 @@ def alpha_of(masks: FrameMasks, object_ids: Sequence[int]) -> NDArray[np.uint8]:
         rows: NDArray[Any] = masks.probs[[known.index(object_id) + 1 for object_id in object_ids]]
         return np.rint(np.clip(rows.sum(axis=0), 0, 1) * 255).astype(np.uint8)
     return np.isin(masks.ids, object_ids).astype(np.uint8) * np.uint8(255)
+
+
+def cut_out(image: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """(H, W, 4) straight-alpha RGBA of a (H, W, 3) picture; black where (H, W) ``alpha`` is 0."""
+    rgba = np.zeros((*alpha.shape, 4), np.uint8)
+    cv2.copyTo(cv2.merge([*cv2.split(image), alpha]), (alpha > 0).view(np.uint8), rgba)
+    return rgba

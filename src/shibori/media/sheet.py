@@ -90,6 +90,9 @@ class SheetWriter(MaskWriter):
         columns = 4 if self.target.clip.size_hw[0] <= self.target.clip.size_hw[1] else 6
         write_whole(self.path, encode_png(contact_sheet(images, columns, labels), compress_level=4))
 
+    def discard(self) -> None:
+        self._kept.clear()
+
 
 def _label(frame: Frame) -> str:
     return f"{frame.index}" if frame.time is None else f"{frame.index}  ·  {float(frame.time):.2f} s"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
 from fractions import Fraction
 from itertools import takewhile
 from pathlib import Path
@@ -12,52 +11,15 @@ from pathlib import Path
 import av
 import numpy as np
 from av.container import InputContainer
-from av.stream import Discard, Disposition
 from av.video.stream import VideoStream
-from numpy.typing import NDArray
 
 from shibori.errors import InputError
 from shibori.media.clip import Clip, Frame
 from shibori.media.color import RgbConverter
+from shibori.media.packets import PacketIndex, decode, open_video, scan, stated_end, video_stream
 
 _HELD_BYTES = 128 << 20
 """Decoded (not yet RGB) frames kept at once to play backward; about 200 frames of 854x480."""
-_NO_SEEK_FORMATS = {"gif", "apng", "webp_anim"}
-"""Every packet calls itself a key frame, yet draws over the one before."""
-_TEXT_FORMATS = {"tty", "srt", "ass", "webvtt", "subviewer", "microdvd"}
-
-
-@dataclass(frozen=True, eq=False)
-class _PacketIndex:
-    """Where every frame of a stream is, learnt from its packets without decoding."""
-
-    times: NDArray[np.int64]
-    """(F,) presentation times in units of the stream's time base, ascending."""
-    keys: NDArray[np.int64]
-    """(K,) indices of frames at which decoding can start, ascending, the first one 0."""
-    key_seeks: NDArray[np.int64]
-    """(K,) time to seek to for each of them."""
-    timed: bool
-    """Whether decoded frames carry ``times``; if not (raw streams, AVI with B-frames) they are counted from the start."""
-    num_damaged: int
-    """Packets that the file holds in part only."""
-    num_hidden: int
-    """Packets that never show: cut away by the file's edit list, or reference pictures of VP8."""
-
-    def key_before(self, index: int) -> int:
-        """Position in ``keys`` of the last one at or before a frame."""
-        return int(np.searchsorted(self.keys, index, side="right")) - 1
-
-    def from_time(self, first: int) -> _PacketIndex:
-        """The index without frames before a time (leading pictures no decoder can build)."""
-        drop = int(np.searchsorted(self.times, first)) if self.timed else 0
-        if drop == 0:
-            return self
-        keep = self.keys >= drop
-        keys, seeks = self.keys[keep] - drop, self.key_seeks[keep]
-        if not len(keys) or keys[0] != 0:
-            keys, seeks = np.insert(keys, 0, 0), np.insert(seeks, 0, self.key_seeks[0])
-        return _PacketIndex(self.times[drop:], keys, seeks, self.timed, self.num_damaged, self.num_hidden + drop)
 
 
 class VideoClip(Clip):
@@ -73,11 +35,11 @@ class VideoClip(Clip):
         self._lock = threading.Lock()
         self._cursor: _Cursor | None = None
         self._undecodable: set[int] = set()
-        with _open(path) as container:
-            stream = _video_stream(container, path)
-            index = _scan(container, stream)
+        with open_video(path) as container:
+            stream = video_stream(container, path)
+            index = scan(container, stream)
             self._stated_frames = stream.frames
-            self._stated_end = _stated_end(container, stream)
+            self._stated_end = stated_end(container, stream)
             rate = stream.average_rate or stream.guessed_rate
             self._unit = Fraction(stream.time_base) if index.timed and stream.time_base else 1 / Fraction(rate or 25)
         first = self._first_frame(index)
@@ -89,11 +51,11 @@ class VideoClip(Clip):
         self.frame_rate = Fraction(rate) if rate else None
         self.time_base = self._unit
 
-    def _first_frame(self, index: _PacketIndex) -> av.VideoFrame:
-        with _open(self.path) as container:
-            stream = _video_stream(container, self.path)
+    def _first_frame(self, index: PacketIndex) -> av.VideoFrame:
+        with open_video(self.path) as container:
+            stream = video_stream(container, self.path)
             stream.thread_type = "SLICE"  # frame threads would decode several frames ahead just to show one
-            first = next(_decode(container, stream), None) if len(index.times) else None
+            first = next(decode(container, stream), None) if len(index.times) else None
         if first is None:
             raise InputError(
                 f"no picture can be decoded from {self.path} (video codec {stream.codec_context.name}): the file is "
@@ -184,8 +146,8 @@ class VideoClip(Clip):
     def _decoded(self, start: int) -> Iterator[tuple[int, av.VideoFrame]]:
         """(index, frame) from ``start`` to the end, ascending; frames that cannot be decoded are left out."""
         last = start - 1
-        with _open(self.path) as container:
-            stream = _video_stream(container, self.path)
+        with open_video(self.path) as container:
+            stream = video_stream(container, self.path)
             stream.thread_type = "AUTO"
             for index, picture in self._numbered(container, stream, start):
                 if index > last:
@@ -197,12 +159,12 @@ class VideoClip(Clip):
     ) -> Iterator[tuple[int, av.VideoFrame]]:
         """(index, frame) from some frame at or before ``start`` on, in decoding output order."""
         if not self._index.timed:
-            yield from enumerate(_decode(container, stream))
+            yield from enumerate(decode(container, stream))
             return
         key = self._index.key_before(start)
         while key > 0:
             container.seek(int(self._index.key_seeks[key]), stream=stream)
-            numbered = self._timed(_decode(container, stream))
+            numbered = self._timed(decode(container, stream))
             first = next(numbered, None)
             if first is not None and first[0] <= start:
                 yield first
@@ -210,10 +172,10 @@ class VideoClip(Clip):
                 return
             key -= 1  # the seek went too far (damaged file, coarse index): try from the key frame before
         container.close()
-        with _open(self.path) as fresh:
-            again = _video_stream(fresh, self.path)
+        with open_video(self.path) as fresh:
+            again = video_stream(fresh, self.path)
             again.thread_type = "AUTO"
-            yield from self._timed(_decode(fresh, again))
+            yield from self._timed(decode(fresh, again))
 
     def _timed(self, pictures: Iterator[av.VideoFrame]) -> Iterator[tuple[int, av.VideoFrame]]:
         times = self._index.times
@@ -232,7 +194,7 @@ class _Cursor:
         self._decoded = decoded
         self._current = next(decoded, None)
 
-    def reaches(self, index: int, packets: _PacketIndex) -> bool:
+    def reaches(self, index: int, packets: PacketIndex) -> bool:
         """Whether walking on is the shortest way to a frame: it is not behind, nor past another key frame."""
         if self._current is None:
             return False
@@ -247,119 +209,3 @@ class _Cursor:
     def close(self) -> None:
         if hasattr(self._decoded, "close"):
             self._decoded.close()
-
-
-def _open(path: Path) -> InputContainer:
-    try:
-        # "file:" so that no part of a name is read as a protocol; the whitelist so that no playlist leaves this machine.
-        return av.open(f"file:{path}", options={"protocol_whitelist": "file"})
-    except av.FFmpegError as error:
-        raise InputError(_why_not_opened(path, error)) from error
-
-
-def _why_not_opened(path: Path, error: av.FFmpegError) -> str:
-    if isinstance(error, PermissionError):
-        return f"{path} may not be read: permission denied"
-    with path.open("rb") as file:
-        head = file.read(12)
-    if not head:
-        return f"{path} is an empty file, not a video"
-    if head[4:8] in (b"ftyp", b"mdat", b"wide"):
-        return (
-            f"{path} cannot be opened: it was cut off before its table of frames was written, so nothing in it can "
-            "be decoded; copy or record it again"
-        )
-    return f"{path} is not a video that can be read: {error.strerror or error}"
-
-
-def _video_stream(container: InputContainer, path: Path) -> VideoStream:
-    """The file's video, cover pictures of sound files aside. Other streams are not read."""
-    if container.format.name in _TEXT_FORMATS:
-        raise InputError(f"{path} is a text file, not a video")
-    videos = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
-    if not videos:
-        kinds = "only sound" if container.streams.audio else "no moving picture"
-        raise InputError(f"{path} holds {kinds}: a video or a folder of images is needed")
-    for stream in container.streams:
-        if stream.index != videos[0].index:
-            stream.discard = Discard.all
-    return videos[0]
-
-
-def _decode(container: InputContainer, stream: VideoStream) -> Iterator[av.VideoFrame]:
-    """Every frame that decodes, in display order. Damaged packets are passed over; the caller sees the gaps."""
-    packets = container.demux(stream)
-    while True:
-        try:
-            packet = next(packets, None)
-        except av.FFmpegError:
-            return  # the rest of the file cannot be read
-        if packet is None:
-            return
-        if packet.is_corrupt and packet.size:
-            continue
-        try:
-            frames = packet.decode()
-        except av.FFmpegError:
-            continue
-        yield from frames  # type: ignore[misc]
-
-
-def _scan(container: InputContainer, stream: VideoStream) -> _PacketIndex:
-    times: list[int] = []
-    keys: dict[int, int] = {}
-    timed, num_packets, num_damaged, num_hidden = True, 0, 0, 0
-    by_display_time = "matroska" in container.format.name
-    for packet in _packets(container, stream):
-        if packet.is_corrupt:
-            num_damaged += 1
-        elif packet.is_discard or _is_hidden(packet, stream):
-            num_hidden += 1
-        else:
-            num_packets += 1
-            timed = timed and packet.pts is not None
-            if packet.pts is not None:
-                times.append(packet.pts)
-                if packet.is_keyframe:
-                    keys[packet.pts] = packet.pts if by_display_time or packet.dts is None else packet.dts
-    reorders_untold = container.format.name == "avi" and stream.codec_context.has_b_frames
-    timed = timed and not reorders_untold and len(set(times)) == len(times)
-    if not timed:
-        counted = np.arange(num_packets, dtype=np.int64)
-        return _PacketIndex(counted, counted[:1], counted[:1], False, num_damaged, num_hidden)
-    ordered = np.sort(np.asarray(times, np.int64))
-    key_times = np.sort(np.fromiter(keys, np.int64, len(keys)))
-    if container.format.name in _NO_SEEK_FORMATS or not len(key_times) or key_times[0] != ordered[0]:
-        # Decoding starts with the file, key frame or not.
-        key_times = ordered[:1] if container.format.name in _NO_SEEK_FORMATS else np.union1d(ordered[:1], key_times)
-    seeks = np.asarray([keys.get(int(time), int(time)) for time in key_times], np.int64)
-    return _PacketIndex(ordered, np.searchsorted(ordered, key_times), seeks, True, num_damaged, num_hidden)
-
-
-def _packets(container: InputContainer, stream: VideoStream) -> Iterator[av.Packet]:
-    packets = container.demux(stream)
-    while True:
-        try:
-            packet = next(packets, None)
-        except av.FFmpegError:
-            return
-        if packet is None:
-            return
-        if packet.size:
-            yield packet
-
-
-def _is_hidden(packet: av.Packet, stream: VideoStream) -> bool:
-    """A VP8 picture that is only referred to: bit 4 of its first byte is its show_frame flag (RFC 6386, 9.1)."""
-    return stream.codec_context.name == "vp8" and not (bytes(packet)[0] >> 4) & 1
-
-
-def _stated_end(container: InputContainer, stream: VideoStream) -> Fraction | None:
-    """Seconds at which a Matroska or WebM file says its video ends; other containers state a number of frames."""
-    stated = stream.metadata.get("DURATION")
-    if stated:
-        hours, minutes, seconds = stated.split(":")
-        return int(hours) * 3600 + int(minutes) * 60 + Fraction(seconds)
-    if "matroska" in container.format.name and len(container.streams) == 1 and container.duration:
-        return Fraction(container.duration, av.time_base)
-    return None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from shibori.errors import InputError
@@ -17,7 +17,7 @@ from shibori.media.video_writer import OverlayWriter, write_video
 
 __all__ = ["FORMATS", "ONE_FILE_NAMES", "MaskWriter", "contact_sheet", "open_writer", "overlay_image", "write_video"]
 
-_TABLE = {
+_TABLE: dict[str, Callable[[Target], MaskWriter]] = {
     "palette": PaletteWriter,
     "ids16": Ids16Writer,
     "binary": BinaryWriter,
