@@ -1,0 +1,333 @@
+"""Training clips: a few frames of one object, each seen through a window of its own, as a tracker would see them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from numpy.random import Generator
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from shibori.datasets.stills import Still
+from shibori.datasets.synthesis import Scene, camera_over, cut_out, moving_layer
+from shibori.errors import InputError
+
+SCENE_SIDE = 240
+"""Short side of a synthesised scene, in its own pixels."""
+
+
+@dataclass(frozen=True)
+class TrainingClip:
+    """T frames of one object, or a batch of them with a leading B."""
+
+    images: Tensor
+    """(T, 3, S, S) uint8 RGB."""
+    masks: Tensor
+    """(T, S, S) uint8 0/1: the object."""
+    others: Tensor
+    """(T, S, S) uint8 0/1: other objects that the tracker is told about."""
+    windows: Tensor
+    """(T, 4) float32 xyxy, where each frame was looked at, in pixels of the scene."""
+
+
+@dataclass(frozen=True)
+class RealSequence:
+    """A real clip with the masks of one object, kept in memory."""
+
+    name: str
+    images: tuple[NDArray[np.uint8], ...]
+    masks: tuple[NDArray[np.uint8], ...]
+    """0/1."""
+
+
+@dataclass(frozen=True)
+class SamplingPlan:
+    """How training clips are drawn."""
+
+    num_frames: int = 3
+    """Frames a clip."""
+    size: int = 208
+    """Side of the square windows after resizing, in pixels."""
+    real_share: float = 0.4
+    """Share of clips drawn from real sequences."""
+    max_gap: int = 4
+    """Largest distance between neighbouring frames of a real clip."""
+    jump_share: float = 0.3
+    """Share of clips whose first step is a long jump, so that only matching with the reference can help."""
+
+
+def read_real_sequences(root: Path, names: Sequence[str]) -> list[RealSequence]:
+    """Sequences of a DAVIS 2016 folder, all frames decoded.
+
+    Raises:
+        InputError: if a sequence has no frames.
+    """
+    return [_read_sequence(root, name) for name in names]
+
+
+def _read_sequence(root: Path, name: str) -> RealSequence:
+    annotations = sorted((root / "Annotations" / "480p" / name).glob("*.png"))
+    if not annotations:
+        raise InputError(f"expected masks of sequence {name} under {root}/Annotations/480p, found none")
+    images, masks = [], []
+    for path in annotations:
+        mask = np.asarray(cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)) > 0
+        image = cv2.imread(str(root / "JPEGImages" / "480p" / name / f"{path.stem}.jpg"), cv2.IMREAD_COLOR)
+        images.append(np.ascontiguousarray(image[..., ::-1]))
+        masks.append(mask.astype(np.uint8))
+    return RealSequence(name, tuple(images), tuple(masks))
+
+
+@dataclass(frozen=True)
+class RealFrames:
+    """Chosen frames of a real sequence as the base of a scene."""
+
+    sequence: RealSequence
+    frames: tuple[int, ...]
+    flipped: bool
+
+    @property
+    def size_hw(self) -> tuple[int, int]:
+        """Height and width of the frames."""
+        height, width = self.sequence.images[0].shape[:2]
+        return height, width
+
+    def render(self, frame: int, window: NDArray[np.float64], size: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+        """See ``shibori.datasets.synthesis.Base``."""
+        image, mask = self.sequence.images[self.frames[frame]], self.sequence.masks[self.frames[frame]]
+        left, top, right, bottom = np.round(window).astype(int).tolist()
+        if self.flipped:
+            left, right = image.shape[1] - right, image.shape[1] - left
+        rows, columns = slice(top, max(bottom, top + 2)), slice(left, max(right, left + 2))
+        small = cv2.resize(image[rows, columns], (size, size), interpolation=_interpolation(right - left, size))
+        small_mask = cv2.resize(mask[rows, columns] * 255, (size, size), interpolation=_interpolation(right - left, size))
+        step = -1 if self.flipped else 1
+        target = (np.asarray(small_mask)[:, ::step] > 127).astype(np.uint8)
+        return np.ascontiguousarray(np.asarray(small)[:, ::step]), np.ascontiguousarray(target)
+
+
+def _interpolation(source: int, target: int) -> int:
+    return cv2.INTER_AREA if source > target else cv2.INTER_LINEAR
+
+
+class TrainingClips(Dataset[TrainingClip]):
+    """An endless, reproducible supply: item ``i`` depends on the seed and ``i`` alone.
+
+    Args:
+        stills: photographs to synthesise from.
+        sequences: real clips.
+        plan: how to draw.
+        seed: of the whole run.
+    """
+
+    def __init__(
+        self, stills: Sequence[Still], sequences: Sequence[RealSequence], plan: SamplingPlan, seed: int, length: int
+    ) -> None:
+        self.stills = stills
+        self.sequences = sequences
+        self.plan = plan
+        self.seed = seed
+        self.length = length
+        self.objects = [(s, o) for s, still in enumerate(stills) for o in still.object_ids]
+        self.cuttable = [pair for pair in self.objects if not stills[pair[0]].regions]
+
+    def __len__(self) -> int:
+        return self.length
+
+    def __getitem__(self, index: int) -> TrainingClip:
+        rng = np.random.default_rng((self.seed, index))
+        for _ in range(20):
+            scene, tell_others = self._scene(rng)
+            clip = render_clip(rng, scene, self.plan, tell_others)
+            if clip is not None:
+                return clip
+        raise RuntimeError("twenty scenes in a row showed no object in their first frame")
+
+    def _scene(self, rng: Generator) -> tuple[Scene, bool]:
+        tell_others = bool(rng.random() < 0.6)
+        pace = rng.uniform(0.5, 2.0, self.plan.num_frames - 1)
+        jump = rng.random() < self.plan.jump_share
+        if jump:
+            pace[0] *= rng.uniform(4, 25)
+        if self.sequences and rng.random() < self.plan.real_share:
+            return self._real_scene(rng, pace, jump), tell_others
+        return self._synthetic_scene(rng, pace), tell_others
+
+    def _real_scene(self, rng: Generator, pace: NDArray[np.float64], jump: bool) -> Scene:
+        sequence = self.sequences[int(rng.integers(len(self.sequences)))]
+        gaps = rng.integers(1, self.plan.max_gap + 1, len(pace))
+        if jump:
+            gaps[0] = rng.integers(self.plan.max_gap, 40)
+        offsets = np.concatenate([[0], gaps.cumsum()])
+        last = len(sequence.images) - 1
+        offsets = np.minimum(offsets, last)
+        frames = int(rng.integers(0, last - offsets[-1] + 1)) + offsets
+        if rng.random() < 0.5:
+            frames = frames[::-1] if not jump else last - frames
+        base = RealFrames(sequence, tuple(int(f) for f in frames), bool(rng.random() < 0.5))
+        layers = self._distractors(rng, base.size_hw, pace, None) if rng.random() < 0.35 else []
+        return Scene(base, tuple(layers))
+
+    def _synthetic_scene(self, rng: Generator, pace: NDArray[np.float64]) -> Scene:
+        aspect = float(np.exp(rng.uniform(0.0, 0.58)))
+        size_hw = (SCENE_SIDE, int(SCENE_SIDE * aspect))
+        whole = rng.random() < 0.4
+        still_index, object_id = self._draw(rng, self.objects if whole else self.cuttable)
+        if whole:
+            base = camera_over(rng, self.stills[still_index], object_id, size_hw, pace)
+            layers = self._distractors(rng, size_hw, pace, None) if rng.random() < 0.3 else []
+            return Scene(base, tuple(layers))
+        background = self.stills[int(rng.integers(len(self.stills)))]
+        base = camera_over(rng, background, None, size_hw, pace)
+        extent = SCENE_SIDE * float(np.exp(rng.uniform(np.log(0.15), np.log(0.7))))
+        start = rng.uniform(0.25, 0.75, 2) * np.array([size_hw[1], size_hw[0]])
+        rgba = _recoloured(rng, cut_out(self.stills[still_index], object_id))
+        target = moving_layer(rng, rgba, start, extent, pace, _visibility(rng, len(pace) + 1), is_target=True)
+        near = (start, extent, still_index)
+        layers = self._distractors(rng, size_hw, pace, near) if rng.random() < 0.6 else []
+        layers.insert(int(rng.integers(len(layers) + 1)), target)
+        return Scene(base, tuple(layers))
+
+    def _distractors(
+        self,
+        rng: Generator,
+        size_hw: tuple[int, int],
+        pace: NDArray[np.float64],
+        near: tuple[NDArray[np.float64], float, int] | None,
+    ) -> list:
+        """One or two moving cut-outs; near the target, if it is known where that is, and half the time from its picture."""
+        layers = []
+        for _ in range(int(rng.integers(1, 3))):
+            still_index, object_id = self._draw(rng, self.cuttable)
+            extent = min(size_hw) * float(rng.uniform(0.12, 0.5))
+            start = rng.uniform(0, 1, 2) * np.array([size_hw[1], size_hw[0]])
+            if near is not None:
+                extent = near[1] * float(rng.uniform(0.5, 1.4))
+                start = near[0] + rng.normal(0, 0.8, 2) * near[1]
+                if rng.random() < 0.4:
+                    still_index = near[2]
+                    object_id = int(rng.choice(self.stills[still_index].object_ids))
+            rgba = _recoloured(rng, cut_out(self.stills[still_index], object_id))
+            layers.append(moving_layer(rng, rgba, start, extent, pace, [True] * (len(pace) + 1), is_target=False))
+        return layers
+
+    def _draw(self, rng: Generator, pairs: Sequence[tuple[int, int]]) -> tuple[int, int]:
+        return pairs[int(rng.integers(len(pairs)))]
+
+
+def render_clip(rng: Generator, scene: Scene, plan: SamplingPlan, tell_others: bool) -> TrainingClip | None:
+    """Look at each frame of the scene as a tracker would: where the object just was, somewhat off.
+
+    Returns:
+        None if the object cannot be seen well in the first frame.
+    """
+    boxes = [scene.target_box(t) for t in range(plan.num_frames)]
+    if boxes[0] is None:
+        return None
+    look = _Look(float(np.exp(rng.normal(np.log(1.75), 0.22))), scene.base.size_hw)
+    images, masks, others, windows = [], [], [], []
+    known = boxes[0]
+    shutter = _Shutter.draw(rng)
+    for t in range(plan.num_frames):
+        previous = boxes[t - 1] if t > 0 and rng.random() < 0.7 else boxes[t]
+        known = previous if previous is not None else known
+        window = look.window(rng, known, lost=boxes[t] is None or (t > 0 and boxes[t - 1] is None))
+        image, mask, other = scene.render(t, window, plan.size)
+        images.append(shutter.expose(rng, image))
+        masks.append(mask)
+        others.append(other if tell_others else np.zeros_like(other))
+        windows.append(window)
+    if masks[0].mean() < 0.015:
+        return None
+    stacked = np.ascontiguousarray(np.stack(images).transpose(0, 3, 1, 2))
+    return TrainingClip(
+        torch.from_numpy(stacked),
+        torch.from_numpy(np.stack(masks)),
+        torch.from_numpy(np.stack(others)),
+        torch.from_numpy(np.stack(windows).astype(np.float32)),
+    )
+
+
+@dataclass(frozen=True)
+class _Look:
+    """How wide around an object a tracker looks."""
+
+    reach: float
+    size_hw: tuple[int, int]
+
+    def window(self, rng: Generator, box: NDArray[np.float64], lost: bool) -> NDArray[np.float64]:
+        """A square xyxy window inside the frame, around ``box``, off by some, wider when the object is lost."""
+        reach = self.reach * float(np.exp(rng.normal(0, 0.08)))
+        if lost or rng.random() < 0.08:
+            reach *= float(rng.uniform(1.3, 2.5))
+        side = max(box[2] - box[0], box[3] - box[1]) * reach
+        side = float(np.clip(side, min(self.size_hw) * 0.1, min(self.size_hw)))
+        centre = np.array([box[0] + box[2], box[1] + box[3]]) / 2 + rng.normal(0, 0.05, 2) * side
+        limit = np.array([self.size_hw[1], self.size_hw[0]]) - side
+        corner = np.clip(centre - side / 2, 0, limit)
+        return np.concatenate([corner, corner + side])
+
+
+@dataclass(frozen=True)
+class _Shutter:
+    """Photometric conditions of one clip; each frame drifts a little from them."""
+
+    gain: NDArray[np.float64]
+    lift: float
+    gamma: float
+    blur: float
+    noise: float
+    grey: bool
+
+    @classmethod
+    def draw(cls, rng: Generator) -> _Shutter:
+        gain = np.exp(rng.normal(0, 0.12) + rng.normal(0, 0.06, 3))
+        blur = float(rng.uniform(0.4, 1.3)) if rng.random() < 0.3 else 0.0
+        noise = float(rng.uniform(1, 8)) if rng.random() < 0.2 else 0.0
+        return cls(gain, rng.normal(0, 10), float(np.exp(rng.normal(0, 0.15))), blur, noise, bool(rng.random() < 0.04))
+
+    def expose(self, rng: Generator, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """(S, S, 3) uint8 -> the same under these conditions."""
+        now = replace(self, gain=self.gain * np.exp(rng.normal(0, 0.03)), lift=self.lift + rng.normal(0, 3))
+        levels = (np.arange(256) / 255.0) ** now.gamma * 255
+        table = np.clip(levels[:, None] * now.gain + now.lift, 0, 255).astype(np.uint8)
+        image = np.asarray(cv2.LUT(image, table[:, None, :].transpose(1, 0, 2).reshape(1, 256, 3)))
+        if now.grey:
+            image = np.repeat(image.mean(2, keepdims=True), 3, 2).astype(np.uint8)
+        if now.blur:
+            image = np.asarray(cv2.GaussianBlur(image, (0, 0), now.blur))
+        if rng.random() < 0.1:
+            image = np.asarray(cv2.filter2D(image, -1, _streak(rng)))
+        if now.noise:
+            image = np.clip(image + rng.normal(0, now.noise, image.shape).astype(np.float32), 0, 255).astype(np.uint8)
+        return image
+
+
+def _streak(rng: Generator) -> NDArray[np.float32]:
+    """A motion blur kernel: a line of 3 to 9 pixels in a random direction."""
+    kernel = np.zeros((9, 9), np.float32)
+    reach = rng.uniform(1, 4.5) * np.array([np.cos(angle := rng.uniform(0, np.pi)), np.sin(angle)])
+    start, end = (4.0 - reach).round().astype(int), (4.0 + reach).round().astype(int)
+    cv2.line(kernel, tuple(start.clip(0, 8).tolist()), tuple(end.clip(0, 8).tolist()), 1.0)
+    return kernel / kernel.sum()
+
+
+def _visibility(rng: Generator, num_frames: int) -> list[bool]:
+    """Mostly always there; now and then hidden in one frame after the first."""
+    visible = [True] * num_frames
+    if rng.random() < 0.1:
+        visible[int(rng.integers(1, num_frames))] = False
+    return visible
+
+
+def _recoloured(rng: Generator, rgba: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """A cut-out under a slightly different light than it was photographed in."""
+    gain = np.exp(rng.normal(0, 0.15) + rng.normal(0, 0.05, 3))
+    colours = np.clip(rgba[..., :3] * gain, 0, 255).astype(np.uint8)
+    return np.dstack([colours, rgba[..., 3]])

@@ -1,0 +1,86 @@
+"""Feature extractors: the compact residual trunk of our own, and the published ones from torchvision."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from torch import Tensor, nn
+from torch.nn import functional
+
+
+class PyramidFeatures(NamedTuple):
+    """Features of one batch of images (B, 3, H, W) at three strides."""
+
+    s2: Tensor
+    """(B, C2, H/2, W/2)."""
+    s4: Tensor
+    """(B, C4, H/4, W/4)."""
+    s8: Tensor
+    """(B, C8, H/8, W/8), stride 16 already merged in."""
+
+
+class ConvNorm(nn.Sequential):
+    """Convolution without bias, batch normalisation, and a ReLU unless told otherwise."""
+
+    def __init__(
+        self, in_channels: int, out_channels: int, kernel: int = 3, stride: int = 1, dilation: int = 1, relu: bool = True
+    ) -> None:
+        padding = dilation * (kernel // 2)
+        layers: list[nn.Module] = [
+            nn.Conv2d(in_channels, out_channels, kernel, stride, padding, dilation, bias=False),
+            nn.BatchNorm2d(out_channels),
+        ]
+        if relu:
+            layers.append(nn.ReLU(inplace=True))
+        super().__init__(*layers)
+
+
+class ResidualBlock(nn.Module):
+    """Two 3x3 convolutions beside a shortcut (He et al. 2016, Fig. 2)."""
+
+    def __init__(self, in_channels: int, out_channels: int, stride: int = 1, dilation: int = 1) -> None:
+        super().__init__()
+        self.first = ConvNorm(in_channels, out_channels, 3, stride, dilation)
+        self.second = ConvNorm(out_channels, out_channels, 3, 1, dilation, relu=False)
+        self.shortcut: nn.Module = nn.Identity()
+        if stride != 1 or in_channels != out_channels:
+            self.shortcut = ConvNorm(in_channels, out_channels, 1, stride, relu=False)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """(B, Cin, H, W) -> (B, Cout, H/stride, W/stride)."""
+        return functional.relu(self.second(self.first(features)) + self.shortcut(features), inplace=True)
+
+
+class CompactTrunk(nn.Module):
+    """A small residual network with features at strides 2, 4 and 8, made to be trained from nothing.
+
+    Args:
+        widths: channels at strides 2, 4, 8 and 16.
+        blocks: residual blocks at strides 4, 8 and 16.
+    """
+
+    def __init__(self, widths: tuple[int, int, int, int], blocks: tuple[int, int, int]) -> None:
+        super().__init__()
+        w2, w4, w8, w16 = widths
+        self.stem = ConvNorm(3, w2, 3, stride=2)
+        self.stage4 = _stage(w2, w4, blocks[0])
+        self.stage8 = _stage(w4, w8, blocks[1])
+        self.stage16 = _stage(w8, w16, blocks[2], last_dilation=2)
+        self.lateral16 = ConvNorm(w16, w8, 1, relu=False)
+        self.merge8 = ConvNorm(w8, w8, 3)
+        self.channels = (w2, w4, w8)
+
+    def forward(self, images: Tensor) -> PyramidFeatures:
+        """(B, 3, H, W) normalised images, H and W multiples of 16, -> features at strides 2, 4, 8."""
+        s2 = self.stem(images)
+        s4 = self.stage4(s2)
+        s8 = self.stage8(s4)
+        context = functional.interpolate(self.lateral16(self.stage16(s8)), scale_factor=2.0, mode="bilinear")
+        return PyramidFeatures(s2, s4, self.merge8(functional.relu(s8 + context)))
+
+
+def _stage(in_channels: int, out_channels: int, blocks: int, last_dilation: int = 1) -> nn.Sequential:
+    dilations = [1] * (blocks - 1) + [last_dilation]
+    layers = [ResidualBlock(in_channels, out_channels, stride=2, dilation=dilations[0])]
+    layers += [ResidualBlock(out_channels, out_channels, dilation=dilation) for dilation in dilations[1:]]
+    return nn.Sequential(*layers)

@@ -1,0 +1,77 @@
+"""Matching pixels by their embeddings: globally, in a window, and as a soft read of a memory.
+
+Symbols: B batch, D embedding channels, V value channels, N memory positions, H W the query's grid.
+Embeddings have unit length, so the squared distance of FEELVOS (Sec. 3.3) is ``2 - 2 * similarity``.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+ABSENT_SIMILARITY = -1.0
+"""What the best match is called where there is nothing to match with: the farthest two unit vectors can be."""
+
+
+EXCLUDED_SIMILARITY = -100.0
+"""Similarity of positions that must not be matched: finite, so that gradients through a softmax stay finite."""
+
+
+def similarity(query: Tensor, memory: Tensor) -> Tensor:
+    """Cosine of every memory position with every query position.
+
+    Args:
+        query: (B, D, H, W) unit vectors.
+        memory: (B, D, N) unit vectors.
+
+    Returns:
+        (B, H*W, N), in the inputs' dtype (or autocast's), values in [-1, 1].
+    """
+    return query.flatten(2).transpose(1, 2) @ memory
+
+
+def window_offsets(height: int, width: int, radius: int, device: torch.device) -> Tensor:
+    """(H*W, H*W) bool: whether two positions of one grid are at most ``radius`` apart in row and in column."""
+    rows = torch.arange(height, device=device)
+    columns = torch.arange(width, device=device)
+    near_rows = (rows[:, None] - rows[None, :]).abs() <= radius
+    near_columns = (columns[:, None] - columns[None, :]).abs() <= radius
+    near = near_rows[:, None, :, None] & near_columns[None, :, None, :]
+    return near.reshape(height * width, height * width)
+
+
+def best_match(similarities: Tensor, labels: Tensor) -> Tensor:
+    """Nearest neighbour among the object's memory positions, and among all others (FEELVOS, global matching).
+
+    Args:
+        similarities: (B, Q, N) from ``similarity``; positions outside a window hold ``EXCLUDED_SIMILARITY``.
+        labels: (B, N) the share of each memory position that the object covers, in [0, 1].
+
+    Returns:
+        (B, 2, Q): the best similarity with the object (labels > 0.5) and with everything else;
+        ``ABSENT_SIMILARITY`` where there is none.
+    """
+    is_object = (labels > 0.5)[:, None, :]
+    to_object = _maximum(similarities.masked_fill(~is_object, EXCLUDED_SIMILARITY))
+    to_others = _maximum(similarities.masked_fill(is_object, EXCLUDED_SIMILARITY))
+    return torch.stack([to_object, to_others], 1).clamp_min(ABSENT_SIMILARITY)
+
+
+def _maximum(values: Tensor) -> Tensor:
+    # ``amax`` spreads its gradient over ties at ten times the cost of remembering one index.
+    return values.max(-1).values if values.requires_grad else values.amax(-1)
+
+
+def read_memory(similarities: Tensor, values: Tensor, sharpness: Tensor | float) -> Tensor:
+    """Soft attention: every query position reads the mean of the values, weighted by softmax of similarity.
+
+    Args:
+        similarities: (B, Q, N); ``EXCLUDED_SIMILARITY`` marks positions not to be read.
+        values: (B, V, N).
+        sharpness: inverse temperature of the softmax.
+
+    Returns:
+        (B, V, Q).
+    """
+    weights = torch.softmax(similarities * sharpness, dim=-1)
+    return (weights.to(values.dtype) @ values.transpose(1, 2)).transpose(1, 2)

@@ -1,0 +1,217 @@
+"""The pixel tracker: the pixel-level half of IPDT (Sec. 3.3), which follows FEELVOS.
+
+Every object is seen in a window of its own (the frame cut around it and resized), so a frame costs the same at any
+resolution. In a window, each pixel is matched by its embedding globally with the reference and a few remembered frames, and
+locally with the previous frame, for the object and for everything else; a dynamic segmentation head run once per object
+turns the matches, the previous mask and the features into a mask.
+
+Axes: B objects (one window each), C channels, H W the window's pixels, h w its stride-8 grid, N memory positions.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from shibori.nn.backbones import CompactTrunk, ConvNorm, PyramidFeatures, ResidualBlock
+from shibori.ops.matching import EXCLUDED_SIMILARITY, best_match, read_memory, similarity, window_offsets
+from shibori.ops.ridge import balanced_weights, fit_ridge
+
+MASK_CHANNELS = 16
+"""A mask at stride 2, its 4x4 cells laid out as channels at stride 8."""
+
+
+class Encoded(NamedTuple):
+    """What the trunk knows about one batch of windows."""
+
+    features: PyramidFeatures
+    key: Tensor
+    """(B, D, h, w) unit vectors for matching."""
+    traits: Tensor
+    """(B, R, h, w) unit vectors the ridge classifier is fitted on."""
+
+
+class Memory(NamedTuple):
+    """What is remembered of some frames, flattened over their positions."""
+
+    key: Tensor
+    """(B, D, N) unit vectors."""
+    value: Tensor
+    """(B, V, N) what a position looked like and which part of it was the object."""
+    label: Tensor
+    """(B, N) share of the position that the object covered."""
+    traits: Tensor
+    """(B, N, R) float32."""
+
+
+class Prediction(NamedTuple):
+    """The answer for one batch of windows."""
+
+    logits: Tensor
+    """(B, 1, H, W) log-odds of the object."""
+    quality: Tensor
+    """(B,) logit of the expected IoU of the mask."""
+    presence: Tensor
+    """(B,) logit of the object being in the window at all."""
+    matched: Tensor
+    """(B, h, w) share of the object among what each position matched in the memory, in [0, 1]."""
+
+
+@dataclass(frozen=True)
+class PixelTrackerSize:
+    """The widths that tell one preset of the pixel tracker from another."""
+
+    trunk_widths: tuple[int, int, int, int]
+    """Channels at strides 2, 4, 8, 16."""
+    trunk_blocks: tuple[int, int, int]
+    """Residual blocks at strides 4, 8, 16."""
+    key_channels: int
+    """Embedding channels."""
+    value_channels: int
+    """Channels read from the memory."""
+    trait_channels: int
+    """Channels of the ridge classifier."""
+    head_channels: int
+    """Channels of the dynamic segmentation head at stride 8."""
+    head_blocks: int
+    """Residual blocks of the head."""
+    local_radius: int
+    """Half size of the local matching window, in stride-8 positions."""
+
+
+class PixelTracker(nn.Module):
+    """Trunk, embedding, memory encoder and dynamic segmentation head."""
+
+    def __init__(self, size: PixelTrackerSize) -> None:
+        super().__init__()
+        self.size = size
+        self.trunk = CompactTrunk(size.trunk_widths, size.trunk_blocks)
+        c2, c4, c8 = self.trunk.channels
+        self.key = nn.Conv2d(c8, size.key_channels, 3, padding=1)
+        self.traits = nn.Conv2d(c8, size.trait_channels, 1)
+        self.value = nn.Sequential(
+            ConvNorm(c8 + 2 * MASK_CHANNELS, size.value_channels), nn.Conv2d(size.value_channels, size.value_channels, 1)
+        )
+        self.sharpness = nn.Parameter(torch.tensor([2.5, 2.5]))
+        self.ridge_penalty = nn.Parameter(torch.tensor(-4.0))
+        self.head = SegmentationHead((c2, c4, c8), size)
+
+    def encode(self, images: Tensor) -> Encoded:
+        """(B, 3, H, W) normalised windows -> trunk features, embedding, traits."""
+        features = self.trunk(images)
+        key = functional.normalize(self.key(features.s8).float(), dim=1)
+        traits = functional.normalize(self.traits(features.s8).float(), dim=1)
+        return Encoded(features, key, traits)
+
+    def remember(self, encoded: Encoded, mask: Tensor, others: Tensor) -> Memory:
+        """Store a frame whose masks are known.
+
+        Args:
+            encoded: of the B windows.
+            mask: (B, 1, H, W) probability of the object.
+            others: (B, 1, H, W) probability of all other marked objects together.
+        """
+        cells = torch.cat([mask_to_cells(mask), mask_to_cells(others)], 1)
+        value = self.value(torch.cat([encoded.features.s8, cells.to(encoded.features.s8.dtype)], 1))
+        label = functional.avg_pool2d(mask.float(), 8)
+        return Memory(encoded.key.flatten(2), value.flatten(2), label.flatten(1), encoded.traits.flatten(2).transpose(1, 2))
+
+    def forward(
+        self, encoded: Encoded, memory: Memory, previous: Memory, previous_mask: Tensor, previous_others: Tensor
+    ) -> Prediction:
+        """Segment the object in B windows.
+
+        Args:
+            encoded: of the current windows.
+            memory: reference frame(s) and remembered frames, N positions; the first h*w need not be the reference.
+            previous: the previous frame as the current windows see it, so with N = h*w positions in the same grid.
+            previous_mask: (B, 1, H, W) the previous mask as the current windows see it.
+            previous_others: (B, 1, H, W) the same for all other objects together.
+        """
+        grid_hw = (encoded.key.shape[2], encoded.key.shape[3])
+        global_cues, value, matched = self._match_globally(encoded.key, memory)
+        local_cues = self._match_locally(encoded.key, previous)
+        cues = torch.cat([global_cues, local_cues], 1).unflatten(2, grid_hw)
+        score = self._ridge_score(encoded.traits, memory)
+        cells = torch.cat([mask_to_cells(previous_mask), mask_to_cells(previous_others)], 1)
+        logits, quality, presence = self.head(
+            encoded.features, torch.cat([cues, score, cells], 1), value.unflatten(2, grid_hw)
+        )
+        return Prediction(logits, quality, presence, matched.unflatten(1, grid_hw))
+
+    def _match_globally(self, key: Tensor, memory: Memory) -> tuple[Tensor, Tensor, Tensor]:
+        similarities = similarity(key, memory.key)
+        labelled = torch.cat([memory.value.float(), memory.label[:, None]], 1)
+        read = read_memory(similarities, labelled, self.sharpness[0].exp())
+        matched = read[:, -1]
+        return torch.cat([best_match(similarities, memory.label), read[:, -1:]], 1), read[:, :-1], matched
+
+    def _match_locally(self, key: Tensor, previous: Memory) -> Tensor:
+        near = window_offsets(key.shape[2], key.shape[3], self.size.local_radius, key.device)
+        similarities = similarity(key, previous.key).masked_fill(~near, EXCLUDED_SIMILARITY)
+        label = read_memory(similarities, previous.label[:, None], self.sharpness[1].exp())
+        return torch.cat([best_match(similarities, previous.label), label], 1)
+
+    def _ridge_score(self, traits: Tensor, memory: Memory) -> Tensor:
+        samples = functional.pad(memory.traits, (0, 1), value=1.0)
+        weights = balanced_weights(memory.label)
+        classifier = fit_ridge(samples, 2 * memory.label - 1, weights, functional.softplus(self.ridge_penalty) + 1e-3)
+        return torch.einsum("bdhw,bd->bhw", functional.pad(traits, (0, 0, 0, 0, 0, 1), value=1.0), classifier)[:, None]
+
+
+class SegmentationHead(nn.Module):
+    """The dynamic segmentation head: matches, previous mask and features in, one object's mask out (IPDT, Sec. 3.3)."""
+
+    NUM_CUES = 7
+
+    def __init__(self, trunk_channels: tuple[int, int, int], size: PixelTrackerSize) -> None:
+        super().__init__()
+        c2, c4, c8 = trunk_channels
+        width = size.head_channels
+        self.enter = ConvNorm(c8 + size.value_channels + self.NUM_CUES + 2 * MASK_CHANNELS, width, 1)
+        dilations = [1, 2, 4, 1, 2, 1][: size.head_blocks]
+        self.blocks = nn.Sequential(*[ResidualBlock(width, width, dilation=dilation) for dilation in dilations])
+        self.lateral4 = ConvNorm(c4, width // 2, 1)
+        self.merge4 = nn.Sequential(ConvNorm(width + width // 2, width // 2), ConvNorm(width // 2, width // 2))
+        self.lateral2 = ConvNorm(c2, width // 4, 1)
+        self.merge2 = ConvNorm(width // 2 + width // 4, width // 4)
+        self.mask = nn.Conv2d(width // 4, 1, 3, padding=1)
+        self.verdict = nn.Sequential(nn.Linear(2 * width, 64), nn.ReLU(inplace=True), nn.Linear(64, 2))
+
+    def forward(self, features: PyramidFeatures, cues: Tensor, value: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Features, (B, 39, h, w) cues and (B, V, h, w) read values -> logits (B, 1, H, W), quality (B,), presence (B,)."""
+        dtype = features.s8.dtype
+        hidden = self.blocks(self.enter(torch.cat([features.s8, value.to(dtype), cues.to(dtype)], 1)))
+        fine = torch.cat([functional.interpolate(hidden, scale_factor=2.0, mode="bilinear"), self.lateral4(features.s4)], 1)
+        fine = functional.interpolate(self.merge4(fine), scale_factor=2.0, mode="bilinear")
+        fine = self.merge2(torch.cat([fine, self.lateral2(features.s2)], 1))
+        logits = functional.interpolate(self.mask(fine).float(), scale_factor=2.0, mode="bilinear")
+        verdict = self.verdict(_pooled(hidden, logits)).float()
+        return logits, verdict[:, 0], verdict[:, 1]
+
+
+def mask_to_cells(mask: Tensor) -> Tensor:
+    """(B, 1, H, W) -> (B, 16, H/8, W/8): the mask at stride 2, each 4x4 cell of it as channels."""
+    return functional.pixel_unshuffle(functional.avg_pool2d(mask.float(), 2), 4)
+
+
+def _pooled(hidden: Tensor, logits: Tensor) -> Tensor:
+    """Mean of the hidden features over the predicted object and over the whole window: (B, 2 * width)."""
+    weights = functional.avg_pool2d(logits.detach().sigmoid(), 8)
+    inside = (hidden * weights.to(hidden.dtype)).sum((2, 3)) / (weights.sum((2, 3)) + 1.0).to(hidden.dtype)
+    return torch.cat([inside, hidden.mean((2, 3))], 1)
+
+
+SIZES = {
+    "compact": PixelTrackerSize((32, 64, 128, 256), (2, 3, 3), 64, 96, 32, 128, 4, 8),
+    "tiny": PixelTrackerSize((8, 16, 24, 32), (1, 1, 1), 16, 16, 8, 32, 1, 4),
+}
+
+
+def build_pixel_tracker(preset: str) -> PixelTracker:
+    """The network of a preset, with random parameters. Raises KeyError for a name that is not in ``SIZES``."""
+    return PixelTracker(SIZES[preset])

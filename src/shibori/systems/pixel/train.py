@@ -1,0 +1,255 @@
+"""Training of the pixel tracker, from nothing or from shipped weights."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import cv2
+import torch
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+from torch.utils.data import DataLoader, Sampler
+from torch.utils.tensorboard import SummaryWriter
+
+from shibori.datasets.sampling import SamplingPlan, TrainingClip, TrainingClips, read_real_sequences
+from shibori.datasets.stills import read_stills
+from shibori.errors import InputError
+from shibori.systems.pixel.losses import UnrolledLoss, UnrolledTracker
+from shibori.systems.pixel.model import build_pixel_tracker
+from shibori.training.checkpoint import ParameterAverage, load_checkpoint, save_checkpoint
+from shibori.training.processes import ProcessGroup, process_group
+from shibori.training.schedule import linear, warm_stable_decay
+
+
+def _option(default: Any, help_text: str) -> Any:
+    return field(default=default, metadata={"help": help_text})
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """One training run of the pixel tracker. Saved as JSON beside its weights."""
+
+    data: Path = _option(Path("data"), "Folder with stills/ and davis2016/ (or either).")
+    out: Path = _option(Path("runs/pixel"), "Folder for the checkpoint, the log, the configuration and the weights.")
+    preset: str = _option("compact", "Size of the network.")
+    steps: int = _option(6000, "Optimiser steps in all.")
+    batch: int = _option(8, "Clips a step and process.")
+    size: int = _option(208, "Side of the training windows in pixels, a multiple of 16.")
+    frames: int = _option(3, "Frames a clip.")
+    rate: float = _option(1e-3, "Peak learning rate of AdamW.")
+    warmup: int = _option(200, "Steps over which the learning rate rises.")
+    decay_share: float = _option(0.35, "Last part of the run over which the learning rate falls to zero.")
+    weight_decay: float = _option(0.02, "Weight decay of AdamW.")
+    average: float = _option(0.998, "Decay of the moving average of the parameters, which is what is kept.")
+    real_share: float = _option(0.4, "Share of clips drawn from real sequences.")
+    max_gap: int = _option(8, "Largest gap between frames of a real clip, reached at the end of the run.")
+    split: str = _option("train", "DAVIS split that is trained on.")
+    seed: int = _option(0, "Seed of the parameters and of the clips.")
+    workers: int = _option(1, "Processes that make clips.")
+    threads: int = _option(2, "CPU threads of the network.")
+    device: str = _option("cpu", "Device of the network: cpu or cuda.")
+    save_every: int = _option(200, "Steps between checkpoints.")
+    dev_every: int = _option(1000, "Steps between scores on the dev split; 0 for never.")
+    minutes: float = _option(0.0, "Stop (with a checkpoint) after this many minutes; 0 for no limit.")
+    start: Path | None = _option(None, "Weights to start from instead of random ones.")
+    resume: bool = _option(False, "Go on from the checkpoint in the out folder.")
+
+
+class ClipBatches(Sampler[list[int]]):
+    """The indices of every step's clips, so that a resumed run sees exactly what an unbroken one would."""
+
+    def __init__(self, first_step: int, steps: int, batch: int, group: ProcessGroup) -> None:
+        self.first_step, self.steps, self.batch, self.group = first_step, steps, batch, group
+
+    def __iter__(self) -> Iterator[list[int]]:
+        for step in range(self.first_step, self.steps):
+            start = (step * self.group.world_size + self.group.rank) * self.batch
+            yield list(range(start, start + self.batch))
+
+    def __len__(self) -> int:
+        return self.steps - self.first_step
+
+
+def train(config: TrainConfig, dev_score: Callable[[dict[str, Tensor]], float] | None = None) -> Path:
+    """Run ``config`` and return the path of the weights it wrote.
+
+    Args:
+        config: what to do.
+        dev_score: given a state dict, the J&F on the held-out sequences; called every ``dev_every`` steps.
+
+    Raises:
+        InputError: on data or checkpoints that are not there.
+    """
+    with process_group() as group:
+        return _train(config, dev_score, group)
+
+
+def _train(config: TrainConfig, dev_score: Callable[[dict[str, Tensor]], float] | None, group: ProcessGroup) -> Path:
+    torch.manual_seed(config.seed)
+    torch.set_num_threads(config.threads)
+    device = torch.device(f"cuda:{group.local_rank}" if config.device == "cuda" else config.device)
+    network = build_pixel_tracker(config.preset)
+    if config.start is not None:
+        from shibori.systems.pixel.weights import load_state
+
+        network.load_state_dict(load_state(config.start))
+    network = network.to(device).to(memory_format=torch.channels_last)
+    optimiser = torch.optim.AdamW(_parameter_groups(network, config.weight_decay), lr=config.rate)
+    average = ParameterAverage(network, config.average)
+    first_step = _resume(config, network, optimiser, average) if config.resume else 0
+    tracker: nn.Module = UnrolledTracker(network)
+    if group.world_size > 1:
+        tracker = DistributedDataParallel(tracker, device_ids=[device.index] if device.type == "cuda" else None)
+    log = RunLog(config, first_step, group)
+    deadline = time.monotonic() + config.minutes * 60 if config.minutes else float("inf")
+    step = first_step
+    for step, clips in enumerate(_batches(config, first_step, group), first_step):
+        loss = _update(config, step, tracker, optimiser, [part.to(device, non_blocking=True) for part in clips])
+        average.update(network, step)
+        log.add(step, loss, optimiser.param_groups[0]["lr"])
+        stopping = time.monotonic() > deadline
+        if group.is_first and ((step + 1) % config.save_every == 0 or step + 1 == config.steps or stopping):
+            _save(config, step + 1, network, optimiser, average)
+        if group.is_first and dev_score is not None and config.dev_every and (step + 1) % config.dev_every == 0:
+            log.add_dev(step, dev_score(average.state))
+        if stopping:
+            break
+    return config.out / "weights.safetensors"
+
+
+def _update(
+    config: TrainConfig, step: int, tracker: nn.Module, optimiser: torch.optim.Optimizer, clips: list[Tensor]
+) -> UnrolledLoss:
+    factor = warm_stable_decay(step, config.steps, config.warmup, config.decay_share)
+    for parameters in optimiser.param_groups:
+        parameters["lr"] = config.rate * factor
+    hard_share = linear(step / config.steps, 1.0, 0.15, until=0.5)
+    with torch.autocast(clips[0].device.type, dtype=torch.bfloat16):
+        loss: UnrolledLoss = tracker(*clips, hard_share)
+    optimiser.zero_grad(set_to_none=True)
+    loss.total.backward()
+    nn.utils.clip_grad_norm_(tracker.parameters(), 1.0)
+    optimiser.step()
+    return loss
+
+
+def _parameter_groups(network: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
+    """Weight decay for matrices and kernels only, not for biases, norms and temperatures."""
+    kernels = [p for p in network.parameters() if p.ndim > 1]
+    rest = [p for p in network.parameters() if p.ndim <= 1]
+    return [{"params": kernels, "weight_decay": weight_decay}, {"params": rest, "weight_decay": 0.0}]
+
+
+def _batches(config: TrainConfig, first_step: int, group: ProcessGroup) -> DataLoader:
+    cv2.setNumThreads(0)  # OpenCV's own threads do not survive the fork into the workers.
+    stills = read_stills(config.data / "stills") if (config.data / "stills").is_dir() else []
+    davis = config.data / "davis2016"
+    sequences = read_real_sequences(davis, read_split(davis, config.split)) if davis.is_dir() else []
+    if not stills:
+        raise InputError(f"expected a folder stills/ with photographs and masks under {config.data}, found none")
+    plan = SamplingPlan(config.frames, config.size, config.real_share, config.max_gap)
+    length = config.steps * config.batch * group.world_size
+    clips = TrainingClips(stills, sequences, plan, config.seed, length)
+    sampler = ClipBatches(first_step, config.steps, config.batch, group)
+    return DataLoader(
+        clips,
+        batch_sampler=sampler,
+        num_workers=config.workers,
+        collate_fn=stack_clips,
+        worker_init_fn=_one_thread,
+        prefetch_factor=4 if config.workers else None,
+    )
+
+
+def read_split(davis: Path, split: str) -> list[str]:
+    """Names of the sequences of a DAVIS 2016 split, whose file lists an image and a mask a line.
+
+    Raises:
+        InputError: if there is no such split.
+    """
+    path = davis / "ImageSets" / "480p" / f"{split}.txt"
+    if not path.is_file():
+        raise InputError(f"expected the split file {path}, found nothing; name a split that exists there")
+    return sorted({line.split()[0].split("/")[-2] for line in path.read_text().splitlines() if line.strip()})
+
+
+def stack_clips(clips: list[TrainingClip]) -> list[Tensor]:
+    """B clips -> images (B, T, 3, S, S), masks (B, T, S, S), others (B, T, S, S), windows (B, T, 4)."""
+    return [
+        torch.stack([clip.images for clip in clips]),
+        torch.stack([clip.masks for clip in clips]),
+        torch.stack([clip.others for clip in clips]),
+        torch.stack([clip.windows for clip in clips]),
+    ]
+
+
+def _one_thread(_worker: int) -> None:
+    torch.set_num_threads(1)
+
+
+def _save(
+    config: TrainConfig, step: int, network: nn.Module, optimiser: torch.optim.Optimizer, average: ParameterAverage
+) -> None:
+    from shibori.systems.pixel.weights import save_state
+
+    config.out.mkdir(parents=True, exist_ok=True)
+    state = {"step": step, "network": network.state_dict(), "optimiser": optimiser.state_dict(), "average": average.state}
+    save_checkpoint(config.out / "checkpoint.pt", state)
+    save_state(config.out / "weights.safetensors", average.state, config.preset)
+
+
+def _resume(
+    config: TrainConfig, network: nn.Module, optimiser: torch.optim.Optimizer, average: ParameterAverage
+) -> int:
+    state = load_checkpoint(config.out / "checkpoint.pt")
+    network.load_state_dict(state["network"])
+    optimiser.load_state_dict(state["optimiser"])
+    average.state = {name: value.to(average.state[name].device) for name, value in state["average"].items()}
+    return int(state["step"])
+
+
+class RunLog:
+    """Progress of a run: a line on the terminal, TensorBoard, one JSON line every so often."""
+
+    EVERY = 20
+
+    def __init__(self, config: TrainConfig, first_step: int, group: ProcessGroup) -> None:
+        self.config, self.first_step, self.active = config, first_step, group.is_first
+        self.started = time.monotonic()
+        self.sums: dict[str, float] = {}
+        if self.active:
+            config.out.mkdir(parents=True, exist_ok=True)
+            text = json.dumps({name: str(v) if isinstance(v, Path) else v for name, v in asdict(config).items()}, indent=2)
+            (config.out / "config.json").write_text(text + "\n")
+            self.board = SummaryWriter(str(config.out / "tensorboard"))
+
+    def add(self, step: int, loss: UnrolledLoss, rate: float) -> None:
+        """Count one step; print every ``EVERY``."""
+        if not self.active:
+            return
+        for name, value in loss._asdict().items():
+            self.sums[name] = self.sums.get(name, 0.0) + float(value.detach())
+        if (step + 1) % self.EVERY:
+            return
+        means = {name: value / self.EVERY for name, value in self.sums.items()}
+        self.sums = {}
+        pace = (time.monotonic() - self.started) / (step + 1 - self.first_step)
+        left = pace * (self.config.steps - step - 1) / 60
+        parts = " ".join(f"{name} {value:.4f}" for name, value in means.items())
+        print(f"step {step + 1}/{self.config.steps} {parts} rate {rate:.2e} {pace:.2f} s/step {left:.0f} min left", flush=True)
+        for name, value in means.items():
+            self.board.add_scalar(f"train/{name}", value, step + 1)
+        with (self.config.out / "log.jsonl").open("a") as file:
+            file.write(json.dumps({"step": step + 1, **means, "rate": rate, "seconds": time.monotonic() - self.started}) + "\n")
+
+    def add_dev(self, step: int, score: float) -> None:
+        """Note a score on the held-out sequences."""
+        print(f"step {step + 1} dev J&F {score:.4f}", flush=True)
+        self.board.add_scalar("dev/J&F", score, step + 1)
+        with (self.config.out / "log.jsonl").open("a") as file:
+            file.write(json.dumps({"step": step + 1, "dev_j_and_f": score}) + "\n")

@@ -1,0 +1,41 @@
+"""The pixel tracker's weight files: float16 safetensors that name their preset."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from shibori.errors import InputError
+
+
+def save_state(path: Path, state: dict[str, Tensor], preset: str) -> None:
+    """Write parameters and buffers as float16 (counters as they are), atomically, with the preset's name."""
+    half = {name: v.half().contiguous() if v.is_floating_point() else v.contiguous() for name, v in state.items()}
+    partial = path.with_suffix(".partial")
+    save_file(half, partial, metadata={"system": "pixel", "preset": preset})
+    os.replace(partial, path)
+
+
+def load_state(path: Path, preset: str | None = None) -> dict[str, Tensor]:
+    """Read what ``save_state`` wrote, as float32.
+
+    Raises:
+        InputError: if the file is missing, damaged, of another system or of another preset than asked for.
+    """
+    if not path.is_file():
+        raise InputError(f"expected weights at {path}, found nothing; name a .safetensors file written by shibori train")
+    try:
+        with safe_open(path, "pt") as file:
+            kind = file.metadata() or {}
+            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+    except (SafetensorError, OSError) as error:
+        raise InputError(f"expected a whole safetensors file at {path}, found a damaged one ({error})") from error
+    if kind.get("system") != "pixel" or (preset is not None and kind.get("preset") != preset):
+        found = f"{kind.get('system', 'unknown')}/{kind.get('preset', 'unknown')}"
+        raise InputError(f"expected weights of pixel/{preset or 'any preset'}, found {found} in {path}")
+    return {name: value.float() if value.dtype == torch.float16 else value for name, value in state.items()}
