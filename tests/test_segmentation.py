@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -103,6 +104,27 @@ def test_objects_that_start_later_are_absent_before():
     assert states[2] == {1: "tracked", 7: "absent"}
     assert states[5] == {1: "tracked", 7: "tracked"}
     assert not found[0].ids.any()
+
+
+def test_rows_of_probs_keep_to_the_statuses():
+    class Certain(Shifter):
+        def begin(self, size_hw):
+            shifting = super().begin(size_hw)
+            inner = shifting.step
+
+            def step(image, references=None):
+                masks = inner(image, references)
+                rows = [masks.ids == row_id for row_id in [0, *(s.object_id for s in masks.statuses)]]
+                return replace(masks, probs=np.array(rows, np.float32))
+
+            shifting.step = step
+            return shifting
+
+    found = list(segment_clip(ClockClip(5), {0: box(1, 7), 3: box(9, 2, top=4)}, Certain()))
+    for masks in found:
+        assert [s.object_id for s in masks.statuses] == [2, 7]
+        np.testing.assert_array_equal(masks.probs[1] > 0, masks.ids == 2)
+        np.testing.assert_array_equal(masks.probs[2] > 0, masks.ids == 7)
 
 
 def test_corrected_mask_moves_one_object_and_leaves_the_other():

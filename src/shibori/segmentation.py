@@ -71,10 +71,7 @@ def segment_frames(
     both_ways: bool = False,
 ) -> Iterator[tuple[Frame, FrameMasks]]:
     """``segment_clip``, and beside each frame's masks the frame itself, decoded once: what a writer needs."""
-    stop = clip.num_frames if stop is None else min(stop, clip.num_frames)
-    _check_range(clip, start, stop, every)
-    _check_references(clip, references, start, stop)
-    plan = Plan(references, start, stop, every)
+    plan = make_plan(clip, references, start, stop, every)
     return _merged(clip, plan, propagator) if both_ways else _forward(clip, plan, propagator)
 
 
@@ -111,6 +108,16 @@ class Plan:
     def masks_at(self, index: int) -> dict[int, NDArray[np.bool_]] | None:
         """object_id -> (H, W) bool, or None for a frame without reference."""
         return ids_to_masks(self.references[index]) if index in self.references else None
+
+
+def make_plan(
+    clip: Clip, references: Mapping[int, NDArray[np.integer]], start: int = 0, stop: int | None = None, every: int = 1
+) -> Plan:
+    """The frames of a clip that are due. InputError where range and references do not fit it."""
+    stop = clip.num_frames if stop is None else min(stop, clip.num_frames)
+    _check_range(clip, start, stop, every)
+    _check_references(clip, references, start, stop)
+    return Plan(references, start, stop, every)
 
 
 def _check_range(clip: Clip, start: int, stop: int, every: int) -> None:
@@ -162,7 +169,7 @@ def _forward(clip: Clip, plan: Plan, propagator: Propagator) -> Iterator[tuple[F
             masks = FrameMasks(frame.index, np.zeros(clip.size_hw, np.uint8), (), None)
         else:
             masks = propagation.step(frame.image, plan.masks_at(frame.index))
-        yield frame, replace(masks, index=frame.index, statuses=_complete(masks.statuses, plan))
+        yield frame, _complete(replace(masks, index=frame.index), plan)
     if waiting:
         _check_decoded(clip, waiting[-1], -1)
 
@@ -175,10 +182,21 @@ def _check_decoded(clip: Clip, expected: int, found: int) -> None:
         )
 
 
-def _complete(statuses: tuple[ObjectStatus, ...], plan: Plan) -> tuple[ObjectStatus, ...]:
-    """One status for every object of the plan, by rising object_id."""
-    known = {status.object_id: status for status in statuses}
-    return tuple(known.get(object_id) or ObjectStatus(object_id, 0.0, "absent") for object_id in plan.first_frames)
+def _complete(masks: FrameMasks, plan: Plan) -> FrameMasks:
+    """One status, and one row of ``probs``, for every object of the plan, by rising object_id."""
+    slots = {status.object_id: slot for slot, status in enumerate(masks.statuses)}
+    statuses = tuple(
+        masks.statuses[slots[object_id]] if object_id in slots else ObjectStatus(object_id, 0.0, "absent")
+        for object_id in plan.first_frames
+    )
+    if masks.probs is None or statuses == masks.statuses:
+        return replace(masks, statuses=statuses)
+    probs = np.zeros((len(statuses) + 1, *masks.ids.shape), masks.probs.dtype)
+    probs[0] = masks.probs[0]
+    for row, object_id in enumerate(plan.first_frames, 1):
+        if object_id in slots:
+            probs[row] = masks.probs[slots[object_id] + 1]
+    return replace(masks, statuses=statuses, probs=probs)
 
 
 def _merged(clip: Clip, plan: Plan, propagator: Propagator) -> Iterator[tuple[Frame, FrameMasks]]:

@@ -1,0 +1,37 @@
+"""What went wrong, as one sentence on stderr and an exit code."""
+
+from __future__ import annotations
+
+import errno
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import typer
+
+from shibori.errors import InputError
+
+BAD_INPUT = 2
+INTERRUPTED = 130
+
+
+@contextmanager
+def outcome(when_interrupted: str = "interrupted") -> Iterator[None]:
+    """Leave with 2 for wrong input and a full disk, with 130 for Ctrl-C. All else is a defect: it keeps its traceback."""
+    try:
+        yield
+    except InputError as error:
+        raise complaint(str(error), BAD_INPUT) from None
+    except KeyboardInterrupt:
+        raise complaint(when_interrupted, INTERRUPTED) from None
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        place = f" at {error.filename}" if error.filename else ""
+        raise complaint(f"the disk is full{place}: free some space and go on with --resume", BAD_INPUT) from None
+
+
+def complaint(sentence: str, code: int) -> typer.Exit:
+    """Say it, and give back the exit to raise."""
+    print(f"shibori: {sentence}", file=sys.stderr, flush=True)
+    return typer.Exit(code)

@@ -1,0 +1,79 @@
+"""A system that needs no network, a small clip, and its first mask."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+import shibori.systems as systems
+from shibori.cli.commands import app
+from shibori.interfaces import Propagation, Propagator
+from shibori.media.mask import FrameMasks, ObjectStatus, masks_to_ids
+from shibori.media.palette import write_palette_png
+from shibori.media.writer import write_video
+
+SIZE_HW = (48, 64)
+NUM_FRAMES = 12
+
+
+class Holding(Propagation):
+    """Gives back the latest reference of every object."""
+
+    def __init__(self) -> None:
+        self.known: dict[int, np.ndarray] = {}
+        self.steps = 0
+
+    def step(self, image, references: Mapping[int, np.ndarray] | None = None) -> FrameMasks:
+        self.known.update(references or {})
+        self.steps += 1
+        lost = self.steps == 5
+        statuses = tuple(
+            ObjectStatus(o, 0.1 if lost else 0.9, "lost" if lost else "tracked") for o in sorted(self.known)
+        )
+        return FrameMasks(self.steps - 1, masks_to_ids(self.known, image.shape[:2]), statuses, None)
+
+
+class Holder(Propagator):
+    def __init__(self, **options) -> None:
+        self.options = options
+
+    def begin(self, size_hw: tuple[int, int]) -> Propagation:
+        return Holding()
+
+
+@pytest.fixture
+def fake_system(monkeypatch) -> list[dict]:
+    """The table of systems holds only the fake; the list fills with the options it is built with."""
+    built: list[dict] = []
+
+    def build(**options):
+        built.append(options)
+        return Holder(**options)
+
+    monkeypatch.setattr(systems, "PROPAGATORS", {"pixel": build}, raising=False)
+    return built
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch) -> Path:
+    """A folder with clip.mp4, first.png (objects 1 and 2) and fix.png (object 2), which is the working folder."""
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(0)
+    write_video("clip.mp4", [rng.integers(0, 255, (*SIZE_HW, 3), np.uint8) for _ in range(NUM_FRAMES)], rate=10)
+    ids = np.zeros(SIZE_HW, np.uint8)
+    ids[5:20, 5:20] = 1
+    ids[25:40, 30:50] = 2
+    write_palette_png("first.png", ids)
+    write_palette_png("fix.png", np.where(ids == 2, 2, 0).astype(np.uint8))
+    return tmp_path
+
+
+@pytest.fixture
+def shibori(fake_system):
+    """Runs a command line: ``shibori("segment clip.mp4 ...")``."""
+    runner = CliRunner()
+    return lambda line: runner.invoke(app, line.split(), prog_name="shibori")
