@@ -105,7 +105,7 @@ def _ids_of_palette_image(image: Image.Image, path: str | Path) -> NDArray[np.ui
     return ids
 
 
-def _has_shades(ids: NDArray[np.uint8], present: NDArray[np.int64], used: NDArray[np.uint8]) -> bool:
+def _has_shades(ids: NDArray[Any], present: NDArray[np.int64], used: NDArray[np.uint8]) -> bool:
     """Whether a colour looks like an antialiased edge: a blend of two others, nowhere 3 pixels wide."""
     colours = used.astype(np.float64)
     for slot, index in enumerate(present):
@@ -165,23 +165,29 @@ _HOW_TO = (
 
 def _refusal_of_colours(image: Image.Image, path: str | Path) -> str:
     rgb = np.asarray(image.convert("RGB"))
-    colours, counts = _colours(rgb)
+    colours, counts, which = _colours(rgb)
     davis = {tuple(colour): i for i, colour in enumerate(davis_palette().tolist())}
     shown = ", ".join(_shown(colour) for colour in colours[np.argsort(-counts, kind="stable")][:4])
     more = ", ..." if len(colours) > 4 else ""
     found = f"{path} is an {image.mode} image with {len(colours)} colours ({shown}{more}), but a mask holds object ids"
     if all(tuple(colour) in davis for colour in colours.tolist()):
         return f"{found}; the colours are those of the DAVIS palette: {_HOW_TO}"
-    if len(colours) <= _MOST_FOREIGN_IDS:
+    if not _are_shades(colours, which):
         return f"{found}; save it as a palette, 16-bit or 0/255 greyscale PNG, or {_HOW_TO}"
-    return f"{found}; so many colours come from antialiasing or JPEG: export it as a palette PNG without them"
+    return f"{found}; some are shades that antialiasing or JPEG makes: export it as a palette PNG without them"
 
 
-def _colours(rgb: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """(K, 3) distinct colours and (K,) how many pixels have them."""
+def _colours(rgb: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np.int64], NDArray[np.int64]]:
+    """(K, 3) distinct colours, (K,) how many pixels have them, (H, W) which of them each pixel has."""
     packed = rgb.reshape(-1, 3).astype(np.uint32) @ np.array([65536, 256, 1], np.uint32)
-    values, counts = np.unique(packed, return_counts=True)
-    return np.stack([values >> 16, (values >> 8) & 255, values & 255], axis=1).astype(np.uint8), counts
+    values, which, counts = np.unique(packed, return_inverse=True, return_counts=True)
+    colours = np.stack([values >> 16, (values >> 8) & 255, values & 255], axis=1).astype(np.uint8)
+    return colours, counts, which.reshape(rgb.shape[:2])
+
+
+def _are_shades(colours: NDArray[np.uint8], which: NDArray[np.int64]) -> bool:
+    """Whether colours of an RGB mask look like antialiasing; so many objects nobody paints by colour."""
+    return len(colours) > _MOST_FOREIGN_IDS or _has_shades(which, np.arange(len(colours)), colours)
 
 
 def _shown(colour: NDArray[np.uint8]) -> str:
@@ -199,16 +205,16 @@ def rgb_to_ids(rgb: NDArray[np.uint8], colours: Mapping[int, tuple[int, int, int
     Raises:
         InputError: a colour with no id, or so many colours that they are shades.
     """
-    found, counts = _colours(rgb)
+    found, counts, which = _colours(rgb)
     if colours is None:
         davis = {tuple(colour): i for i, colour in enumerate(davis_palette().tolist())}
         if all(tuple(colour) in davis for colour in found.tolist()):
             colours = {davis[tuple(colour)]: tuple(colour) for colour in found.tolist()}
         else:
+            if _are_shades(found, which):
+                raise InputError(f"some of the mask's {len(found)} colours are shades that antialiasing or JPEG makes")
             largest_first = [tuple(c) for c in found[np.argsort(-counts, kind="stable")].tolist() if any(c)]
-            colours = dict(enumerate(largest_first[:VOID], start=1))
-    if len(found) > _MOST_FOREIGN_IDS and len(found) > len(colours) + 1:
-        raise InputError(f"the mask has {len(found)} colours: antialiasing or JPEG made shades of the real ones")
+            colours = dict(enumerate(largest_first, start=1))
     ids = np.zeros(rgb.shape[:2], np.uint8)
     known = (rgb == 0).all(axis=2)
     for object_id, colour in colours.items():

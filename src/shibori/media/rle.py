@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -30,7 +31,10 @@ def decode_rle(code: Mapping[str, Any]) -> NDArray[np.bool_]:
         values = np.repeat(np.arange(len(counts)) % 2 == 1, counts)
         return values.reshape(width, height).T.copy()
     data = counts.encode("ascii") if isinstance(counts, str) else counts
-    decoded: NDArray[np.uint8] = coco.decode({"size": [height, width], "counts": data})
+    with warnings.catch_warnings():
+        # pycocotools 2.0.x hands its memory to NumPy 2 in a way NumPy 2 calls old-fashioned.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        decoded: NDArray[np.uint8] = coco.decode({"size": [height, width], "counts": data})
     return decoded.astype(bool)
 
 

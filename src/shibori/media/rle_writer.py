@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-from io import BufferedRandom
-from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from shibori.errors import InputError
 from shibori.media.atomic import disk_errors, whole_file
-from shibori.media.clip import Clip, Frame
+from shibori.media.clip import Frame
 from shibori.media.mask import FrameMasks
 from shibori.media.mask_writer import ONE_FILE_NAMES, MaskWriter, Target, one_file
 from shibori.media.rle import encode_rle, rle_area
@@ -26,70 +24,69 @@ class RleWriter(MaskWriter):
 
     def __init__(self, target: Target) -> None:
         self.target = target
-        self.path, finished = one_file(target, ONE_FILE_NAMES["rle"])
+        self.path, self._finished = one_file(target, ONE_FILE_NAMES["rle"])
+        self._head = {
+            "clip": target.clip.name,
+            "size": list(target.clip.size_hw),
+            "num_frames": target.clip.num_frames,
+            "frame_rate": None if target.clip.frame_rate is None else str(target.clip.frame_rate),
+            "object_ids": list(target.object_ids),
+        }
         self._spool_path = self.path.with_name(f".{self.path.name}.lines")
+        self._spool: BinaryIO | None = None
         self._offsets: dict[int, int] = {}
-        with disk_errors(self.path):
-            self._spool = _opened_spool(self._spool_path, keep=target.resume)
-            if target.resume:
-                self._read_spool()
-        self._finished = finished
-        self.done = set(range(target.clip.num_frames)) if finished else set(self._offsets)
+        self._end = self._read_spool() if target.resume and self._spool_path.exists() else 0
+        self.done = set(range(target.clip.num_frames)) if self._finished else set(self._offsets)
 
-    def _read_spool(self) -> None:
-        """Find the frames an interrupted run spooled, and cut off a line it left half."""
+    def _read_spool(self) -> int:
+        """Find the frames an interrupted run spooled; returns where its last whole line ends."""
         end = 0
-        head = self._spool.readline()
-        if head.endswith(b"\n"):
-            if json.loads(head) != _header(self.target.clip, self.target.object_ids):
-                raise InputError(f"{self.path.parent} cannot be resumed: it holds a run with other objects or clip")
-            end = self._spool.tell()
-            while (line := self._spool.readline()).endswith(b"\n"):
-                self._offsets[json.loads(line)["index"]] = end
-                end = self._spool.tell()
-        self._spool.seek(end)
-        self._spool.truncate()
+        with disk_errors(self._spool_path), self._spool_path.open("rb") as spool:
+            head = spool.readline()
+            if head.endswith(b"\n"):
+                if json.loads(head) != self._head:
+                    raise InputError(f"{self.path} cannot be resumed: it was begun with other objects or another clip")
+                end = spool.tell()
+                while (line := spool.readline()).endswith(b"\n"):
+                    self._offsets[json.loads(line)["index"]] = end
+                    end = spool.tell()
+        return end
+
+    def _opened_spool(self) -> BinaryIO:
+        if self._spool is None:
+            self._spool = self._spool_path.open("r+b" if self._end else "w+b")
+            self._spool.truncate(self._end)  # a line that was left half
+            self._spool.seek(self._end)
+            if not self._end:
+                self._spool.write(_line(self._head))
+        return self._spool
 
     def _write(self, frame: Frame, masks: FrameMasks) -> None:
         with disk_errors(self.path):
-            if self._spool.tell() == 0:
-                self._spool.write(_line(_header(self.target.clip, self.target.object_ids)))
-            self._offsets[frame.index] = self._spool.tell()
-            self._spool.write(_line(_frame_record(frame, masks, self.target.object_ids)))
-            self._spool.flush()
+            spool = self._opened_spool()
+            self._offsets[frame.index] = spool.tell()
+            spool.write(_line(_frame_record(frame, masks, self.target.object_ids)))
+            spool.flush()
 
     def close(self) -> None:
         if not self._finished:
             with whole_file(self.path) as partial, partial.open("wb") as final:
-                head = json.dumps(_header(self.target.clip, self.target.object_ids))
-                final.write(head[:-1].encode() + b', "frames": [')
+                spool = self._opened_spool()
+                final.write(json.dumps(self._head)[:-1].encode() + b', "frames": [')
                 for position, index in enumerate(sorted(self._offsets)):
-                    self._spool.seek(self._offsets[index])
-                    final.write((b",\n" if position else b"\n") + self._spool.readline().rstrip(b"\n"))
+                    spool.seek(self._offsets[index])
+                    final.write((b",\n" if position else b"\n") + spool.readline().rstrip(b"\n"))
                 final.write(b"\n]}\n")
-        self._spool.close()
+        self.discard()
         self._spool_path.unlink(missing_ok=True)
 
     def discard(self) -> None:
-        self._spool.close()
-
-
-def _opened_spool(path: Path, *, keep: bool) -> BufferedRandom:
-    return path.open("r+b" if keep and path.exists() else "w+b")
+        if self._spool is not None:
+            self._spool.close()
 
 
 def _line(content: dict[str, Any]) -> bytes:
     return json.dumps(content).encode() + b"\n"
-
-
-def _header(clip: Clip, object_ids: tuple[int, ...]) -> dict[str, Any]:
-    return {
-        "clip": clip.name,
-        "size": list(clip.size_hw),
-        "num_frames": clip.num_frames,
-        "frame_rate": None if clip.frame_rate is None else str(clip.frame_rate),
-        "object_ids": list(object_ids),
-    }
 
 
 def _frame_record(frame: Frame, masks: FrameMasks, object_ids: tuple[int, ...]) -> dict[str, Any]:
