@@ -7,7 +7,6 @@ import platform
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import metadata
-from pathlib import Path
 from typing import Literal
 
 import shibori.systems as systems
@@ -15,7 +14,6 @@ from shibori.errors import InputError
 from shibori.job import SystemChoice, load_system
 
 LIBRARIES = ("torch", "torchvision", "numpy", "av", "opencv-python-headless", "pillow", "pycocotools", "safetensors")
-BF16_FLAGS = ("avx512_bf16", "amx_bf16", "bf16")
 
 
 @dataclass(frozen=True)
@@ -43,27 +41,18 @@ def _versions() -> Iterator[Finding]:
         try:
             yield Finding("versions", name, metadata.version(name))
         except metadata.PackageNotFoundError:
-            # A source tree on the path has no metadata of its own; a library without any is not installed.
-            yield Finding("versions", name, "not installed", fine=name == "shibori")
+            ours = name == "shibori"
+            yield Finding("versions", name, "run from its source tree" if ours else "not installed", fine=ours)
 
 
 def _processor() -> Iterator[Finding]:
     import torch
 
-    flags = cpu_flags()
-    bf16 = [flag for flag in BF16_FLAGS if flag in flags]
+    from shibori.nn.prepare import cpu_has_bfloat16
+
     yield Finding("processor", "cores", f"{os.cpu_count()}, {torch.get_num_threads()} threads for networks")
     yield Finding("processor", "vectors", torch.backends.cpu.get_cpu_capability())
-    yield Finding("processor", "bfloat16", ", ".join(bf16) if bf16 else "no: networks run in float32, more slowly")
-
-
-def cpu_flags() -> frozenset[str]:
-    """Feature names of the processor as Linux lists them; empty elsewhere."""
-    listing = Path("/proc/cpuinfo")
-    if not listing.is_file():
-        return frozenset()
-    lines = [line for line in listing.read_text().splitlines() if line.lower().startswith(("flags", "features"))]
-    return frozenset(lines[0].partition(":")[2].split()) if lines else frozenset()
+    yield Finding("processor", "bfloat16", "yes" if cpu_has_bfloat16() else "no: networks run in float32")
 
 
 def _devices() -> Iterator[Finding]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -11,7 +12,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Self, TextIO
+from typing import Any, Self, TextIO
 
 from numpy.typing import NDArray
 
@@ -25,8 +26,6 @@ from shibori.media.reference import frame_index, read_references
 from shibori.media.writer import FORMATS, ONE_FILE_NAMES, MaskWriter, open_writer
 from shibori.segmentation import Plan, make_plan, segment_frames
 
-Device = Literal["auto", "cpu", "cuda", "mps"]
-
 
 @dataclass(frozen=True)
 class SystemChoice:
@@ -37,11 +36,13 @@ class SystemChoice:
     weights: Path | None = field(
         default=None, metadata={"help": "Weights file; without one, those that ship with the package."}
     )
-    device: Device = field(
-        default="auto", metadata={"help": "Where the network runs; auto takes the fastest there is."}
+    device: str = field(
+        default="auto",
+        metadata={"help": "auto, cpu, cuda or mps: where the network runs; auto takes the fastest there is."},
     )
     size: int | None = field(
-        default=None, metadata={"help": "Working short side in pixels; results always have the clip's own size."}
+        default=None,
+        metadata={"help": "Working side in pixels; less is faster. Results always have the clip's own size."},
     )
 
 
@@ -84,6 +85,7 @@ class SegmentSummary:
     frames: int
     objects: tuple[int, ...]
     seconds: float
+    """Decoding and writing included, loading of the network not."""
     frames_per_second: float
     outputs: tuple[str, ...]
     tracks: str
@@ -105,22 +107,25 @@ def load_system(choice: SystemChoice = SystemChoice()) -> Propagator:
     """
     if choice.system not in systems.PROPAGATORS:
         raise InputError(f"there is no system {choice.system!r}: choose one of {', '.join(systems.PROPAGATORS)}")
-    check_device(choice.device)
+    if choice.device not in ("auto", "cpu"):
+        from shibori.nn.prepare import choose_device
+
+        choose_device(choice.device)  # before the weights are read
     build = systems.PROPAGATORS[choice.system]
     return build(preset=choice.preset, device=choice.device, size=choice.size, weights=choice.weights)
 
 
-def check_device(device: str) -> None:
-    """InputError for a device that is asked for and not there."""
-    if device in ("auto", "cpu"):
-        return
+def facts_of(choice: SystemChoice) -> dict[str, str]:
+    """What a report should say of how its masks were made."""
     import torch
 
-    present: dict[str, Callable[[], bool]] = {"cuda": torch.cuda.is_available, "mps": torch.backends.mps.is_available}
-    if device not in present:
-        raise InputError(f"there is no device {device!r}: choose auto, cpu, cuda or mps")
-    if not present[device]():
-        raise InputError(f"{device} was asked for, but PyTorch finds no such device here: use --device auto or cpu")
+    return {
+        "system": f"{choice.system} {choice.preset}",
+        "weights": str(choice.weights or "shipped"),
+        "working size": str(choice.size or "default"),
+        "device": choice.device,
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores, torch {torch.__version__}",
+    }
 
 
 def run_job(job: SegmentJob, progress: Progress = lambda done, total: None) -> SegmentSummary:
@@ -135,12 +140,12 @@ def run_job(job: SegmentJob, progress: Progress = lambda done, total: None) -> S
     references = read_references(clip, job.mask, start)
     plan = make_plan(clip, references, start, stop, job.every)
     counter = _Counter(plan, job.both_ways, progress)
-    began = time.perf_counter()
     with ExitStack() as stack:
         # Places that cannot take the results are refused before the network is loaded.
         tracks = stack.enter_context(TrackLog(tracks_path(job.out), clip, job, list(plan.first_frames)))
         writers = [stack.enter_context(writer) for writer in open_writers(job, clip, list(plan.first_frames))]
         propagator = CountedPropagator(load_system(job), counter.step)
+        began = time.perf_counter()
         frames = segment_frames(
             clip, references, propagator, start=start, stop=stop, every=job.every, both_ways=job.both_ways
         )

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
-import importlib
-import json
 import sys
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-import shibori.systems as systems
 from shibori import __version__
 from shibori.cli.options import command_from
 from shibori.cli.outcome import outcome
 from shibori.cli.progress import ProgressBar
-from shibori.errors import InputError
-from shibori.job import SegmentJob, SegmentSummary, run_job
+from shibori.cli.tables import print_json, show_scores
+from shibori.cli.training import train
+from shibori.evaluation.scores import ProtocolName
+from shibori.job import SegmentJob, SegmentSummary, SystemChoice, facts_of, load_system, run_job
 
 ABOUT = "Video object segmentation: a clip and a few marks in, a mask of every chosen object in every frame out."
+DEVICE_HELP, WEIGHTS_HELP = (
+    next(entry.metadata["help"] for entry in fields(SystemChoice) if entry.name == name)
+    for name in ("device", "weights")
+)
+JSON_HELP = "Print a summary for machines on stdout, and no progress."
+LATE = "Also count objects that are not in the first frame, each from the frame after its own first."
 KEPT = "interrupted; the frames finished so far are kept, --resume goes on"
 app = typer.Typer(
     name="shibori", help=ABOUT, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
@@ -42,12 +47,7 @@ def shibori(
 
 
 def _json_switch() -> Any:
-    text = "Print a summary for machines on stdout, and no progress."
-    return field(default=False, metadata={"help": text, "flags": ("--json",)})
-
-
-def _print_json(summary: dict[str, Any]) -> None:
-    print(json.dumps(summary, indent=2))
+    return field(default=False, metadata={"help": JSON_HELP, "flags": ("--json",)})
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def segment(options: SegmentOptions) -> None:
     with outcome(KEPT), ProgressBar("segment", wanted=not options.as_json) as bar:
         summary = run_job(options, bar)
     if options.as_json:
-        _print_json(asdict(summary))
+        print_json(asdict(summary))
     else:
         _tell(summary)
 
@@ -81,30 +81,106 @@ def _tell(summary: SegmentSummary) -> None:
 app.command("segment")(command_from(SegmentOptions, segment))
 
 
-@app.command(add_help_option=False, context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
-def train(context: typer.Context) -> None:
-    """Train a system: shibori train SYSTEM, with options of its own (shibori train pixel --help)."""
-    name, *rest = [*context.args, ""]
-    if name in ("", "-h", "--help"):
-        print(f"Usage: shibori train SYSTEM [OPTIONS]\n\n  Systems: {', '.join(systems.PROPAGATORS)}")
+@app.command()
+def score(
+    results: Annotated[Path, typer.Argument(help="Folder of mask PNGs, or of one such folder for each sequence.")],
+    ground_truth: Annotated[
+        Path, typer.Argument(help="True masks: a DAVIS folder, a folder of sequences, or one sequence's folder.")
+    ],
+    out: Annotated[Path | None, typer.Option(help="Folder for tables (CSV, JSON) and the HTML report.")] = None,
+    protocol: Annotated[ProtocolName, typer.Option(help="How ids of results and truth relate.")] = "semi-supervised",
+    late_objects: Annotated[bool, typer.Option("--late-objects", help=LATE)] = False,
+    workers: Annotated[int, typer.Option(help="Processes that share the sequences.")] = 1,
+    as_json: Annotated[bool, typer.Option("--json", help=JSON_HELP)] = False,
+) -> None:
+    """Score a folder of anyone's masks with J, F and J&F as DAVIS defines them."""
+    from shibori.evaluation.davis import score_folder
+    from shibori.evaluation.report import write_report
+
+    with outcome(), ProgressBar("score", wanted=not as_json) as bar:
+        scores = score_folder(
+            results,
+            ground_truth,
+            protocol=protocol,
+            late_objects=late_objects,
+            progress=lambda done: bar(done.frames_done, done.num_frames),
+            workers=workers,
+        )
+        report = write_report(scores, out) if out else None
+    show_scores(scores, report, as_json)
+
+
+evaluate = typer.Typer(no_args_is_help=True)
+app.add_typer(evaluate, name="evaluate")
+
+
+@evaluate.callback()
+def evaluate_help() -> None:
+    """Run a system over a dataset and score its masks."""
+
+
+@dataclass(frozen=True)
+class EvaluateOptions(SystemChoice):
+    """Run a system over DAVIS, first masks given, write its masks and score them."""
+
+    root: Path = field(kw_only=True, metadata={"help": "Folder with JPEGImages and Annotations.", "argument": True})
+    out: Path = field(kw_only=True, metadata={"help": "Folder for the masks, the tables and the HTML report."})
+    split: str = field(default="val", metadata={"help": "List of sequences in ImageSets."})
+    year: int | None = field(default=None, metadata={"help": "2016: all that is marked is one object; 2017: ids."})
+    late_objects: bool = field(default=False, metadata={"help": LATE})
+    overwrite: bool = field(default=False, metadata={"help": "Replace results that are already there."})
+    as_json: bool = _json_switch()
+
+
+def evaluate_davis(options: EvaluateOptions) -> None:
+    """Run, score, and write the report."""
+    from shibori.datasets.davis import read_davis
+    from shibori.evaluation import davis
+    from shibori.evaluation.report import write_report
+
+    with outcome(), ProgressBar("evaluate", wanted=not options.as_json) as bar:
+        sequences = read_davis(options.root, options.year, options.split)
+        scores = davis.evaluate_davis(
+            sequences,
+            load_system(options),
+            options.out / "masks",
+            late_objects=options.late_objects,
+            overwrite=options.overwrite,
+            progress=lambda done: bar(done.frames_done, done.num_frames),
+        )
+        report = write_report(scores, options.out, facts=facts_of(options))
+    show_scores(scores, report, options.as_json)
+
+
+evaluate.command("davis")(command_from(EvaluateOptions, evaluate_davis))
+
+
+app.command(add_help_option=False, context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(train)
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option(help="Folder for everything the demonstration makes.")] = Path("demo-output"),
+    device: Annotated[str, typer.Option(help=DEVICE_HELP)] = "auto",
+    weights: Annotated[Path | None, typer.Option(help=WEIGHTS_HELP)] = None,
+    seed: Annotated[int, typer.Option(help="Another seed, another clip.")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help=JSON_HELP)] = False,
+) -> None:
+    """Draw a clip whose objects cross and hide each other, segment it, and score the masks against the known truth."""
+    from shibori.demo import demo_job, run_demo
+    from shibori.evaluation.report import scores_to_json
+
+    with outcome(), ProgressBar("segment", wanted=not as_json) as bar:
+        job = replace(demo_job(out), device=device, weights=weights)
+        result = run_demo(job, seed, progress=bar)
+    if as_json:
+        print_json(asdict(result.summary) | scores_to_json(result.scores) | {"report": str(result.report)})
         return
-    with outcome("interrupted; --resume goes on from the last checkpoint"):
-        if name not in systems.PROPAGATORS:
-            raise InputError(f"there is no system {name!r}: choose one of {', '.join(systems.PROPAGATORS)}")
-        # Only the system knows its options, and its networks take a while to import.
-        training = importlib.import_module(f"shibori.systems.{name}.train")
-        command = command_from(training.TrainConfig, lambda config: _train(training, config))
-        _run_alone(command, f"shibori train {name}", rest[:-1])
-
-
-def _run_alone(command: Any, name: str, arguments: Sequence[str]) -> None:
-    inner = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-    inner.command()(command)
-    inner(args=list(arguments), prog_name=name)
-
-
-def _train(training: Any, config: Any) -> None:
-    print(f"weights: {training.train(config)}")
+    show_scores(result.scores, None, as_json=False)
+    places = ("clip", "first_mask", "masks", "overlay", "sheet", "report")
+    print("\n".join(f"{name.replace('_', ' '):<12}{getattr(result, name)}" for name in places))
+    print(f"{1000 * result.summary.seconds / result.summary.frames:.0f} ms per frame")
+    print(f"J&F {result.scores.j_and_f:.3f} against the known truth of {len(result.summary.objects)} objects")
 
 
 @app.command()
@@ -120,6 +196,6 @@ def doctor(
         if not as_json:
             print(f"{'ok ' if finding.fine else 'BAD'}  {finding.topic:<10} {finding.name:<24} {finding.value}")
     if as_json:
-        _print_json({"findings": [asdict(finding) for finding in findings]})
+        print_json({"findings": [asdict(finding) for finding in findings]})
     if not all(finding.fine for finding in findings):
         raise typer.Exit(1)

@@ -51,7 +51,7 @@ def _is_required(field: Field[Any]) -> bool:
 
 
 def _default(field: Field[Any], repeated: bool) -> Any:
-    value = field.default if field.default_factory is MISSING else field.default_factory()
+    value: Any = field.default if field.default_factory is MISSING else field.default_factory()
     return list(value) if repeated else value
 
 

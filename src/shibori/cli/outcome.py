@@ -17,7 +17,7 @@ INTERRUPTED = 130
 
 @contextmanager
 def outcome(when_interrupted: str = "interrupted") -> Iterator[None]:
-    """Leave with 2 for wrong input and a full disk, with 130 for Ctrl-C. All else is a defect: it keeps its traceback."""
+    """Leave with 2 for wrong input or a full disk, with 130 for Ctrl-C; else it is a defect, traceback and all."""
     try:
         yield
     except InputError as error:

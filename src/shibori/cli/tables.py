@@ -1,0 +1,50 @@
+"""Scores and findings as tables for people and as JSON for machines."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from shibori.evaluation.report import scores_to_json
+from shibori.evaluation.scores import Scores
+
+
+def print_json(summary: dict[str, Any]) -> None:
+    """One JSON object on stdout."""
+    print(json.dumps(summary, indent=2))
+
+
+def show_scores(scores: Scores, report: Path | None, as_json: bool) -> None:
+    """The scores of a set, its sequences and their objects; and where the report is."""
+    if as_json:
+        print_json(scores_to_json(scores) | {"report": None if report is None else str(report)})
+        return
+    console = Console(highlight=False)
+    console.print(score_table(scores))
+    if scores.frames_per_second is not None:
+        console.print(f"{scores.frames_per_second:.1f} frames/s, decoding and writing included")
+    if scores.unscored:
+        console.print(f"not scored, for want of results: {', '.join(scores.unscored)}")
+    if report is not None:
+        print(f"report: {report}")
+
+
+def score_table(scores: Scores) -> Table:
+    """A row for each object, and one for all."""
+    table = Table("sequence", "object", "J&F", "J", "J recall", "F", "F recall", "switches")
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for sequence, entry in scores.objects:
+        table.add_row(sequence.name, str(entry.object_id), *_numbers(entry))
+    table.add_section()
+    table.add_row("all", str(len(scores.objects)), *_numbers(scores), style="bold")
+    return table
+
+
+def _numbers(entry: Any) -> list[str]:
+    values = (entry.j_and_f, entry.j.mean, entry.j.recall, entry.f.mean, entry.f.recall)
+    return [*(f"{value:.3f}" for value in values), str(entry.switches)]

@@ -1,0 +1,58 @@
+"""``shibori train SYSTEM``: the options are the fields of the system's own ``TrainConfig``."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import typer
+
+import shibori.systems as systems
+from shibori.cli.options import command_from
+from shibori.cli.outcome import outcome
+from shibori.errors import InputError
+
+DEV_SPLIT = "dev"
+
+
+def train(context: typer.Context) -> None:
+    """Train a system: shibori train SYSTEM, with options of its own (shibori train pixel --help)."""
+    name, *arguments = context.args or ["--help"]
+    if name in ("-h", "--help"):
+        print(f"Usage: shibori train SYSTEM [OPTIONS]\n\n  Systems: {', '.join(systems.PROPAGATORS)}")
+        return
+    with outcome():
+        if name not in systems.PROPAGATORS:
+            raise InputError(f"there is no system {name!r}: choose one of {', '.join(systems.PROPAGATORS)}")
+        # Only the system knows its options, and its networks take a while to import.
+        training = importlib.import_module(f"shibori.systems.{name}.train")
+        inner = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+        inner.command()(command_from(training.TrainConfig, lambda config: _train(name, training, config)))
+        inner(args=arguments, prog_name=f"shibori train {name}")
+
+
+def _train(name: str, training: Any, config: Any) -> None:
+    with outcome("interrupted; --resume goes on from the last checkpoint"):
+        print(f"weights: {training.train(config, dev_score(name, config))}")
+
+
+def dev_score(name: str, config: Any) -> Callable[[dict[str, Any]], float] | None:
+    """J&F of a state dict on the held-out sequences of the training data, or None where there are none."""
+    davis = Path(config.data) / "davis2016"
+    if not (davis / "ImageSets" / "480p" / f"{DEV_SPLIT}.txt").is_file():
+        return None
+    from shibori.datasets.davis import read_davis
+    from shibori.evaluation.davis import evaluate_davis
+
+    sequences = read_davis(davis, 2016, DEV_SPLIT)
+    build = importlib.import_module(f"shibori.systems.{name}.build")
+
+    def score(state: dict[str, Any]) -> float:
+        with TemporaryDirectory() as folder:
+            propagator = build.propagator_from_state(state, config.preset, config.device)
+            return evaluate_davis(sequences, propagator, folder).j_and_f
+
+    return score
