@@ -25,6 +25,10 @@ class Orientation:
     flip_rows: bool = False
     flip_columns: bool = False
 
+    def size_hw(self, stored_wh: tuple[int, int]) -> tuple[int, int]:
+        """Upright height and width of pictures stored with a width and height."""
+        return stored_wh if self.transposed else stored_wh[::-1]
+
     def apply(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """(H, W, 3) stored -> (H, W, 3) or (W, H, 3) upright."""
         if self.transposed:
@@ -55,18 +59,18 @@ class RgbConverter:
     Matrix and range are those the stream states; an unstated matrix is BT.709 for HD sizes and BT.601 below, as
     players do. PQ and HLG are brought to BT.709 with diffuse white at full scale (highlights clip). Alpha is dropped:
     the colours are the stored ones, not composited on anything.
+
+    Not for several threads at once: each stream makes its own.
+
+    Args:
+        orientation: of the stored pictures.
+        stored_wh: width and height as stored, of every picture it shall return.
     """
 
-    def __init__(self, first: av.VideoFrame) -> None:
-        self.orientation = orientation_of(first)
-        self._stored_wh = first.width, first.height
+    def __init__(self, orientation: Orientation, stored_wh: tuple[int, int]) -> None:
+        self._orientation = orientation
+        self._stored_wh = stored_wh
         self._scaler = VideoReformatter()
-
-    @property
-    def size_hw(self) -> tuple[int, int]:
-        """Height and width of the pictures this returns."""
-        width, height = self._stored_wh
-        return (width, height) if self.orientation.transposed else (height, width)
 
     def convert(self, frame: av.VideoFrame) -> NDArray[np.uint8]:
         """(H, W, 3) uint8 RGB. A frame of another size (the stream changed it) is scaled to the first one's."""
@@ -85,7 +89,7 @@ class RgbConverter:
             interpolation=Interpolation.BILINEAR | Interpolation.ACCURATE_RND if deep else Interpolation.BILINEAR,
             threads=1,  # one conversion is too short to share out: a quarter of the time of the default
         )
-        return self.orientation.apply(np.asarray(rgb.to_ndarray(), np.uint8))
+        return self._orientation.apply(np.asarray(rgb.to_ndarray(), np.uint8))
 
 
 def _matrix_of(frame: av.VideoFrame) -> int:

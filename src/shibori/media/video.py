@@ -15,7 +15,7 @@ from av.video.stream import VideoStream
 
 from shibori.errors import InputError
 from shibori.media.clip import Clip, Frame
-from shibori.media.color import RgbConverter
+from shibori.media.color import RgbConverter, orientation_of
 from shibori.media.packets import PacketIndex, decode, open_video, scan, stated_end, video_stream
 
 _HELD_BYTES = 128 << 20
@@ -44,9 +44,9 @@ class VideoClip(Clip):
             self._unit = Fraction(stream.time_base) if index.timed and stream.time_base else 1 / Fraction(rate or 25)
         first = self._first_frame(index)
         self._index = index.from_time(first.pts) if index.timed and first.pts is not None else index
-        self._converter = RgbConverter(first)
+        self._orientation, self._stored_wh = orientation_of(first), (first.width, first.height)
         self._held_frames = max(8, _HELD_BYTES // max(1, sum(plane.buffer_size for plane in first.planes)))
-        self.size_hw = self._converter.size_hw
+        self.size_hw = self._orientation.size_hw(self._stored_wh)
         self.num_frames = len(self._index.times)
         self.frame_rate = Fraction(rate) if rate else None
         self.time_base = self._unit
@@ -97,14 +97,14 @@ class VideoClip(Clip):
     def _stream(self, start: int, stop: int, step: int) -> Iterator[Frame]:
         if start >= stop:
             return
-        wanted = start
+        wanted, converter = start, self._new_converter()
         for index, picture in self._decoded(start):
             if index >= stop:
                 break
             self._undecodable.update(range(wanted, index))
             wanted = index + 1
             if (index - start) % step == 0:
-                yield self._frame(index, picture)
+                yield self._frame(index, picture, converter)
         else:
             self._undecodable.update(range(wanted, stop))
 
@@ -115,30 +115,33 @@ class VideoClip(Clip):
             if self._cursor is None or not self._cursor.reaches(index, self._index):
                 if self._cursor is not None:
                     self._cursor.close()
-                self._cursor = _Cursor(self._decoded(self._key_of(index)))
+                self._cursor = _Cursor(self._decoded(self._key_of(index)), self._new_converter())
             picture = self._cursor.advance(index)
             if picture is None:
                 self._undecodable.add(index)
                 raise InputError(f"frame {index} of {self.path} cannot be decoded: the file is damaged there")
-            return self._frame(index, picture)
+            return self._frame(index, picture, self._cursor.converter)
 
     def backward(self, start: int, stop: int = -1) -> Iterator[Frame]:
         self.check_backward_range(start, stop)
         return self._stream_backward(start, stop)
 
     def _stream_backward(self, start: int, stop: int) -> Iterator[Frame]:
-        last = start
+        last, converter = start, self._new_converter()
         while last > stop:
             first = max(stop + 1, self._key_of(last), last - self._held_frames + 1)
             held = list(takewhile(lambda item, last=last: item[0] <= last, self._decoded(first)))  # type: ignore[misc]
             self._undecodable.update(set(range(first, last + 1)) - {index for index, _ in held})
             while held:
-                yield self._frame(*held.pop())
+                yield self._frame(*held.pop(), converter)
             last = first - 1
 
-    def _frame(self, index: int, picture: av.VideoFrame) -> Frame:
+    def _new_converter(self) -> RgbConverter:
+        return RgbConverter(self._orientation, self._stored_wh)
+
+    def _frame(self, index: int, picture: av.VideoFrame, converter: RgbConverter) -> Frame:
         time = int(self._index.times[index] - self._index.times[0]) * self._unit
-        return Frame(index, time, self._converter.convert(picture))
+        return Frame(index, time, converter.convert(picture))
 
     def _key_of(self, index: int) -> int:
         return int(self._index.keys[self._index.key_before(index)])
@@ -190,7 +193,8 @@ class VideoClip(Clip):
 class _Cursor:
     """A decoder that stands somewhere in the clip and can only walk on."""
 
-    def __init__(self, decoded: Iterator[tuple[int, av.VideoFrame]]) -> None:
+    def __init__(self, decoded: Iterator[tuple[int, av.VideoFrame]], converter: RgbConverter) -> None:
+        self.converter = converter
         self._decoded = decoded
         self._current = next(decoded, None)
 
