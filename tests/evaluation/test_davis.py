@@ -15,7 +15,7 @@ from shibori.evaluation.measures import boundary_measure, region_similarity, sum
 from shibori.evaluation.scores import Progress
 from shibori.media.mask import read_ids
 
-from .conftest import ArraySequence, ColourPropagator, moving_boxes, write_masks
+from .made import ArraySequence, ColourPropagator, moving_boxes, write_masks
 
 
 def swap(ids: np.ndarray) -> np.ndarray:

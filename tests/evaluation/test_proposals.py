@@ -12,7 +12,7 @@ from shibori.errors import InputError
 from shibori.evaluation.davis import score_folder
 from shibori.evaluation.measures import boundary_measure, region_similarity
 
-from .conftest import SIZE_HW, moving_boxes, write_masks
+from .made import SIZE_HW, moving_boxes, write_masks
 
 
 def slow_score(truth: list[np.ndarray], results: list[np.ndarray], objects: list[int]) -> float:

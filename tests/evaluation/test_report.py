@@ -20,7 +20,7 @@ from shibori.evaluation.page import worst_frames
 from shibori.evaluation.report import write_report
 from shibori.evaluation.scores import Scores
 
-from .conftest import ColourPropagator, moving_boxes, write_masks
+from .made import ColourPropagator, moving_boxes, write_masks
 
 
 def lose_the_second(index: int, ids: np.ndarray) -> np.ndarray:
