@@ -1,0 +1,20 @@
+"""The systems, by name. Builders import their system when they are called."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from shibori.interfaces import Propagator
+
+
+def _pixel(
+    preset: str = "compact", device: str = "auto", size: int | None = None, weights: Path | None = None
+) -> Propagator:
+    from shibori.systems.pixel.build import build_pixel_propagator
+
+    return build_pixel_propagator(preset, device, size, weights)
+
+
+PROPAGATORS: dict[str, Callable[..., Propagator]] = {"pixel": _pixel}
+"""First mask in, masks of all frames out. Each takes preset, device, size, weights."""

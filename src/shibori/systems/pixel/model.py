@@ -102,7 +102,7 @@ class PixelTracker(nn.Module):
 
     def encode(self, images: Tensor) -> Encoded:
         """(B, 3, H, W) normalised windows -> trunk features, embedding, traits."""
-        features = self.trunk(images)
+        features = self.trunk(images.to(self.key.weight.dtype))
         key = functional.normalize(self.key(features.s8).float(), dim=1)
         traits = functional.normalize(self.traits(features.s8).float(), dim=1)
         return Encoded(features, key, traits)

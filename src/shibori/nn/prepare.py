@@ -1,0 +1,58 @@
+"""Making a trained network ready to be run: normalisation folded into convolutions, and the fastest safe number format."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from shibori.errors import InputError
+from shibori.nn.backbones import ConvNorm
+
+
+def choose_device(name: str) -> torch.device:
+    """The device called ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps``.
+
+    Raises:
+        InputError: if it is not there, or not a device's name.
+    """
+    if name == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    kind = name.split(":")[0]
+    available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if kind not in available:
+        raise InputError(f"expected a device auto, cpu, cuda or mps, found {name!r}; choose one of these")
+    if not available[kind]:
+        raise InputError(f"expected a device {kind} as asked for, found none on this machine; use --device auto or cpu")
+    return torch.device(name)
+
+
+def choose_dtype(device: torch.device) -> torch.dtype:
+    """bfloat16 where the device computes in it, float32 elsewhere."""
+    if device.type == "cuda":
+        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float32
+    if device.type == "cpu" and cpu_has_bfloat16():
+        return torch.bfloat16
+    return torch.float32
+
+
+def cpu_has_bfloat16() -> bool:
+    """Whether this CPU multiplies bfloat16 matrices itself (AVX512-BF16 or AMX) instead of emulating it."""
+    abilities = torch.backends.cpu.get_cpu_capability()
+    return abilities == "AVX512" and bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
+
+
+def prepare_network(network: nn.Module, device: torch.device, dtype: torch.dtype) -> nn.Module:
+    """``network`` itself, for inference alone: evaluation mode, fused, on ``device``, its convolutions in ``dtype``."""
+    network.eval().requires_grad_(False)
+    for module in network.modules():
+        if isinstance(module, ConvNorm):
+            module[0] = fuse_conv_bn_eval(module[0], module[1])
+            module[1] = nn.Identity()
+    network.to(device).to(memory_format=torch.channels_last)
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d | nn.Linear):
+            module.to(dtype)
+    return network

@@ -1,0 +1,61 @@
+"""From a preset's name to a tracker that is ready to run."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from shibori.errors import InputError
+from shibori.nn.prepare import choose_device, choose_dtype, prepare_network
+from shibori.systems.pixel.inference import PixelPropagator, TrackingRule
+from shibori.systems.pixel.model import SIZES, PixelTracker, build_pixel_tracker
+from shibori.systems.pixel.weights import load_state
+from shibori.weights import locate_weights
+
+
+def build_pixel_propagator(
+    preset: str = "compact", device: str = "auto", size: int | None = None, weights: Path | None = None
+) -> PixelPropagator:
+    """The pixel tracker with its weights.
+
+    Args:
+        preset: name of the network's size.
+        device: auto, cpu, cuda, cuda:N or mps.
+        size: working side: each object's window is resized to about ``size`` squared pixels.
+        weights: a file to use instead of the shipped one.
+
+    Raises:
+        InputError: on a preset, device, size or file that is not there.
+    """
+    if preset not in SIZES:
+        raise InputError(f"expected a preset of the pixel tracker ({', '.join(SIZES)}), found {preset!r}")
+    state = load_state(locate_weights("pixel", preset, weights), preset)
+    return propagator_from_state(state, preset, device, size)
+
+
+def propagator_from_state(
+    state: dict[str, Tensor],
+    preset: str,
+    device: str = "auto",
+    size: int | None = None,
+    rule: TrackingRule | None = None,
+    dtype: torch.dtype | None = None,
+) -> PixelPropagator:
+    """The pixel tracker with parameters that are in memory; see ``build_pixel_propagator``."""
+    rule = rule or TrackingRule()
+    if size is not None:
+        if size < 64:
+            raise InputError(f"expected a working size of at least 64 pixels, found {size}; the default is 320")
+        rule = replace(rule, window=replace(rule.window, area_side=size))
+    network = build_pixel_tracker(preset)
+    try:
+        network.load_state_dict(state)
+    except RuntimeError as error:
+        raise InputError(f"expected weights of the preset {preset}, found parameters that do not fit it") from error
+    chosen = choose_device(device)
+    prepared = prepare_network(network, chosen, dtype or choose_dtype(chosen))
+    assert isinstance(prepared, PixelTracker)
+    return PixelPropagator(prepared, rule, chosen)

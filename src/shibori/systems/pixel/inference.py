@@ -1,0 +1,306 @@
+"""The pixel tracker at work: any number of objects, each in its own window, frame after frame.
+
+Memory is bounded: per object the reference frames (at most ``MAX_REFERENCES``), a few confident frames, and the last one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from shibori.interfaces import Propagation, Propagator
+from shibori.media.mask import FrameMasks, ObjectStatus
+from shibori.ops.aggregate import LOGIT_LIMIT
+from shibori.ops.resize import resample_windows
+from shibori.systems.pixel.losses import join_memories, normalise_images
+from shibori.systems.pixel.model import Encoded, Memory, PixelTracker
+from shibori.systems.pixel.window import WindowRule, box_window, cut_window, mask_box, window_size
+
+MAX_REFERENCES = 3
+MAP_SIDE = 480
+"""Overlaps between objects are settled on a map whose short side is at most this; the masks themselves at full size."""
+
+
+@dataclass(frozen=True)
+class TrackingRule:
+    """When an object counts as seen, and what is remembered of it."""
+
+    window: WindowRule = WindowRule()
+    max_remembered: int = 1
+    """Confident past frames kept besides the references and the last frame."""
+    remember_every: int = 5
+    """Frames between additions to them."""
+    confident: float = 0.8
+    """Expected IoU above which a frame is remembered."""
+    seen: float = 0.35
+    """Confidence below which an object counts as lost."""
+    widen: float = 1.5
+    """Growth of the window with every frame an object stays lost, up to the whole frame."""
+    momentum: float = 0.0
+    """Share of the last displacement by which the next window is moved ahead."""
+
+
+@dataclass
+class View:
+    """One object as seen in one frame."""
+
+    window: NDArray[np.float64]
+    """(4,) xyxy, frame pixels."""
+    memory: Memory
+    """The frame with its mask, on a grid of ``grid_hw``."""
+    grid_hw: tuple[int, int]
+    mask: Tensor
+    """(1, 1, h, w) probability in the window."""
+    others: Tensor
+    """(1, 1, h, w) probability of all other objects."""
+
+
+@dataclass
+class ObjectState:
+    """What is known of one object."""
+
+    object_id: int
+    references: list[Memory] = field(default_factory=list)
+    remembered: list[Memory] = field(default_factory=list)
+    last: View | None = None
+    box: NDArray[np.float64] | None = None
+    """Where it was last seen."""
+    velocity: NDArray[np.float64] = field(default_factory=lambda: np.zeros(2))
+    confidence: float = 1.0
+    lost_for: int = 0
+    frames_since_remembered: int = 0
+
+
+@dataclass
+class Sight:
+    """An object's answer in one frame, before overlaps are settled."""
+
+    state: ObjectState
+    window: NDArray[np.float64]
+    encoded: Encoded
+    logits: NDArray[np.float32]
+    """(h, w) log-odds in the window."""
+    confidence: float
+
+
+class PixelPropagator(Propagator):
+    """The pixel tracker as a ``Propagator``.
+
+    Args:
+        network: the trained network, prepared for inference.
+        rule: windows, memory and thresholds.
+        device: of the network.
+    """
+
+    def __init__(self, network: PixelTracker, rule: TrackingRule, device: torch.device) -> None:
+        self.network = network
+        self.rule = rule
+        self.device = device
+
+    def begin(self, size_hw: tuple[int, int]) -> PixelPropagation:
+        """See ``Propagator``."""
+        return PixelPropagation(self, size_hw)
+
+
+class PixelPropagation(Propagation):
+    """One run over one stream; see ``Propagation``."""
+
+    def __init__(self, propagator: PixelPropagator, size_hw: tuple[int, int]) -> None:
+        self.network = propagator.network
+        self.rule = propagator.rule
+        self.device = propagator.device
+        self.size_hw = size_hw
+        self.states: dict[int, ObjectState] = {}
+        self.index = -1
+
+    @torch.inference_mode()
+    def step(self, image: NDArray[np.uint8], references: Mapping[int, NDArray[np.bool_]] | None = None) -> FrameMasks:
+        """See ``Propagation.step``."""
+        self.index += 1
+        references = references or {}
+        followed = [state for object_id, state in self.states.items() if object_id not in references]
+        sights = [sight for state in followed if (sight := self._look(state, image)) is not None]
+        ids = self._settle(sights, references)
+        shares = OverlapMap(self.size_hw, sights, references)
+        for sight in sights:
+            self._update(sight, shares)
+        for object_id, mask in references.items():
+            self._refer(object_id, mask, image, shares)
+        statuses = tuple(_status(state) for state in self.states.values())
+        return FrameMasks(self.index, ids, statuses, None)
+
+    def _look(self, state: ObjectState, image: NDArray[np.uint8]) -> Sight | None:
+        """Segment one object; a second, closer look where a wide search has found it."""
+        if state.box is None or not state.references or state.last is None:
+            return None
+        widen = min(self.rule.widen**state.lost_for, 1e3)
+        box = state.box + np.tile(state.velocity * self.rule.momentum, 2)
+        window = box_window(self.rule.window, box, self.size_hw, widen)
+        sight = self._segment(state, image, window)
+        if state.lost_for > 0 and sight.confidence >= self.rule.seen:
+            found = mask_box(sight.logits > 0, window)
+            if found is not None:
+                closer = self._segment(state, image, box_window(self.rule.window, found, self.size_hw))
+                sight = closer if closer.confidence >= sight.confidence else sight
+        return sight
+
+    def _segment(self, state: ObjectState, image: NDArray[np.uint8], window: NDArray[np.float64]) -> Sight:
+        assert state.last is not None
+        size_hw = window_size(self.rule.window, window)
+        encoded = self._encode(image, window, size_hw)
+        memory = _joined([*state.references, *state.remembered, state.last.memory])
+        previous, mask, others = self._previous(state.last, window, size_hw)
+        prediction = self.network(encoded, memory, previous, mask, others)
+        confidence = float(prediction.quality.float().sigmoid() * prediction.presence.float().sigmoid())
+        return Sight(state, window, encoded, prediction.logits[0, 0].float().cpu().numpy(), confidence)
+
+    def _encode(self, image: NDArray[np.uint8], window: NDArray[np.float64], size_hw: tuple[int, int]) -> Encoded:
+        cut = torch.from_numpy(cut_window(image, window, size_hw)).to(self.device)
+        images = normalise_images(cut.permute(2, 0, 1)[None]).contiguous(memory_format=torch.channels_last)
+        return self.network.encode(images)
+
+    def _previous(
+        self, last: View, window: NDArray[np.float64], size_hw: tuple[int, int]
+    ) -> tuple[Memory, Tensor, Tensor]:
+        """The last frame as the current window sees it."""
+        window_from = torch.from_numpy(last.window.astype(np.float32))[None].to(self.device)
+        window_to = torch.from_numpy(window.astype(np.float32))[None].to(self.device)
+        grid_hw = (size_hw[0] // 8, size_hw[1] // 8)
+        both = resample_windows(torch.cat([last.mask, last.others], 1), window_from, window_to, size_hw)
+        key = last.memory.key.unflatten(2, last.grid_hw)
+        key = resample_windows(key, window_from, window_to, grid_hw).flatten(2)
+        label = torch.nn.functional.avg_pool2d(both[:, :1], 8).flatten(1)
+        return last.memory._replace(key=key, label=label), both[:, :1], both[:, 1:]
+
+    def _settle(self, sights: list[Sight], references: Mapping[int, NDArray[np.bool_]]) -> NDArray:
+        """(H, W) ids: the object with the highest log-odds, background where none is positive (trackprop, Eq. 3)."""
+        best = np.zeros(self.size_hw, np.float32)
+        highest = max([255, *self.states, *references])
+        ids = np.zeros(self.size_hw, np.uint8 if highest <= 255 else np.uint16)
+        for sight in sights:
+            left, top, right, bottom = sight.window.astype(int)
+            logits = cv2.resize(sight.logits, (right - left, bottom - top), interpolation=cv2.INTER_LINEAR)
+            part, part_ids = best[top:bottom, left:right], ids[top:bottom, left:right]
+            wins = logits > part
+            part[wins] = logits[wins]
+            part_ids[wins] = sight.state.object_id
+        for object_id, mask in references.items():
+            ids[(ids == object_id) & ~mask] = 0
+            ids[mask] = object_id
+        return ids
+
+    def _update(self, sight: Sight, shares: OverlapMap) -> None:
+        state = sight.state
+        mask, others = (part.to(self.device) for part in shares.seen_from(sight))
+        memory = self.network.remember(sight.encoded, mask, others)
+        grid_hw = (sight.encoded.key.shape[2], sight.encoded.key.shape[3])
+        state.last = View(sight.window, memory, grid_hw, mask, others)
+        state.confidence = sight.confidence
+        box = mask_box(mask[0, 0].cpu().numpy() > 0.5, sight.window)
+        if box is None or sight.confidence < self.rule.seen:
+            state.lost_for += 1
+            state.velocity = np.zeros(2)
+            return
+        if state.box is not None and state.lost_for == 0:
+            state.velocity = (box[:2] + box[2:] - state.box[:2] - state.box[2:]) / 2
+        state.box, state.lost_for = box, 0
+        state.frames_since_remembered += 1
+        if sight.confidence >= self.rule.confident and state.frames_since_remembered >= self.rule.remember_every:
+            state.frames_since_remembered = 0
+            state.remembered = [*state.remembered, memory][-self.rule.max_remembered :] if self.rule.max_remembered else []
+
+    def _refer(
+        self, object_id: int, mask: NDArray[np.bool_], image: NDArray[np.uint8], shares: OverlapMap
+    ) -> None:
+        """Take a given mask as true: start the object, or correct it."""
+        state = self.states.setdefault(object_id, ObjectState(object_id))
+        box = mask_box(mask)
+        if box is None:
+            state.confidence, state.lost_for = 0.0, state.lost_for + 1
+            return
+        window = box_window(self.rule.window, box, self.size_hw)
+        size_hw = window_size(self.rule.window, window)
+        encoded = self._encode(image, window, size_hw)
+        given = torch.from_numpy(cut_window(mask.astype(np.float32), window, size_hw))[None, None].to(self.device)
+        others = shares.others_of_reference(object_id, window, size_hw).to(self.device)
+        memory = self.network.remember(encoded, given, others)
+        state.references = [*state.references[:1], *state.references[1:][-(MAX_REFERENCES - 2) :], memory]
+        state.last = View(window, memory, (size_hw[0] // 8, size_hw[1] // 8), given, others)
+        state.box, state.velocity, state.confidence, state.lost_for = box, np.zeros(2), 1.0, 0
+        state.remembered, state.frames_since_remembered = [], 0
+
+
+class OverlapMap:
+    """Soft aggregation over all objects (trackprop, Eq. 1 and 2), on a map of bounded size.
+
+    Args:
+        size_hw: of the frame.
+        sights: answers of the objects that were followed.
+        references: masks given for this frame.
+    """
+
+    def __init__(self, size_hw: tuple[int, int], sights: list[Sight], references: Mapping[int, NDArray[np.bool_]]) -> None:
+        self.scale = min(1.0, MAP_SIDE / min(size_hw))
+        self.size_hw = (max(round(size_hw[0] * self.scale), 1), max(round(size_hw[1] * self.scale), 1))
+        self.alone = len(sights) + len(references) <= 1
+        self.references = references
+        if self.alone:
+            return
+        self.odds = np.ones(self.size_hw, np.float32)
+        self.given: dict[int, NDArray[np.float32]] = {}
+        for sight in sights:
+            rows, columns = self._area(sight.window)
+            self.odds[rows, columns] += self._odds(sight, rows, columns)
+        for object_id, mask in references.items():
+            small = cv2.resize(mask.astype(np.float32), self.size_hw[::-1], interpolation=cv2.INTER_AREA)
+            self.given[object_id] = np.asarray(small) * np.float32(np.exp(LOGIT_LIMIT))
+            self.odds += self.given[object_id]
+
+    def seen_from(self, sight: Sight) -> tuple[Tensor, Tensor]:
+        """(1, 1, h, w) probabilities of the object itself and of all others, in its window."""
+        height, width = sight.logits.shape
+        if self.alone:
+            own = torch.from_numpy(sight.logits).clamp(-LOGIT_LIMIT, LOGIT_LIMIT).sigmoid()
+            return own[None, None], torch.zeros(1, 1, height, width)
+        rows, columns = self._area(sight.window)
+        total = cv2.resize(self.odds[rows, columns], (width, height), interpolation=cv2.INTER_LINEAR)
+        odds = np.exp(np.clip(sight.logits, -LOGIT_LIMIT, LOGIT_LIMIT))
+        total = np.maximum(total, 1 + odds)
+        return torch.from_numpy(odds / total)[None, None], torch.from_numpy((total - 1 - odds) / total)[None, None]
+
+    def others_of_reference(self, object_id: int, window: NDArray[np.float64], size_hw: tuple[int, int]) -> Tensor:
+        """(1, 1, *size_hw) probability of all objects but the one whose mask was given."""
+        if self.alone:
+            return torch.zeros(1, 1, *size_hw)
+        rows, columns = self._area(window)
+        odds = self.odds[rows, columns]
+        rest = odds - 1 - self.given[object_id][rows, columns]
+        share = cv2.resize(np.maximum(rest, 0) / odds, size_hw[::-1], interpolation=cv2.INTER_LINEAR)
+        return torch.from_numpy(np.asarray(share, np.float32))[None, None]
+
+    def _area(self, window: NDArray[np.float64]) -> tuple[slice, slice]:
+        left, top, right, bottom = (window * self.scale).round().astype(int).tolist()
+        return slice(top, max(bottom, top + 1)), slice(left, max(right, left + 1))
+
+    def _odds(self, sight: Sight, rows: slice, columns: slice) -> NDArray[np.float32]:
+        shape = (columns.stop - columns.start, rows.stop - rows.start)
+        logits = cv2.resize(sight.logits, shape, interpolation=cv2.INTER_LINEAR)
+        limited = np.exp(np.clip(logits, -LOGIT_LIMIT, LOGIT_LIMIT))
+        return np.asarray(limited, np.float32)[: self.size_hw[0] - rows.start, : self.size_hw[1] - columns.start]
+
+
+def _joined(memories: list[Memory]) -> Memory:
+    joined = memories[0]
+    for memory in memories[1:]:
+        joined = join_memories(joined, memory)
+    return joined
+
+
+def _status(state: ObjectState) -> ObjectStatus:
+    return ObjectStatus(state.object_id, state.confidence, "tracked" if state.lost_for == 0 else "lost")

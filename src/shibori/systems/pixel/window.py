@@ -1,0 +1,89 @@
+"""Where to look for an object: the window of the frame that is cut out, and its size once resized.
+
+Windows and boxes are xyxy float64 in pixels of the frame, half-open.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+GRID = 16
+"""Windows are resized to multiples of the trunk's largest stride."""
+
+MIN_COMPONENT_SHARE = 0.05
+"""Pieces of a mask smaller than this share of its area do not stretch the box."""
+
+
+@dataclass(frozen=True)
+class WindowRule:
+    """How much around an object is looked at, and how finely."""
+
+    reach: float = 1.75
+    """Longer side of the object's box to the side of the window around it, as in training."""
+    area_side: int = 320
+    """A resized window has about the area of a square of this side, in pixels."""
+    max_zoom: float = 2.0
+    """A small window is not enlarged by more than this."""
+    min_share: float = 0.1
+    """A window is no smaller than this share of the frame's short side."""
+
+
+def box_window(rule: WindowRule, box: NDArray[np.float64], size_hw: tuple[int, int], widen: float = 1.0) -> NDArray[np.float64]:
+    """The window around ``box``: a margin on all sides that depends on its longer side, moved and cut to fit the frame.
+
+    Args:
+        rule: how much to look at.
+        box: (4,) of the object.
+        size_hw: of the frame.
+        widen: factor on the window's sides, above 1 when the object may have moved away.
+    """
+    frame_wh = np.array([size_hw[1], size_hw[0]], np.float64)
+    extent = box[2:] - box[:2]
+    sides = (extent + (rule.reach - 1) * extent.max()) * widen
+    sides = np.clip(sides, rule.min_share * frame_wh.min(), frame_wh)
+    corner = np.clip((box[:2] + box[2:] - sides) / 2, 0, frame_wh - sides)
+    corner, end = np.floor(corner), np.ceil(corner + sides)
+    return np.concatenate([corner, np.minimum(end, frame_wh)])
+
+
+def window_size(rule: WindowRule, window: NDArray[np.float64]) -> tuple[int, int]:
+    """Height and width in pixels to which ``window`` is resized: multiples of ``GRID``, its shape kept as far as they allow."""
+    width, height = window[2:] - window[:2]
+    zoom = min(rule.area_side / np.sqrt(width * height), rule.max_zoom)
+    rounded = [max(round(float(side) * zoom / GRID), 2) * GRID for side in (height, width)]
+    return rounded[0], rounded[1]
+
+
+def cut_window(image: NDArray[np.uint8], window: NDArray[np.float64], size_hw: tuple[int, int]) -> NDArray[np.uint8]:
+    """(H, W, ...) -> (*size_hw, ...): a window of whole pixels, resized; averaged when it shrinks."""
+    left, top, right, bottom = window.astype(int)
+    shrinks = (right - left) > size_hw[1]
+    mode = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(image[top:bottom, left:right], (size_hw[1], size_hw[0]), interpolation=mode))
+
+
+def mask_box(mask: NDArray[np.bool_], window: NDArray[np.float64] | None = None) -> NDArray[np.float64] | None:
+    """Box of a mask's larger pieces.
+
+    Args:
+        mask: (h, w) bool.
+        window: the part of the frame that the mask covers; by default the mask is the frame.
+
+    Returns:
+        (4,) in frame pixels; None for an empty mask.
+    """
+    _, _, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8, ltype=cv2.CV_32S)
+    pieces = np.asarray(stats[1:], np.float64)
+    if len(pieces) == 0:
+        return None
+    large = pieces[pieces[:, 4] >= MIN_COMPONENT_SHARE * pieces[:, 4].sum()]
+    large = large if len(large) else pieces
+    corners = np.concatenate([large[:, :2].min(0), (large[:, :2] + large[:, 2:4]).max(0)])
+    if window is None:
+        return corners
+    scale = (window[2:] - window[:2]) / np.array([mask.shape[1], mask.shape[0]])
+    return np.concatenate([window[:2] + corners[:2] * scale, window[:2] + corners[2:] * scale])
