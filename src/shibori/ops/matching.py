@@ -75,3 +75,54 @@ def read_memory(similarities: Tensor, values: Tensor, sharpness: Tensor | float)
     """
     weights = torch.softmax(similarities * sharpness, dim=-1)
     return (weights.to(values.dtype) @ values.transpose(1, 2)).transpose(1, 2)
+
+
+def match_and_read(
+    query: Tensor, memory: Tensor, values: Tensor, labels: Tensor, sharpness: Tensor, near: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    """``best_match`` and ``read_memory`` over the same similarities.
+
+    Without gradients and for a single batch row the object's and the other positions are matched apart, which needs
+    no masks and a quarter of the memory traffic; the results are the same up to rounding.
+
+    Args:
+        query: (B, D, H, W) unit vectors.
+        memory: (B, D, N) unit vectors.
+        values: (B, V, N).
+        labels: (B, N) in [0, 1].
+        sharpness: () inverse temperature of the read.
+        near: (H*W, N) bool, which positions may be matched; all by default.
+
+    Returns:
+        (B, 2, H*W) as ``best_match``, and (B, V + 1, H*W) as ``read_memory``: the values, then the labels.
+    """
+    if query.shape[0] == 1 and not torch.is_grad_enabled():
+        best, read = _match_apart(query[0], memory[0], values[0], labels[0], sharpness, near)
+        return best[None], read[None]
+    similarities = similarity(query, memory)
+    if near is not None:
+        similarities = similarities.masked_fill(~near, EXCLUDED_SIMILARITY)
+    labelled = torch.cat([values.float(), labels[:, None]], 1)
+    return best_match(similarities, labels), read_memory(similarities, labelled, sharpness)
+
+
+def _match_apart(
+    query: Tensor, memory: Tensor, values: Tensor, labels: Tensor, sharpness: Tensor, near: Tensor | None
+) -> tuple[Tensor, Tensor]:
+    dtype = values.dtype
+    sharp_query = (query.flatten(1).transpose(0, 1) * sharpness).to(dtype)  # (Q, D)
+    ones = torch.ones_like(labels, dtype=dtype)
+    columns = torch.cat([values, labels.to(dtype)[None], ones[None]]).transpose(0, 1)  # (N, V + 2)
+    is_object = labels > 0.5
+    best, total = [], torch.zeros(sharp_query.shape[0], columns.shape[1], device=query.device)
+    for chosen in (is_object.nonzero()[:, 0], (~is_object).nonzero()[:, 0]):
+        if len(chosen) == 0:
+            best.append(torch.full_like(total[:, 0], ABSENT_SIMILARITY))
+            continue
+        similarities = sharp_query @ memory.index_select(1, chosen).to(dtype)
+        if near is not None:
+            similarities.masked_fill_(~near.index_select(1, chosen), EXCLUDED_SIMILARITY * float(sharpness))
+        best.append((similarities.amax(1).float() / sharpness).clamp_min(ABSENT_SIMILARITY))
+        total += similarities.exp_() @ columns.index_select(0, chosen)
+    read = total[:, :-1] / total[:, -1:].clamp_min(1e-30)
+    return torch.stack(best), read.transpose(0, 1)

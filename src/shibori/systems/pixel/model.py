@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from shibori.nn.backbones import CompactTrunk, ConvNorm, PyramidFeatures, ResidualBlock
-from shibori.ops.matching import EXCLUDED_SIMILARITY, best_match, read_memory, similarity, window_offsets
+from shibori.ops.matching import match_and_read, window_offsets
 from shibori.ops.ridge import balanced_weights, fit_ridge
 
 MASK_CHANNELS = 16
@@ -144,17 +144,15 @@ class PixelTracker(nn.Module):
         return Prediction(logits, quality, presence, matched.unflatten(1, grid_hw))
 
     def _match_globally(self, key: Tensor, memory: Memory) -> tuple[Tensor, Tensor, Tensor]:
-        similarities = similarity(key, memory.key)
-        labelled = torch.cat([memory.value.float(), memory.label[:, None]], 1)
-        read = read_memory(similarities, labelled, self.sharpness[0].exp())
+        best, read = match_and_read(key, memory.key, memory.value, memory.label, self.sharpness[0].exp())
         matched = read[:, -1]
-        return torch.cat([best_match(similarities, memory.label), read[:, -1:]], 1), read[:, :-1], matched
+        return torch.cat([best, read[:, -1:]], 1), read[:, :-1], matched
 
     def _match_locally(self, key: Tensor, previous: Memory) -> Tensor:
         near = window_offsets(key.shape[2], key.shape[3], self.size.local_radius, key.device)
-        similarities = similarity(key, previous.key).masked_fill(~near, EXCLUDED_SIMILARITY)
-        label = read_memory(similarities, previous.label[:, None], self.sharpness[1].exp())
-        return torch.cat([best_match(similarities, previous.label), label], 1)
+        nothing = previous.value[:, :0]
+        best, label = match_and_read(key, previous.key, nothing, previous.label, self.sharpness[1].exp(), near)
+        return torch.cat([best, label], 1)
 
     def _ridge_score(self, traits: Tensor, memory: Memory) -> Tensor:
         samples = functional.pad(memory.traits, (0, 1), value=1.0)
