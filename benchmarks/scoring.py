@@ -9,10 +9,6 @@ Times are after PNG decoding, one process, best of --repeat passes; the last col
 from __future__ import annotations
 
 import argparse
-import datetime
-import os
-import platform
-import subprocess
 import tempfile
 import time
 from collections.abc import Callable
@@ -22,6 +18,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+from _environment import SIZE_HW, describe_run
 from numpy.typing import NDArray
 
 from shibori.evaluation.davis import score_folder
@@ -32,7 +29,6 @@ from shibori.media.palette import write_palette_png
 
 # ms per object and 854x480 frame after decoding, one process: the official DAVIS 2017 evaluator on a 2-core machine.
 OFFICIAL_J, OFFICIAL_F = 0.46, 3.4
-SIZE_HW = (480, 854)
 
 Ids = NDArray[Any]
 Sample = tuple[Ids, Ids, list[int]]
@@ -137,23 +133,6 @@ def table_row(name: str, samples: list[Sample], folders: tuple[Path, Path], pass
     )
 
 
-def describe_machine() -> str:
-    models = [line.split(":")[1].strip() for line in _lines("/proc/cpuinfo") if line.startswith("model name")]
-    return f"{models[0] if models else platform.processor() or platform.machine()}, {os.cpu_count()} cores"
-
-
-def _lines(path: str) -> list[str]:
-    return Path(path).read_text().splitlines() if Path(path).exists() else []
-
-
-def describe_commit() -> str:
-    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--abbrev=10"]
-    try:
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        return "unknown"
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("results", nargs="?", type=Path)
@@ -167,9 +146,7 @@ def main() -> None:
     passes = Passes(arguments.repeat, CLOCKS[arguments.clock])
     # One thread, as the official tool; and a second one's time would count twice on the cpu clock.
     cv2.setNumThreads(1)
-    print(
-        f"date {datetime.date.today()}, {describe_machine()}, load {os.getloadavg()[0]:.1f}, commit {describe_commit()}"
-    )
+    print(describe_run())
     print(f"official evaluator: J {OFFICIAL_J} ms, F {OFFICIAL_F} ms per object and 854x480 frame after decoding")
     print(f"clock: {arguments.clock}\n")
     print(
