@@ -150,7 +150,7 @@ class PixelTracker(nn.Module):
 
     def _match_locally(self, key: Tensor, previous: Memory) -> Tensor:
         near = window_offsets(key.shape[2], key.shape[3], self.size.local_radius, key.device)
-        nothing = previous.value[:, :0]
+        nothing = previous.key[:, :0].to(previous.value.dtype)
         best, label = match_and_read(key, previous.key, nothing, previous.label, self.sharpness[1].exp(), near)
         return torch.cat([best, label], 1)
 
