@@ -11,7 +11,8 @@ from torch import Tensor
 from shibori.errors import InputError
 from shibori.nn.prepare import choose_device, choose_dtype, prepare_network
 from shibori.systems.pixel.inference import PixelPropagator, TrackingRule
-from shibori.systems.pixel.model import SIZES, PixelTracker, build_pixel_tracker
+from shibori.systems.pixel.model import SIZES, build_pixel_tracker
+from shibori.systems.pixel.network import PixelNetwork
 from shibori.systems.pixel.weights import load_state
 from shibori.weights import locate_weights
 
@@ -57,5 +58,5 @@ def propagator_from_state(
         raise InputError(f"expected weights of the preset {preset}, found parameters that do not fit it") from error
     chosen = choose_device(device)
     prepared = prepare_network(network, chosen, dtype or choose_dtype(chosen))
-    assert isinstance(prepared, PixelTracker)
+    assert isinstance(prepared, PixelNetwork)
     return PixelPropagator(prepared, rule, chosen)

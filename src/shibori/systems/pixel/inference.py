@@ -19,7 +19,7 @@ from shibori.media.mask import FrameMasks, ObjectStatus
 from shibori.ops.aggregate import LOGIT_LIMIT
 from shibori.ops.resize import resample_windows
 from shibori.systems.pixel.losses import join_memories, normalise_images
-from shibori.systems.pixel.model import Encoded, Memory, PixelTracker
+from shibori.systems.pixel.network import Encoded, Memory, PixelNetwork
 from shibori.systems.pixel.window import WindowRule, box_window, cut_window, mask_box, window_size
 
 MAX_REFERENCES = 3
@@ -98,7 +98,7 @@ class PixelPropagator(Propagator):
         device: of the network.
     """
 
-    def __init__(self, network: PixelTracker, rule: TrackingRule, device: torch.device) -> None:
+    def __init__(self, network: PixelNetwork, rule: TrackingRule, device: torch.device) -> None:
         self.network = network
         self.rule = rule
         self.device = device
@@ -171,12 +171,15 @@ class PixelPropagation(Propagation):
         """The last frame as the current window sees it."""
         window_from = torch.from_numpy(last.window.astype(np.float32))[None].to(self.device)
         window_to = torch.from_numpy(window.astype(np.float32))[None].to(self.device)
-        grid_hw = (size_hw[0] // 8, size_hw[1] // 8)
+        grid_hw = self._grid_hw(size_hw)
         both = resample_windows(torch.cat([last.mask, last.others], 1), window_from, window_to, size_hw)
         key = last.memory.key.unflatten(2, last.grid_hw)
         key = resample_windows(key, window_from, window_to, grid_hw).flatten(2)
-        label = torch.nn.functional.avg_pool2d(both[:, :1], 8).flatten(1)
+        label = torch.nn.functional.avg_pool2d(both[:, :1], self.network.stride).flatten(1)
         return last.memory._replace(key=key, label=label), both[:, :1], both[:, 1:]
+
+    def _grid_hw(self, size_hw: tuple[int, int]) -> tuple[int, int]:
+        return size_hw[0] // self.network.stride, size_hw[1] // self.network.stride
 
     def _settle(self, sights: list[Sight], references: Mapping[int, NDArray[np.bool_]]) -> NDArray:
         """(H, W) ids: the object with the highest log-odds, background where none is positive (trackprop, Eq. 3)."""
@@ -231,7 +234,7 @@ class PixelPropagation(Propagation):
         others = shares.others_of_reference(object_id, window, size_hw).to(self.device)
         memory = self.network.remember(encoded, given, others)
         state.references = [*state.references[:1], *state.references[1:][-(MAX_REFERENCES - 2) :], memory]
-        state.last = View(window, memory, (size_hw[0] // 8, size_hw[1] // 8), given, others)
+        state.last = View(window, memory, self._grid_hw(size_hw), given, others)
         state.box, state.velocity, state.confidence, state.lost_for = box, np.zeros(2), 1.0, 0
         state.remembered, state.frames_since_remembered = [], 0
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from shibori.ops.resize import resample_windows
-from shibori.systems.pixel.model import Encoded, Memory, PixelTracker
+from shibori.systems.pixel.network import Encoded, Memory, PixelNetwork, Prediction
 from shibori.training.losses import dice_loss, hard_pixel_cross_entropy, mask_iou
 
 IMAGE_MEAN = (0.485, 0.456, 0.406)
@@ -40,7 +40,7 @@ class UnrolledLoss(NamedTuple):
 class UnrolledTracker(nn.Module):
     """Follows each clip of a batch from its first mask, as inference does, and says how wrong it went."""
 
-    def __init__(self, network: PixelTracker) -> None:
+    def __init__(self, network: PixelNetwork) -> None:
         super().__init__()
         self.network = network
 
@@ -63,7 +63,7 @@ class UnrolledTracker(nn.Module):
         losses = []
         for t in range(1, num_frames):
             seen, seen_mask, seen_others = _as_seen_from(
-                previous, previous_mask, rest[:, t - 1 : t], windows[:, t - 1], windows[:, t]
+                previous, previous_mask, rest[:, t - 1 : t], windows[:, t - 1], windows[:, t], self.network.stride
             )
             prediction = self.network(frames[t], memory, seen, seen_mask, seen_others)
             losses.append(_frame_loss(prediction.logits[:, 0], prediction, truth[:, t], hard_share))
@@ -85,24 +85,25 @@ def join_memories(first: Memory, second: Memory) -> Memory:
 
 
 def _split(encoded: Encoded, num_frames: int) -> list[Encoded]:
-    features = [type(encoded.features)(*parts) for parts in zip(*(f.chunk(num_frames) for f in encoded.features), strict=True)]
+    features = zip(*(maps.chunk(num_frames) for maps in encoded.features), strict=True)
     keys, traits = encoded.key.chunk(num_frames), encoded.traits.chunk(num_frames)
     return [Encoded(*parts) for parts in zip(features, keys, traits, strict=True)]
 
 
 def _as_seen_from(
-    previous: Memory, mask: Tensor, others: Tensor, window_from: Tensor, window_to: Tensor
+    previous: Memory, mask: Tensor, others: Tensor, window_from: Tensor, window_to: Tensor, stride: int
 ) -> tuple[Memory, Tensor, Tensor]:
-    side = round(previous.key.shape[2] ** 0.5)
+    grid_hw = (mask.shape[2] // stride, mask.shape[3] // stride)
     both = resample_windows(torch.cat([mask, others], 1), window_from, window_to, (mask.shape[2], mask.shape[3]))
-    key = resample_windows(previous.key.unflatten(2, (side, side)), window_from, window_to, (side, side)).flatten(2)
-    label = functional.avg_pool2d(both[:, :1], 8).flatten(1)
+    key = resample_windows(previous.key.unflatten(2, grid_hw), window_from, window_to, grid_hw).flatten(2)
+    label = functional.avg_pool2d(both[:, :1], stride).flatten(1)
     return previous._replace(key=key, label=label), both[:, :1], both[:, 1:]
 
 
-def _frame_loss(logits: Tensor, prediction, truth: Tensor, hard_share: float) -> tuple[Tensor, ...]:
+def _frame_loss(logits: Tensor, prediction: Prediction, truth: Tensor, hard_share: float) -> tuple[Tensor, ...]:
     pixels = (hard_pixel_cross_entropy(logits, truth, hard_share) + DICE_WEIGHT * dice_loss(logits, truth)).mean()
-    share = functional.avg_pool2d(truth[:, None], 8)[:, 0]
+    stride = truth.shape[1] // prediction.matched.shape[1]
+    share = functional.avg_pool2d(truth[:, None], stride)[:, 0]
     matched = functional.binary_cross_entropy(prediction.matched.float().clamp(1e-3, 1 - 1e-3), share)
     iou = mask_iou(logits, truth)
     is_there = (truth.flatten(1).mean(1) > 1e-3).float()

@@ -11,7 +11,6 @@ Axes: B objects (one window each), C channels, H W the window's pixels, h w its 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -20,45 +19,10 @@ from torch.nn import functional
 from shibori.nn.backbones import CompactTrunk, ConvNorm, PyramidFeatures, ResidualBlock
 from shibori.ops.matching import match_and_read, window_offsets
 from shibori.ops.ridge import balanced_weights, fit_ridge
+from shibori.systems.pixel.network import Encoded, Memory, PixelNetwork, Prediction
 
 MASK_CHANNELS = 16
 """A mask at stride 2, its 4x4 cells laid out as channels at stride 8."""
-
-
-class Encoded(NamedTuple):
-    """What the trunk knows about one batch of windows."""
-
-    features: PyramidFeatures
-    key: Tensor
-    """(B, D, h, w) unit vectors for matching."""
-    traits: Tensor
-    """(B, R, h, w) unit vectors the ridge classifier is fitted on."""
-
-
-class Memory(NamedTuple):
-    """What is remembered of some frames, flattened over their positions."""
-
-    key: Tensor
-    """(B, D, N) unit vectors."""
-    value: Tensor
-    """(B, V, N) what a position looked like and which part of it was the object."""
-    label: Tensor
-    """(B, N) share of the position that the object covered."""
-    traits: Tensor
-    """(B, N, R) float32."""
-
-
-class Prediction(NamedTuple):
-    """The answer for one batch of windows."""
-
-    logits: Tensor
-    """(B, 1, H, W) log-odds of the object."""
-    quality: Tensor
-    """(B,) logit of the expected IoU of the mask."""
-    presence: Tensor
-    """(B,) logit of the object being in the window at all."""
-    matched: Tensor
-    """(B, h, w) share of the object among what each position matched in the memory, in [0, 1]."""
 
 
 @dataclass(frozen=True)
@@ -83,8 +47,10 @@ class PixelTrackerSize:
     """Half size of the local matching window, in stride-8 positions."""
 
 
-class PixelTracker(nn.Module):
+class PixelTracker(PixelNetwork):
     """Trunk, embedding, memory encoder and dynamic segmentation head."""
+
+    stride = 8
 
     def __init__(self, size: PixelTrackerSize) -> None:
         super().__init__()
@@ -101,37 +67,24 @@ class PixelTracker(nn.Module):
         self.head = SegmentationHead((c2, c4, c8), size)
 
     def encode(self, images: Tensor) -> Encoded:
-        """(B, 3, H, W) normalised windows -> trunk features, embedding, traits."""
+        """See ``PixelNetwork.encode``."""
         features = self.trunk(images.to(self.key.weight.dtype))
         key = functional.normalize(self.key(features.s8).float(), dim=1)
         traits = functional.normalize(self.traits(features.s8).float(), dim=1)
         return Encoded(features, key, traits)
 
     def remember(self, encoded: Encoded, mask: Tensor, others: Tensor) -> Memory:
-        """Store a frame whose masks are known.
-
-        Args:
-            encoded: of the B windows.
-            mask: (B, 1, H, W) probability of the object.
-            others: (B, 1, H, W) probability of all other marked objects together.
-        """
+        """See ``PixelNetwork.remember``."""
         cells = torch.cat([mask_to_cells(mask), mask_to_cells(others)], 1)
-        value = self.value(torch.cat([encoded.features.s8, cells.to(encoded.features.s8.dtype)], 1))
-        label = functional.avg_pool2d(mask.float(), 8)
+        features = PyramidFeatures(*encoded.features)
+        value = self.value(torch.cat([features.s8, cells.to(features.s8.dtype)], 1))
+        label = functional.avg_pool2d(mask.float(), self.stride)
         return Memory(encoded.key.flatten(2), value.flatten(2), label.flatten(1), encoded.traits.flatten(2).transpose(1, 2))
 
     def forward(
         self, encoded: Encoded, memory: Memory, previous: Memory, previous_mask: Tensor, previous_others: Tensor
     ) -> Prediction:
-        """Segment the object in B windows.
-
-        Args:
-            encoded: of the current windows.
-            memory: reference frame(s) and remembered frames, N positions; the first h*w need not be the reference.
-            previous: the previous frame as the current windows see it, so with N = h*w positions in the same grid.
-            previous_mask: (B, 1, H, W) the previous mask as the current windows see it.
-            previous_others: (B, 1, H, W) the same for all other objects together.
-        """
+        """See ``PixelNetwork.forward``."""
         grid_hw = (encoded.key.shape[2], encoded.key.shape[3])
         global_cues, value, matched = self._match_globally(encoded.key, memory)
         local_cues = self._match_locally(encoded.key, previous)
@@ -139,7 +92,7 @@ class PixelTracker(nn.Module):
         score = self._ridge_score(encoded.traits, memory)
         cells = torch.cat([mask_to_cells(previous_mask), mask_to_cells(previous_others)], 1)
         logits, quality, presence = self.head(
-            encoded.features, torch.cat([cues, score, cells], 1), value.unflatten(2, grid_hw)
+            PyramidFeatures(*encoded.features), torch.cat([cues, score, cells], 1), value.unflatten(2, grid_hw)
         )
         return Prediction(logits, quality, presence, matched.unflatten(1, grid_hw))
 

@@ -1,0 +1,85 @@
+"""What every network of the pixel tracker can do, whatever its preset: the interface that training and inference use.
+
+Axes: B objects (one window each), C channels, H W the window's pixels, h w its grid at the network's stride, N memory
+positions.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import NamedTuple
+
+from torch import Tensor, nn
+
+
+class Encoded(NamedTuple):
+    """What the trunk knows about one batch of windows."""
+
+    features: tuple[Tensor, ...]
+    """(B, C, ...) maps for the network's own head, as its trunk left them."""
+    key: Tensor
+    """(B, D, h, w) vectors for matching; of unit length in ``compact``, of any length in ``paper``."""
+    traits: Tensor
+    """(B, R, h, w) unit vectors the ridge classifier is fitted on; R is 0 where there is none."""
+
+
+class Memory(NamedTuple):
+    """What is remembered of some frames, flattened over their positions."""
+
+    key: Tensor
+    """(B, D, N) as in ``Encoded``."""
+    value: Tensor
+    """(B, V, N) what a position looked like and which part of it was the object; V is 0 where values are not read."""
+    label: Tensor
+    """(B, N) share of the position that the object covered."""
+    traits: Tensor
+    """(B, N, R) float32."""
+
+
+class Prediction(NamedTuple):
+    """The answer for one batch of windows."""
+
+    logits: Tensor
+    """(B, 1, H, W) log-odds of the object."""
+    quality: Tensor
+    """(B,) logit of the expected IoU of the mask."""
+    presence: Tensor
+    """(B,) logit of the object being in the window at all."""
+    matched: Tensor
+    """(B, h, w) share of the object among what each position matched in the memory, in [0, 1]."""
+
+
+class PixelNetwork(nn.Module, ABC):
+    """A network of the pixel tracker: encodes windows, remembers frames, segments one object a window."""
+
+    stride: int
+    """Pixels of a window to one position of its grid."""
+
+    @abstractmethod
+    def encode(self, images: Tensor) -> Encoded:
+        """(B, 3, H, W) normalised windows -> trunk features, embedding, traits. H and W are multiples of 16."""
+
+    @abstractmethod
+    def remember(self, encoded: Encoded, mask: Tensor, others: Tensor) -> Memory:
+        """Store a frame whose masks are known.
+
+        Args:
+            encoded: of the B windows.
+            mask: (B, 1, H, W) probability of the object.
+            others: (B, 1, H, W) probability of all other marked objects together.
+        """
+
+    @abstractmethod
+    def forward(
+        self, encoded: Encoded, memory: Memory, previous: Memory, previous_mask: Tensor, previous_others: Tensor
+    ) -> Prediction:
+        """Segment the object in B windows.
+
+        Args:
+            encoded: of the current windows.
+            memory: reference frame(s) and remembered frames, N positions; the first h*w need not be the reference.
+            previous: the previous frame as the current windows see it, so with N = h*w positions in the same grid;
+                its key is zero where the previous window did not reach.
+            previous_mask: (B, 1, H, W) the previous mask as the current windows see it.
+            previous_others: (B, 1, H, W) the same for all other objects together.
+        """
