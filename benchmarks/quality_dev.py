@@ -14,9 +14,9 @@ from typing import Any
 
 import cv2
 import numpy as np
-from _environment import benchmark_parser, load_propagator, on_terminal, print_heading, print_table
 from numpy.typing import NDArray
 
+from _environment import benchmark_parser, load_propagator, on_terminal, print_heading, print_table
 from shibori.datasets.davis import read_davis
 from shibori.evaluation.davis import evaluate_davis
 from shibori.evaluation.scores import Scores, SequenceScores

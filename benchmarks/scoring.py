@@ -18,9 +18,9 @@ from typing import Any
 
 import cv2
 import numpy as np
-from _environment import SIZE_HW, describe_run
 from numpy.typing import NDArray
 
+from _environment import SIZE_HW, describe_run
 from shibori.evaluation.davis import score_folder
 from shibori.evaluation.measures import boundary_measure, ids_measures, region_similarity
 from shibori.evaluation.sequence import find_results, find_truth
