@@ -17,9 +17,7 @@ class Propagation(ABC):
     """One run over one stream of frames. Frames are pushed in order; each answer depends on the past alone."""
 
     @abstractmethod
-    def step(
-        self, image: NDArray[np.uint8], references: Mapping[int, NDArray[np.bool_]] | None = None
-    ) -> FrameMasks:
+    def step(self, image: NDArray[np.uint8], references: Mapping[int, NDArray[np.bool_]] | None = None) -> FrameMasks:
         """Segment the next frame.
 
         Args:

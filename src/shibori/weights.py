@@ -40,7 +40,9 @@ def locate_weights(system: str, preset: str, given: Path | None = None) -> Path:
         )
     path = SHIPPED / name
     if not path.is_file() or file_hash(path) != shipped_weights()[name]:
-        raise InputError(f"expected the shipped weights {name} unchanged, found them missing or damaged; reinstall shibori")
+        raise InputError(
+            f"expected the shipped weights {name} unchanged, found them missing or damaged; reinstall shibori"
+        )
     return path
 
 

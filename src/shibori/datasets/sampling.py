@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from shibori.datasets.stills import Still
-from shibori.datasets.synthesis import Scene, camera_over, cut_out, moving_layer
+from shibori.datasets.synthesis import Layer, Scene, camera_over, cut_out, moving_layer
 from shibori.errors import InputError
 
 SCENE_SIDE = 240
@@ -66,7 +66,7 @@ def read_real_sequences(root: Path, names: Sequence[str]) -> list[RealSequence]:
     """Sequences of a DAVIS 2016 folder, all frames decoded.
 
     Raises:
-        InputError: if a sequence has no frames.
+        InputError: if a sequence has no masks, or a frame cannot be read.
     """
     return [_read_sequence(root, name) for name in names]
 
@@ -78,8 +78,11 @@ def _read_sequence(root: Path, name: str) -> RealSequence:
     images, masks = [], []
     for path in annotations:
         mask = np.asarray(cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)) > 0
-        image = cv2.imread(str(root / "JPEGImages" / "480p" / name / f"{path.stem}.jpg"), cv2.IMREAD_COLOR)
-        images.append(np.ascontiguousarray(image[..., ::-1]))
+        image_path = root / "JPEGImages" / "480p" / name / f"{path.stem}.jpg"
+        image = cv2.imread(str(image_path), cv2.IMREAD_COLOR)
+        if image is None:
+            raise InputError(f"expected the frame {image_path} of a mask that is there, found no readable image")
+        images.append(np.ascontiguousarray(image[..., ::-1], np.uint8))
         masks.append(mask.astype(np.uint8))
     return RealSequence(name, tuple(images), tuple(masks))
 
@@ -105,8 +108,9 @@ class RealFrames:
         if self.flipped:
             left, right = image.shape[1] - right, image.shape[1] - left
         rows, columns = slice(top, max(bottom, top + 2)), slice(left, max(right, left + 2))
-        small = cv2.resize(image[rows, columns], (size, size), interpolation=_interpolation(right - left, size))
-        small_mask = cv2.resize(mask[rows, columns] * 255, (size, size), interpolation=_interpolation(right - left, size))
+        mode = _interpolation(right - left, size)
+        small = cv2.resize(image[rows, columns], (size, size), interpolation=mode)
+        small_mask = cv2.resize(mask[rows, columns] * 255, (size, size), interpolation=mode)
         step = -1 if self.flipped else 1
         target = (np.asarray(small_mask)[:, ::step] > 127).astype(np.uint8)
         return np.ascontiguousarray(np.asarray(small)[:, ::step]), np.ascontiguousarray(target)
@@ -200,8 +204,8 @@ class TrainingClips(Dataset[TrainingClip]):
         size_hw: tuple[int, int],
         pace: NDArray[np.float64],
         near: tuple[NDArray[np.float64], float, int] | None,
-    ) -> list:
-        """One or two moving cut-outs; near the target, if it is known where that is, and half the time from its picture."""
+    ) -> list[Layer]:
+        """One or two moving cut-outs; near the target, if it is known where that is, and often from its picture."""
         layers = []
         for _ in range(int(rng.integers(1, 3))):
             still_index, object_id = self._draw(rng, self.cuttable)

@@ -45,7 +45,7 @@ def read_stills(root: Path, sets: Sequence[str] | None = None, threads: int = 2)
         threads: how many files to decode at once.
 
     Raises:
-        InputError: if there is none.
+        InputError: if there is none, or one cannot be read.
     """
     folders = [root / name for name in sets] if sets is not None else sorted(p for p in root.glob("*") if p.is_dir())
     pairs = [pair for folder in folders for pair in _pairs(folder)]
@@ -63,15 +63,20 @@ def _pairs(folder: Path) -> list[tuple[Path, Path]]:
 
 
 def _read_still(image_path: Path, mask_path: Path) -> Still:
-    image = cv2.cvtColor(cv2.imread(str(image_path), cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
-    ids = np.asarray(cv2.imread(str(mask_path), cv2.IMREAD_UNCHANGED))
-    if ids.ndim == 3 or ids.shape != image.shape[:2]:
-        raise InputError(f"expected a one-channel mask of {image.shape[:2]} pixels, found {ids.shape} in {mask_path}")
-    ids = ids.astype(np.uint8)
+    stored, values = cv2.imread(str(image_path), cv2.IMREAD_COLOR), cv2.imread(str(mask_path), cv2.IMREAD_UNCHANGED)
+    if stored is None or values is None:
+        damaged = image_path if stored is None else mask_path
+        raise InputError(f"expected a photograph and its mask, found {damaged} unreadable")
+    image = np.asarray(cv2.cvtColor(stored, cv2.COLOR_BGR2RGB), np.uint8)
+    if values.shape != image.shape[:2]:
+        raise InputError(
+            f"expected a one-channel mask of {image.shape[:2]} pixels, found {values.shape} in {mask_path}"
+        )
+    ids: NDArray[np.uint8] = values.astype(np.uint8)
     counts = np.bincount(ids.ravel(), minlength=256)
     regions = bool(counts[0] == 0)
     object_ids = tuple(i for i in np.flatnonzero(counts).tolist() if i not in (0, VOID) and _is_worth(ids == i))
-    return Still(np.asarray(image), ids, object_ids, regions)
+    return Still(image, ids, object_ids, regions)
 
 
 def _is_worth(mask: NDArray[np.bool_]) -> bool:

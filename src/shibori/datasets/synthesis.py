@@ -1,8 +1,8 @@
 """Training clips made from still photographs: warped wholes, and cut-outs that move over other pictures.
 
-A scene is a base (a warped photograph, or frames of a real clip) with layers pasted over it in order. It is rendered only
-where it is looked at: each frame through a square window, straight to the training size. All coordinates are pixels of
-the scene; windows and boxes are xyxy, half-open.
+A scene is a base (a warped photograph, or frames of a real clip) with layers pasted over it in order. It is rendered
+only where it is looked at: each frame through a square window, straight to the training size. All coordinates are
+pixels of the scene; windows and boxes are xyxy, half-open.
 """
 
 from __future__ import annotations
@@ -20,6 +20,9 @@ from shibori.datasets.stills import Still
 
 Affine = NDArray[np.float64]
 """(2, 3): scene pixel -> source pixel."""
+
+NO_MAP = np.empty(0, np.float32)
+"""What OpenCV wants in place of a second map when the first holds both coordinates."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,10 @@ class Ripple:
 class Base(Protocol):
     """What lies under all layers."""
 
-    size_hw: tuple[int, int]
+    @property
+    def size_hw(self) -> tuple[int, int]:
+        """Height and width of the scene."""
+        ...
 
     def render(self, frame: int, window: NDArray[np.float64], size: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
         """(size, size, 3) uint8 RGB and the (size, size) uint8 0/1 mask of the target, if the target is in the base."""
@@ -66,10 +72,10 @@ class WarpedStill:
     def render(self, frame: int, window: NDArray[np.float64], size: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
         """See ``Base``."""
         grid = self.ripple.displace(_source_grid(self.motions[frame], window, size), frame)
-        image = cv2.remap(self.still.image, grid, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
+        image = cv2.remap(self.still.image, grid, NO_MAP, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
         if self.target_id is None:
             return np.asarray(image), np.zeros((size, size), np.uint8)
-        ids = cv2.remap(self.still.ids, grid, None, cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT)
+        ids = cv2.remap(self.still.ids, grid, NO_MAP, cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT)
         return np.asarray(image), (ids == self.target_id).astype(np.uint8)
 
 
@@ -92,10 +98,10 @@ class Layer:
         if not self.visible[frame]:
             return np.zeros((size, size), np.uint8)
         grid = self.ripple.displace(_source_grid(self.motions[frame], window, size), frame)
-        cut = np.asarray(cv2.remap(self.rgba, grid, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT))
+        cut = np.asarray(cv2.remap(self.rgba, grid, NO_MAP, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT))
         alpha = cut[..., 3:].astype(np.uint16)
         image[:] = ((cut[..., :3] * alpha + image * (255 - alpha)) // 255).astype(np.uint8)
-        return cut[..., 3]
+        return np.asarray(cut[..., 3], np.uint8)
 
 
 def cut_out(still: Still, object_id: int) -> NDArray[np.uint8]:
@@ -226,7 +232,8 @@ class Scene:
         """One frame through one window.
 
         Returns:
-            (size, size, 3) uint8 RGB; (size, size) uint8 0/1 mask of the target as it is visible; and of all other layers.
+            (size, size, 3) uint8 RGB; (size, size) uint8 0/1 mask of the target as it is visible; and of all other
+            layers.
         """
         image, target = self.base.render(frame, window, size)
         others = np.zeros_like(target)

@@ -23,7 +23,13 @@ class ConvNorm(nn.Sequential):
     """Convolution without bias, batch normalisation, and a ReLU unless told otherwise."""
 
     def __init__(
-        self, in_channels: int, out_channels: int, kernel: int = 3, stride: int = 1, dilation: int = 1, relu: bool = True
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel: int = 3,
+        stride: int = 1,
+        dilation: int = 1,
+        relu: bool = True,
     ) -> None:
         padding = dilation * (kernel // 2)
         layers: list[nn.Module] = [

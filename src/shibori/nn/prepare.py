@@ -1,4 +1,4 @@
-"""Making a trained network ready to be run: normalisation folded into convolutions, and the fastest safe number format."""
+"""Making a trained network ready to be run: normalisation folded into convolutions, the fastest safe number format."""
 
 from __future__ import annotations
 
@@ -49,7 +49,10 @@ def prepare_network(network: nn.Module, device: torch.device, dtype: torch.dtype
     network.eval().requires_grad_(False)
     for module in network.modules():
         if isinstance(module, ConvNorm):
-            module[0] = fuse_conv_bn_eval(module[0], module[1])
+            convolution, norm = module[0], module[1]
+            assert isinstance(convolution, nn.Conv2d)
+            assert isinstance(norm, nn.BatchNorm2d)
+            module[0] = fuse_conv_bn_eval(convolution, norm)
             module[1] = nn.Identity()
     network.to(device).to(memory_format=torch.channels_last)
     for module in network.modules():

@@ -18,7 +18,8 @@ def fit_ridge(samples: Tensor, targets: Tensor, weights: Tensor, penalty: Tensor
     Returns:
         (B, D) the classifier ``W``.
     """
-    with torch.autocast(samples.device.type, enabled=False):  # a Gram matrix rounded to bfloat16 is not positive definite
+    # A Gram matrix rounded to bfloat16 is not positive definite.
+    with torch.autocast(samples.device.type, enabled=False):
         weighted = samples * weights[:, :, None]
         gram = weighted.transpose(1, 2) @ samples
         gram = gram + penalty * torch.eye(samples.shape[2], dtype=samples.dtype, device=samples.device)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
     """Write ``state`` beside ``path`` and move it into place in one step."""
     partial = path.with_suffix(".partial")
     torch.save(state, partial)
-    os.replace(partial, path)
+    partial.replace(path)
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:
@@ -30,7 +29,9 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     try:
         return dict(torch.load(path, map_location="cpu", weights_only=True))
     except (RuntimeError, EOFError, ValueError, KeyError) as error:
-        raise InputError(f"expected a training checkpoint at {path}, found a file that cannot be read: {error}") from error
+        raise InputError(
+            f"expected a training checkpoint at {path}, found a file that cannot be read: {error}"
+        ) from error
 
 
 class ParameterAverage:

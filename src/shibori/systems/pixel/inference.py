@@ -1,12 +1,13 @@
 """The pixel tracker at work: any number of objects, each in its own window, frame after frame.
 
-Memory is bounded: per object the reference frames (at most ``MAX_REFERENCES``), a few confident frames, and the last one.
+Memory is bounded: per object the reference frames (at most ``MAX_REFERENCES``), a few confident frames, and the last.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import cv2
 import numpy as np
@@ -31,7 +32,7 @@ MAP_SIDE = 480
 class TrackingRule:
     """When an object counts as seen, and what is remembered of it."""
 
-    window: WindowRule = WindowRule()
+    window: WindowRule = field(default_factory=WindowRule)
     max_remembered: int = 1
     """Confident past frames kept besides the references and the last frame."""
     remember_every: int = 5
@@ -181,7 +182,7 @@ class PixelPropagation(Propagation):
     def _grid_hw(self, size_hw: tuple[int, int]) -> tuple[int, int]:
         return size_hw[0] // self.network.stride, size_hw[1] // self.network.stride
 
-    def _settle(self, sights: list[Sight], references: Mapping[int, NDArray[np.bool_]]) -> NDArray:
+    def _settle(self, sights: list[Sight], references: Mapping[int, NDArray[np.bool_]]) -> NDArray[Any]:
         """(H, W) ids: the object with the highest log-odds, background where none is positive (trackprop, Eq. 3)."""
         best = np.zeros(self.size_hw, np.float32)
         highest = max([255, *self.states, *references])
@@ -216,11 +217,11 @@ class PixelPropagation(Propagation):
         state.frames_since_remembered += 1
         if sight.confidence >= self.rule.confident and state.frames_since_remembered >= self.rule.remember_every:
             state.frames_since_remembered = 0
-            state.remembered = [*state.remembered, memory][-self.rule.max_remembered :] if self.rule.max_remembered else []
+            state.remembered = (
+                [*state.remembered, memory][-self.rule.max_remembered :] if self.rule.max_remembered else []
+            )
 
-    def _refer(
-        self, object_id: int, mask: NDArray[np.bool_], image: NDArray[np.uint8], shares: OverlapMap
-    ) -> None:
+    def _refer(self, object_id: int, mask: NDArray[np.bool_], image: NDArray[np.uint8], shares: OverlapMap) -> None:
         """Take a given mask as true: start the object, or correct it."""
         state = self.states.setdefault(object_id, ObjectState(object_id))
         box = mask_box(mask)
@@ -248,7 +249,9 @@ class OverlapMap:
         references: masks given for this frame.
     """
 
-    def __init__(self, size_hw: tuple[int, int], sights: list[Sight], references: Mapping[int, NDArray[np.bool_]]) -> None:
+    def __init__(
+        self, size_hw: tuple[int, int], sights: list[Sight], references: Mapping[int, NDArray[np.bool_]]
+    ) -> None:
         self.scale = min(1.0, MAP_SIDE / min(size_hw))
         self.size_hw = (max(round(size_hw[0] * self.scale), 1), max(round(size_hw[1] * self.scale), 1))
         self.alone = len(sights) + len(references) <= 1

@@ -44,7 +44,9 @@ class UnrolledTracker(nn.Module):
         super().__init__()
         self.network = network
 
-    def forward(self, images: Tensor, masks: Tensor, others: Tensor, windows: Tensor, hard_share: float) -> UnrolledLoss:
+    def forward(
+        self, images: Tensor, masks: Tensor, others: Tensor, windows: Tensor, hard_share: float
+    ) -> UnrolledLoss:
         """Unroll.
 
         Args:

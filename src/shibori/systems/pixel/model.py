@@ -1,9 +1,9 @@
 """The pixel tracker: the pixel-level half of IPDT (Sec. 3.3), which follows FEELVOS.
 
 Every object is seen in a window of its own (the frame cut around it and resized), so a frame costs the same at any
-resolution. In a window, each pixel is matched by its embedding globally with the reference and a few remembered frames, and
-locally with the previous frame, for the object and for everything else; a dynamic segmentation head run once per object
-turns the matches, the previous mask and the features into a mask.
+resolution. In a window, each pixel is matched by its embedding globally with the reference and a few remembered frames,
+and locally with the previous frame, for the object and for everything else; a dynamic segmentation head run once per
+object turns the matches, the previous mask and the features into a mask.
 
 Axes: B objects (one window each), C channels, H W the window's pixels, h w its stride-8 grid, N memory positions.
 """
@@ -60,7 +60,8 @@ class PixelTracker(PixelNetwork):
         self.key = nn.Conv2d(c8, size.key_channels, 3, padding=1)
         self.traits = nn.Conv2d(c8, size.trait_channels, 1)
         self.value = nn.Sequential(
-            ConvNorm(c8 + 2 * MASK_CHANNELS, size.value_channels), nn.Conv2d(size.value_channels, size.value_channels, 1)
+            ConvNorm(c8 + 2 * MASK_CHANNELS, size.value_channels),
+            nn.Conv2d(size.value_channels, size.value_channels, 1),
         )
         self.sharpness = nn.Parameter(torch.tensor([2.5, 2.5]))
         self.ridge_penalty = nn.Parameter(torch.tensor(-4.0))
@@ -79,7 +80,9 @@ class PixelTracker(PixelNetwork):
         features = PyramidFeatures(*encoded.features)
         value = self.value(torch.cat([features.s8, cells.to(features.s8.dtype)], 1))
         label = functional.avg_pool2d(mask.float(), self.stride)
-        return Memory(encoded.key.flatten(2), value.flatten(2), label.flatten(1), encoded.traits.flatten(2).transpose(1, 2))
+        return Memory(
+            encoded.key.flatten(2), value.flatten(2), label.flatten(1), encoded.traits.flatten(2).transpose(1, 2)
+        )
 
     def forward(
         self, encoded: Encoded, memory: Memory, previous: Memory, previous_mask: Tensor, previous_others: Tensor
@@ -134,10 +137,12 @@ class SegmentationHead(nn.Module):
         self.verdict = nn.Sequential(nn.Linear(2 * width, 64), nn.ReLU(inplace=True), nn.Linear(64, 2))
 
     def forward(self, features: PyramidFeatures, cues: Tensor, value: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Features, (B, 39, h, w) cues and (B, V, h, w) read values -> logits (B, 1, H, W), quality (B,), presence (B,)."""
+        """Features, (B, 39, h, w) cues, (B, V, h, w) values -> logits (B, 1, H, W), quality (B,), presence (B,)."""
         dtype = features.s8.dtype
         hidden = self.blocks(self.enter(torch.cat([features.s8, value.to(dtype), cues.to(dtype)], 1)))
-        fine = torch.cat([functional.interpolate(hidden, scale_factor=2.0, mode="bilinear"), self.lateral4(features.s4)], 1)
+        fine = torch.cat(
+            [functional.interpolate(hidden, scale_factor=2.0, mode="bilinear"), self.lateral4(features.s4)], 1
+        )
         fine = functional.interpolate(self.merge4(fine), scale_factor=2.0, mode="bilinear")
         fine = self.merge2(torch.cat([fine, self.lateral2(features.s2)], 1))
         logits = functional.interpolate(self.mask(fine).float(), scale_factor=2.0, mode="bilinear")

@@ -1,10 +1,13 @@
 """Training of the pixel tracker, from nothing or from shipped weights."""
 
+# A field's default and its help text are written together by ``_option``, which makes them fields itself.
+# ruff: noqa: RUF009
+
 from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -145,7 +148,7 @@ def _parameter_groups(network: nn.Module, weight_decay: float) -> list[dict[str,
     return [{"params": kernels, "weight_decay": weight_decay}, {"params": rest, "weight_decay": 0.0}]
 
 
-def _batches(config: TrainConfig, first_step: int, group: ProcessGroup) -> DataLoader:
+def _batches(config: TrainConfig, first_step: int, group: ProcessGroup) -> Iterable[list[Tensor]]:
     cv2.setNumThreads(0)  # OpenCV's own threads do not survive the fork into the workers.
     stills = read_stills(config.data / "stills") if (config.data / "stills").is_dir() else []
     davis = config.data / "davis2016"
@@ -198,7 +201,12 @@ def _save(
     from shibori.systems.pixel.weights import save_state
 
     config.out.mkdir(parents=True, exist_ok=True)
-    state = {"step": step, "network": network.state_dict(), "optimiser": optimiser.state_dict(), "average": average.state}
+    state = {
+        "step": step,
+        "network": network.state_dict(),
+        "optimiser": optimiser.state_dict(),
+        "average": average.state,
+    }
     save_checkpoint(config.out / "checkpoint.pt", state)
     save_state(config.out / "weights.safetensors", average.state, config.preset)
 
@@ -224,7 +232,9 @@ class RunLog:
         self.sums: dict[str, float] = {}
         if self.active:
             config.out.mkdir(parents=True, exist_ok=True)
-            text = json.dumps({name: str(v) if isinstance(v, Path) else v for name, v in asdict(config).items()}, indent=2)
+            text = json.dumps(
+                {name: str(v) if isinstance(v, Path) else v for name, v in asdict(config).items()}, indent=2
+            )
             (config.out / "config.json").write_text(text + "\n")
             self.board = SummaryWriter(str(config.out / "tensorboard"))
 
@@ -241,11 +251,16 @@ class RunLog:
         pace = (time.monotonic() - self.started) / (step + 1 - self.first_step)
         left = pace * (self.config.steps - step - 1) / 60
         parts = " ".join(f"{name} {value:.4f}" for name, value in means.items())
-        print(f"step {step + 1}/{self.config.steps} {parts} rate {rate:.2e} {pace:.2f} s/step {left:.0f} min left", flush=True)
+        print(
+            f"step {step + 1}/{self.config.steps} {parts} rate {rate:.2e} {pace:.2f} s/step {left:.0f} min left",
+            flush=True,
+        )
         for name, value in means.items():
             self.board.add_scalar(f"train/{name}", value, step + 1)
         with (self.config.out / "log.jsonl").open("a") as file:
-            file.write(json.dumps({"step": step + 1, **means, "rate": rate, "seconds": time.monotonic() - self.started}) + "\n")
+            file.write(
+                json.dumps({"step": step + 1, **means, "rate": rate, "seconds": time.monotonic() - self.started}) + "\n"
+            )
 
     def add_dev(self, step: int, score: float) -> None:
         """Note a score on the held-out sequences."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import torch
@@ -18,7 +17,7 @@ def save_state(path: Path, state: dict[str, Tensor], preset: str) -> None:
     half = {name: v.half().contiguous() if v.is_floating_point() else v.contiguous() for name, v in state.items()}
     partial = path.with_suffix(".partial")
     save_file(half, partial, metadata={"system": "pixel", "preset": preset})
-    os.replace(partial, path)
+    partial.replace(path)
 
 
 def load_state(path: Path, preset: str | None = None) -> dict[str, Tensor]:
@@ -28,7 +27,9 @@ def load_state(path: Path, preset: str | None = None) -> dict[str, Tensor]:
         InputError: if the file is missing, damaged, of another system or of another preset than asked for.
     """
     if not path.is_file():
-        raise InputError(f"expected weights at {path}, found nothing; name a .safetensors file written by shibori train")
+        raise InputError(
+            f"expected weights at {path}, found nothing; name a .safetensors file written by shibori train"
+        )
     try:
         with safe_open(path, "pt") as file:
             kind = file.metadata() or {}

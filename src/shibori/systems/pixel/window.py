@@ -32,7 +32,9 @@ class WindowRule:
     """A window is no smaller than this share of the frame's short side."""
 
 
-def box_window(rule: WindowRule, box: NDArray[np.float64], size_hw: tuple[int, int], widen: float = 1.0) -> NDArray[np.float64]:
+def box_window(
+    rule: WindowRule, box: NDArray[np.float64], size_hw: tuple[int, int], widen: float = 1.0
+) -> NDArray[np.float64]:
     """The window around ``box``: a margin on all sides that depends on its longer side, moved and cut to fit the frame.
 
     Args:
@@ -51,7 +53,7 @@ def box_window(rule: WindowRule, box: NDArray[np.float64], size_hw: tuple[int, i
 
 
 def window_size(rule: WindowRule, window: NDArray[np.float64]) -> tuple[int, int]:
-    """Height and width in pixels to which ``window`` is resized: multiples of ``GRID``, its shape kept as far as they allow."""
+    """Height and width in pixels to which ``window`` is resized: multiples of ``GRID``, its shape nearly kept."""
     width, height = window[2:] - window[:2]
     zoom = min(rule.area_side / np.sqrt(width * height), rule.max_zoom)
     rounded = [max(round(float(side) * zoom / GRID), 2) * GRID for side in (height, width)]
