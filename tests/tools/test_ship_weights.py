@@ -1,0 +1,73 @@
+"""Shipping weights: what lands in the package is found, verified and bounded."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from pathlib import Path
+
+import pytest
+
+import shibori.weights as weights
+from shibori.errors import InputError
+from shibori.systems.pixel.model import build_pixel_tracker
+from shibori.systems.pixel.weights import save_state
+
+TOOL = Path(__file__).parents[2] / "tools" / "ship_weights.py"
+
+
+@pytest.fixture(scope="module")
+def tool():
+    spec = importlib.util.spec_from_file_location("ship_weights", TOOL)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("run") / "weights.safetensors"
+    save_state(path, build_pixel_tracker("tiny").state_dict(), "tiny")
+    return path
+
+
+def test_shipped_weights_are_located(tool, trained, tmp_path, monkeypatch):
+    (tmp_path / "manifest.json").write_text('{"other.safetensors": "0"}')
+    digest = tool.ship_weights(trained, "tiny", tmp_path)
+    assert json.loads((tmp_path / "manifest.json").read_text()) == {
+        "other.safetensors": "0",
+        "pixel-tiny.safetensors": digest,
+    }
+    monkeypatch.setattr(weights, "SHIPPED", tmp_path)
+    monkeypatch.setattr(weights, "MANIFEST", tmp_path / "manifest.json")
+    assert weights.locate_weights("pixel", "tiny").read_bytes() == trained.read_bytes()
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_shipping_again_replaces(tool, trained, tmp_path):
+    for _ in range(2):
+        tool.ship_weights(trained, "tiny", tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["manifest.json", "pixel-tiny.safetensors"]
+
+
+def test_too_much_is_refused(tool, trained, tmp_path):
+    with (tmp_path / "pixel-paper.safetensors").open("wb") as file:
+        file.truncate(tool.LARGEST_BYTES)
+    with pytest.raises(InputError, match="more than 32,000,000"):
+        tool.ship_weights(trained, "tiny", tmp_path)
+    assert not (tmp_path / "pixel-tiny.safetensors").exists()
+
+
+def test_weights_of_another_preset_are_refused(tool, trained, tmp_path):
+    with pytest.raises(InputError, match="found pixel/tiny"):
+        tool.ship_weights(trained, "compact", tmp_path / "shipped")
+    assert not (tmp_path / "shipped").exists()
+
+
+def test_what_ships_is_whole():
+    for name in weights.shipped_weights():
+        assert weights.file_hash(weights.SHIPPED / name) == weights.shipped_weights()[name]
+        assert (weights.SHIPPED / name).with_suffix(".md").is_file()
+    files = [path for path in weights.SHIPPED.glob("*") if path.is_file()]
+    assert sum(path.stat().st_size for path in files) <= 32_000_000
+    assert {path.name for path in files if path.suffix == ".safetensors"} == set(weights.shipped_weights())
