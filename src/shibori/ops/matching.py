@@ -126,3 +126,86 @@ def _match_apart(
         total += similarities.exp_() @ columns.index_select(0, chosen)
     read = total[:, :-1] / total[:, -1:].clamp_min(1e-30)
     return torch.stack(best), read.transpose(0, 1)
+
+
+ABSENT_DISTANCE = 1e4
+"""Squared distance where there is nothing to match with: far more than any two embeddings that were trained."""
+
+LARGEST_MATRIX = 1 << 23
+"""Distances that are held at once: 32 MiB of float32."""
+
+
+def nearest_distances(query: Tensor, memory: Tensor, groups: Tensor, largest: int = LARGEST_MATRIX) -> Tensor:
+    """Squared distance to the nearest memory position of each group (FEELVOS, Sec. 3.3), in bounded memory.
+
+    The search holds at most ``largest`` distances at once (or one query's, if those are more) and leaves nothing for
+    the backward pass; the gradient flows through the distance to the position that was found.
+
+    Args:
+        query: (B, D, Q) float32 embeddings of any length.
+        memory: (B, D, N) float32.
+        groups: (B, G, N) bool, which positions belong to a group.
+        largest: number of matrix elements.
+
+    Returns:
+        (B, G, Q) float32; ``ABSENT_DISTANCE`` where a group is empty.
+    """
+    count = max(largest // max(memory.shape[0] * memory.shape[2], 1), 1)
+    return torch.cat([_nearest(part, memory, groups) for part in query.split(count, dim=2)], 2)
+
+
+def nearest_in_window(query: Tensor, memory: Tensor, groups: Tensor, radius: int, tile: int = 16) -> Tensor:
+    """``nearest_distances`` among the positions at most ``radius`` rows and columns away (FEELVOS, Sec. 3.4).
+
+    Args:
+        query: (B, D, H, W) float32.
+        memory: (B, D, H, W) float32, on the same grid.
+        groups: (B, G, H, W) bool.
+        radius: half size of the window, in positions.
+        tile: side of the square of queries that are matched at once.
+
+    Returns:
+        (B, G, H, W) float32; ``ABSENT_DISTANCE`` where a group has nothing in the window.
+    """
+    height, width = query.shape[2:]
+    bands = []
+    for top in range(0, height, tile):
+        rows, rows_near, is_near_row = _reach(top, tile, radius, height, query.device)
+        band = []
+        for left in range(0, width, tile):
+            columns, columns_near, is_near_column = _reach(left, tile, radius, width, query.device)
+            near = (is_near_row[:, None, :, None] & is_near_column[None, :, None, :]).flatten(2).flatten(0, 1)
+            part = query[:, :, rows, columns]
+            found = _nearest(
+                part.flatten(2),
+                memory[:, :, rows_near, columns_near].flatten(2),
+                groups[:, :, rows_near, columns_near].flatten(2),
+                near,
+            )
+            band.append(found.unflatten(2, part.shape[2:]))
+        bands.append(torch.cat(band, 3))
+    return torch.cat(bands, 2)
+
+
+def _reach(start: int, tile: int, radius: int, size: int, device: torch.device) -> tuple[slice, slice, Tensor]:
+    """Along one axis: a tile's positions, those it may match, and (tile, reach) bool which may match which."""
+    end = min(start + tile, size)
+    first, last = max(start - radius, 0), min(end + radius, size)
+    own, other = torch.arange(start, end, device=device), torch.arange(first, last, device=device)
+    return slice(start, end), slice(first, last), (own[:, None] - other[None, :]).abs() <= radius
+
+
+def _nearest(query: Tensor, memory: Tensor, groups: Tensor, near: Tensor | None = None) -> Tensor:
+    """(B, D, Q), (B, D, N), (B, G, N) bool, (Q, N) bool -> (B, G, Q) squared distances."""
+    with torch.no_grad(), torch.autocast(query.device.type, enabled=False):
+        # |q - m|^2 = |q|^2 - (2 q.m - |m|^2); the first term is the same for all m.
+        closeness = torch.baddbmm(-memory.square().sum(1)[:, None], query.transpose(1, 2), memory, alpha=2)
+        if near is not None:
+            closeness.masked_fill_(~near, -torch.inf)
+        found = [closeness.masked_fill(~group[:, None], -torch.inf).max(-1) for group in groups.unbind(1)]
+    distances = []
+    for best, index in found:
+        nearest = memory.gather(2, index[:, None].expand(-1, memory.shape[1], -1))
+        distance = (query - nearest).square().sum(1)
+        distances.append(torch.where(best.isfinite(), distance, ABSENT_DISTANCE))
+    return torch.stack(distances, 1)

@@ -20,6 +20,7 @@ from shibori.nn.backbones import CompactTrunk, ConvNorm, PyramidFeatures, Residu
 from shibori.ops.matching import match_and_read, window_offsets
 from shibori.ops.ridge import balanced_weights, fit_ridge
 from shibori.systems.pixel.network import Encoded, Memory, PixelNetwork, Prediction
+from shibori.systems.pixel.paper import PaperTracker, PaperTrackerSize
 
 MASK_CHANNELS = 16
 """A mask at stride 2, its 4x4 cells laid out as channels at stride 8."""
@@ -162,12 +163,22 @@ def _pooled(hidden: Tensor, logits: Tensor) -> Tensor:
     return torch.cat([inside, hidden.mean((2, 3))], 1)
 
 
-SIZES = {
+SIZES: dict[str, PixelTrackerSize | PaperTrackerSize] = {
+    "paper": PaperTrackerSize(),
     "compact": PixelTrackerSize((32, 64, 128, 256), (2, 3, 3), 64, 96, 32, 128, 4, 8),
     "tiny": PixelTrackerSize((8, 16, 24, 32), (1, 1, 1), 16, 16, 8, 32, 1, 4),
 }
 
 
-def build_pixel_tracker(preset: str) -> PixelTracker:
-    """The network of a preset, with random parameters. Raises KeyError for a name that is not in ``SIZES``."""
-    return PixelTracker(SIZES[preset])
+def build_pixel_tracker(preset: str, pretrained: bool = False) -> PixelNetwork:
+    """The network of a preset, with random parameters.
+
+    Args:
+        preset: a name in ``SIZES``; KeyError for others.
+        pretrained: fetch public ImageNet weights for the backbone of ``paper``; the others have none.
+
+    Raises:
+        InputError: if ``paper`` needs libraries that are not installed, or its backbone's weights cannot be fetched.
+    """
+    size = SIZES[preset]
+    return PaperTracker(size, pretrained) if isinstance(size, PaperTrackerSize) else PixelTracker(size)

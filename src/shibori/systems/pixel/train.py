@@ -60,6 +60,9 @@ class TrainConfig:
     dev_every: int = _option(1000, "Steps between scores on the dev split; 0 for never.")
     minutes: float = _option(0.0, "Stop (with a checkpoint) after this many minutes; 0 for no limit.")
     start: Path | None = _option(None, "Weights to start from instead of random ones.")
+    pretrained: bool = _option(
+        True, "Start the backbone of preset paper from public ImageNet weights, which are fetched."
+    )
     resume: bool = _option(False, "Go on from the checkpoint in the out folder.")
 
 
@@ -96,7 +99,8 @@ def _train(config: TrainConfig, dev_score: Callable[[dict[str, Tensor]], float] 
     torch.manual_seed(config.seed)
     torch.set_num_threads(config.threads)
     device = torch.device(f"cuda:{group.local_rank}" if config.device == "cuda" else config.device)
-    network = build_pixel_tracker(config.preset)
+    from_nothing = config.start is None and not config.resume
+    network = build_pixel_tracker(config.preset, config.pretrained and from_nothing)
     if config.start is not None:
         from shibori.systems.pixel.weights import load_state
 

@@ -1,0 +1,86 @@
+"""DeepLabv3+ features (Chen et al. 2018) at stride 4, on any backbone that segmentation-models-pytorch or timm has."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from shibori.errors import InputError
+
+IMAGE_MEAN = (0.485, 0.456, 0.406)
+IMAGE_STD = (0.229, 0.224, 0.225)
+"""How the images that come in were normalised; a backbone that was trained otherwise gets them its own way."""
+
+ATROUS_RATES = {16: (6, 12, 18), 8: (12, 24, 36)}
+"""Output stride -> rates of the atrous pyramid (DeepLabv3+, Sec. 4)."""
+
+
+class DeeplabFeatures(nn.Module):
+    """The DeepLabv3+ encoder and decoder without its classifier.
+
+    Args:
+        backbone: a name of segmentation-models-pytorch ("resnet101") or, after "tu-", of timm ("tu-xception65").
+        channels: of the features.
+        output_stride: of the backbone's last stage, 8 or 16.
+        pretrained: start the backbone from its public ImageNet weights, which are fetched or found in the cache.
+
+    Raises:
+        InputError: if the libraries are not installed, or the weights cannot be fetched.
+    """
+
+    stride = 4
+    gain: Tensor
+    lift: Tensor
+
+    def __init__(self, backbone: str, channels: int = 256, output_stride: int = 16, pretrained: bool = False) -> None:
+        super().__init__()
+        model = _build(backbone, channels, output_stride, pretrained)
+        self.encoder, self.decoder = model.encoder, model.decoder
+        self.channels = channels
+        mean, std = _backbone_normalisation(model.encoder)
+        gain = torch.tensor(IMAGE_STD) / torch.tensor(std)
+        lift = (torch.tensor(IMAGE_MEAN) - torch.tensor(mean)) / torch.tensor(std)
+        self.register_buffer("gain", gain.view(3, 1, 1), persistent=False)
+        self.register_buffer("lift", lift.view(3, 1, 1), persistent=False)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """(B, 3, H, W) float32 with ``IMAGE_MEAN`` and ``IMAGE_STD``, H W multiples of 16 -> (B, C, H/4, W/4)."""
+        own = images * self.gain + self.lift
+        first = next(module for module in self.encoder.modules() if isinstance(module, nn.Conv2d))
+        return self.decoder(self.encoder(own.to(first.weight.dtype)))
+
+
+def _build(backbone: str, channels: int, output_stride: int, pretrained: bool) -> Any:
+    try:
+        # The libraries are an optional extra, and take seconds to import.
+        from segmentation_models_pytorch import DeepLabV3Plus
+    except ImportError as error:
+        raise InputError(
+            "expected segmentation-models-pytorch and timm for the preset paper, found them not installed; "
+            "pip install shibori[paper]"
+        ) from error
+    try:
+        return DeepLabV3Plus(
+            backbone,
+            encoder_weights="imagenet" if pretrained else None,
+            encoder_output_stride=output_stride,
+            decoder_channels=channels,
+            decoder_atrous_rates=ATROUS_RATES[output_stride],
+            # Dropout would draw from a generator that a checkpoint does not hold: a resumed run would differ.
+            decoder_aspp_dropout=0.0,
+        )
+    except OSError as error:  # what the hub's client raises for every failure to fetch
+        raise InputError(
+            f"expected to fetch the public ImageNet weights of {backbone}, found no way to reach them; "
+            "connect to the network once, or start from random parameters with --no-pretrained"
+        ) from error
+
+
+def _backbone_normalisation(encoder: nn.Module) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and deviation that the backbone's public weights were trained with: Xception's are not ImageNet's."""
+    timm_model = getattr(encoder, "model", None)
+    if timm_model is None:
+        return IMAGE_MEAN, IMAGE_STD
+    return tuple(timm_model.pretrained_cfg["mean"]), tuple(timm_model.pretrained_cfg["std"])

@@ -1,0 +1,146 @@
+"""The preset ``paper`` of the pixel tracker: IPDT's pixel-level half (Sec. 3.3), built as FEELVOS builds it.
+
+Axes: B objects (one window each), C channels, H W the window's pixels, h w its stride-4 grid, N memory positions.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from shibori.nn.backbones import ConvNorm
+from shibori.nn.deeplab import DeeplabFeatures
+from shibori.ops.matching import nearest_distances, nearest_in_window
+from shibori.systems.pixel.network import Encoded, Memory, PixelNetwork, Prediction
+
+NUM_CUES = 6
+"""Two global and two local distances, the previous mask, the mask of the other objects."""
+
+
+@dataclass(frozen=True)
+class PaperTrackerSize:
+    """The paper's numbers; a smaller one is for tests."""
+
+    backbone: str = "tu-xception65"
+    """A name of segmentation-models-pytorch (resnet101), or of timm after "tu-" (FEELVOS, Sec. 4: Xception-65)."""
+    output_stride: int = 16
+    """Of the backbone's last stage, 8 or 16."""
+    feature_channels: int = 256
+    """Channels of the DeepLabv3+ features at stride 4."""
+    key_channels: int = 100
+    """Embedding channels (FEELVOS, Sec. 4)."""
+    head_channels: int = 256
+    """Channels of the dynamic segmentation head (FEELVOS, Sec. 3.6)."""
+    head_layers: int = 4
+    """Depthwise-separable convolutions of the head."""
+    head_kernel: int = 7
+    """Their kernel size."""
+    local_radius: int = 15
+    """Half size of the local matching window, in stride-4 positions (FEELVOS, Sec. 4)."""
+
+
+class PaperTracker(PixelNetwork):
+    """DeepLabv3+ features, embedding layer, global and local matching, dynamic segmentation head, all at stride 4.
+
+    Args:
+        size: widths and backbone.
+        pretrained: start the backbone from public ImageNet weights, which are fetched.
+
+    Raises:
+        InputError: if the optional libraries are not installed, or the weights cannot be fetched.
+    """
+
+    stride = DeeplabFeatures.stride
+
+    def __init__(self, size: PaperTrackerSize, pretrained: bool = False) -> None:
+        super().__init__()
+        self.size = size
+        self.trunk = DeeplabFeatures(size.backbone, size.feature_channels, size.output_stride, pretrained)
+        self.embedding = nn.Sequential(
+            _depthwise(size.feature_channels, 3), nn.Conv2d(size.feature_channels, size.key_channels, 1)
+        )
+        self.distance_bias = nn.Parameter(torch.zeros(2))
+        self.head = DynamicSegmentationHead(size)
+
+    def encode(self, images: Tensor) -> Encoded:
+        """See ``PixelNetwork.encode``."""
+        features = self.trunk(images)
+        key = self.embedding(features).float()
+        return Encoded((features,), key, key[:, :0])
+
+    def remember(self, encoded: Encoded, mask: Tensor, others: Tensor) -> Memory:
+        """See ``PixelNetwork.remember``; there are no values and no traits."""
+        key = encoded.key.flatten(2)
+        label = functional.avg_pool2d(mask.float(), self.stride).flatten(1)
+        return Memory(key, key[:, :0], label, key[:, :0].transpose(1, 2))
+
+    def forward(
+        self, encoded: Encoded, memory: Memory, previous: Memory, previous_mask: Tensor, previous_others: Tensor
+    ) -> Prediction:
+        """See ``PixelNetwork.forward``."""
+        grid_hw = (encoded.key.shape[2], encoded.key.shape[3])
+        global_distances = nearest_distances(encoded.key.flatten(2), memory.key, _groups(memory)).unflatten(2, grid_hw)
+        local_distances = nearest_in_window(
+            encoded.key,
+            previous.key.unflatten(2, grid_hw),
+            _groups(previous).unflatten(2, grid_hw),
+            self.size.local_radius,
+        )
+        bias = self.distance_bias[:, None, None]
+        masks = functional.avg_pool2d(torch.cat([previous_mask, previous_others], 1).float(), self.stride)
+        cues = [bounded_distance(global_distances + bias), bounded_distance(local_distances + bias), masks]
+        logits, quality, presence = self.head(encoded.features[0], torch.cat(cues, 1))
+        matched = (global_distances[:, 1] - global_distances[:, 0]).sigmoid()
+        return Prediction(logits, quality, presence, matched)
+
+
+class DynamicSegmentationHead(nn.Module):
+    """Features, distances and previous masks in, one object's mask out (FEELVOS, Sec. 3.6), and our two verdicts."""
+
+    def __init__(self, size: PaperTrackerSize) -> None:
+        super().__init__()
+        width = size.head_channels
+        widths = [size.feature_channels + NUM_CUES] + [width] * size.head_layers
+        self.layers = nn.Sequential(
+            *[
+                nn.Sequential(_depthwise(before, size.head_kernel), ConvNorm(before, after, 1))
+                for before, after in pairwise(widths)
+            ]
+        )
+        self.mask = nn.Conv2d(width, 1, 1)
+        self.verdict = nn.Sequential(nn.Linear(2 * width, 64), nn.ReLU(inplace=True), nn.Linear(64, 2))
+
+    def forward(self, features: Tensor, cues: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """(B, C, h, w) features and (B, 6, h, w) cues -> logits (B, 1, 4h, 4w), quality (B,), presence (B,)."""
+        hidden = self.layers(torch.cat([features, cues.to(features.dtype)], 1))
+        logits = self.mask(hidden).float()
+        verdict = self.verdict(_pooled(hidden, logits)).float()
+        upsampled = functional.interpolate(logits, scale_factor=float(DeeplabFeatures.stride), mode="bilinear")
+        return upsampled, verdict[:, 0], verdict[:, 1]
+
+
+def bounded_distance(distances: Tensor) -> Tensor:
+    """``1 - 2 / (1 + exp(d))`` of squared distances (FEELVOS, Eq. 1), which is ``tanh(d / 2)`` and cannot overflow."""
+    return torch.tanh(distances / 2)
+
+
+def _depthwise(channels: int, kernel: int) -> nn.Conv2d:
+    return nn.Conv2d(channels, channels, kernel, padding=kernel // 2, groups=channels, bias=False)
+
+
+def _groups(memory: Memory) -> Tensor:
+    """(B, 2, N) bool: the object's positions, and everything else's; positions never seen are in neither."""
+    is_object = memory.label > 0.5
+    is_seen = (memory.key != 0).any(1)
+    return torch.stack([is_object & is_seen, ~is_object & is_seen], 1)
+
+
+def _pooled(hidden: Tensor, logits: Tensor) -> Tensor:
+    """Mean of the hidden features over the predicted object and over the whole window: (B, 2 * width)."""
+    weights = logits.detach().sigmoid().to(hidden.dtype)
+    inside = (hidden * weights).sum((2, 3)) / (weights.sum((2, 3)) + 1.0)
+    return torch.cat([inside, hidden.mean((2, 3))], 1)
