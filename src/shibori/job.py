@@ -91,8 +91,10 @@ class SegmentSummary:
     tracks: str
     lost_frames: dict[int, int]
     """object_id -> number of frames in which the system had lost it."""
+    first_lost: dict[int, int]
+    """object_id -> index of the first of these frames, for objects that were ever lost."""
     shortfall: str | None
-    """What could not be decoded, in a sentence; None if all could."""
+    """Which of the frames asked for could not be decoded, in a sentence; None if all could."""
 
 
 Progress = Callable[[int, int], None]
@@ -154,7 +156,9 @@ def run_job(job: SegmentJob, progress: Progress = lambda done, total: None) -> S
                 writer.write(frame, masks)
             tracks.write(frame, masks)
             counter.wrote()
-    return _summary(job, clip, tracks, time.perf_counter() - began)
+    # What lies behind the frames that were asked for is nobody's concern.
+    complete = stop < clip.num_frames and tracks.num_frames == plan.num_frames
+    return _summary(job, tracks, time.perf_counter() - began, None if complete else clip.shortfall)
 
 
 def open_writers(job: SegmentJob, clip: Clip, object_ids: Sequence[int]) -> Iterator[MaskWriter]:
@@ -206,6 +210,7 @@ class TrackLog:
         self.num_frames = 0
         self.object_ids = tuple(object_ids)
         self.lost: Counter[int] = Counter()
+        self.first_lost: dict[int, int] = {}
         self._partial = path.with_name(f".{path.name}.{os.getpid()}.part")
         self._head = {"clip": clip.name, "size_hw": clip.size_hw, "system": job.system, "objects": object_ids}
         self._file: TextIO | None = None
@@ -222,7 +227,10 @@ class TrackLog:
         }
         line = {"frame": frame.index, "time": None if frame.time is None else float(frame.time), "objects": objects}
         self._file.write((",\n" if self.num_frames else "") + json.dumps(line))
-        self.lost.update(status.object_id for status in masks.statuses if status.state == "lost")
+        for status in masks.statuses:
+            if status.state == "lost":
+                self.lost[status.object_id] += 1
+                self.first_lost.setdefault(status.object_id, frame.index)
         self.num_frames += 1
 
     def __enter__(self) -> Self:
@@ -244,7 +252,7 @@ class TrackLog:
                 raise
 
 
-def _summary(job: SegmentJob, clip: Clip, tracks: TrackLog, seconds: float) -> SegmentSummary:
+def _summary(job: SegmentJob, tracks: TrackLog, seconds: float, shortfall: str | None) -> SegmentSummary:
     return SegmentSummary(
         clip=str(job.clip),
         frames=tracks.num_frames,
@@ -254,7 +262,8 @@ def _summary(job: SegmentJob, clip: Clip, tracks: TrackLog, seconds: float) -> S
         outputs=tuple(str(place_of(job, name)) for name in job.format),
         tracks=str(tracks.path),
         lost_frames={object_id: tracks.lost[object_id] for object_id in tracks.object_ids},
-        shortfall=clip.shortfall,
+        first_lost=tracks.first_lost,
+        shortfall=shortfall,
     )
 
 

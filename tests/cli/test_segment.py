@@ -18,6 +18,7 @@ from shibori.errors import InputError
 from shibori.media.mask import read_ids
 from shibori.media.palette import write_ids16_png, write_palette_png
 from shibori.media.reader import read_clip
+from shibori.media.writer import write_video
 
 RUN = "segment clip.mp4 --mask first.png --out out"
 
@@ -32,7 +33,7 @@ def test_masks_and_tracks(shibori, place, fake_system):
     assert names(place / "out") == [*(f"{index:05d}.png" for index in range(12)), "tracks.json"]
     assert set(np.unique(read_ids("out/00011.png")).tolist()) == {0, 1, 2}
     assert "12 frames, 2 objects" in result.stdout
-    assert "lost in 1 frames" in result.stdout
+    assert "lost in 1 frame, first in frame 4" in result.stdout
     assert fake_system == [{"preset": "compact", "device": "cpu", "size": 32, "weights": None}]
     tracks = json.loads((place / "out" / "tracks.json").read_text())
     assert tracks["frames"][4] == {
@@ -47,6 +48,7 @@ def test_json_is_all_that_is_printed(shibori, place):
     summary = json.loads(result.stdout)
     assert result.stderr == ""
     assert (summary["frames"], summary["objects"], summary["lost_frames"]) == (12, [1, 2], {"1": 1, "2": 1})
+    assert summary["first_lost"] == {"1": 4, "2": 4}
     assert summary["shortfall"] is None
 
 
@@ -193,18 +195,35 @@ def test_weights_that_do_not_fit(shibori, place, monkeypatch):
     assert not any((place / "out").glob("*.png"))
 
 
-def test_truncated_video_is_segmented_as_far_as_it_decodes(shibori, place):
-    pytest.importorskip("av")
-    from shibori.media.writer import write_video
-
+@pytest.fixture
+def num_left(place) -> int:
+    """``cut.mkv`` is half of a video of 40 frames; the number of frames that decode."""
     rng = np.random.default_rng(0)
     write_video("long.mkv", [rng.integers(0, 255, (48, 64, 3), np.uint8) for _ in range(40)], rate=10)
     data = Path("long.mkv").read_bytes()
     Path("cut.mkv").write_bytes(data[: len(data) // 2])
-    result = shibori("segment cut.mkv --mask first.png --out out")
-    assert result.exit_code == 0, result.stderr
-    assert "incomplete" in result.stderr
-    assert 5 < len(names(place / "out")) < 40
+    num_left = sum(1 for _ in read_clip("cut.mkv").frames())
+    assert 5 < num_left < 40
+    return num_left
+
+
+@pytest.mark.parametrize("switches", ["", " --json"])
+def test_truncated_video_is_segmented_as_far_as_it_decodes(shibori, place, num_left, switches):
+    result = shibori(f"segment cut.mkv --mask first.png --out out{switches}")
+    assert result.exit_code == 2, result.stderr
+    assert result.stderr.startswith("shibori: cut.mkv is incomplete")
+    assert result.stderr.count("\n") == 1
+    assert len(names(place / "out")) == num_left + 1
+
+
+def test_what_is_missing_behind_the_end_that_was_asked_for_is_no_error(shibori, place, num_left):
+    result = shibori("segment cut.mkv --mask first.png --out out --end 5")
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert len(names(place / "out")) == 6
+
+
+def test_help_speaks_no_python(shibori):
+    assert "list[" not in shibori("segment --help").stdout
 
 
 SLOW = """

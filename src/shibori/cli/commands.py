@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,7 +10,7 @@ import typer
 
 from shibori import __version__
 from shibori.cli.options import command_from
-from shibori.cli.outcome import outcome
+from shibori.cli.outcome import BAD_INPUT, complaint, outcome
 from shibori.cli.progress import ProgressBar
 from shibori.cli.tables import print_json, show_scores
 from shibori.cli.training import train
@@ -65,17 +64,21 @@ def segment(options: SegmentOptions) -> None:
         print_json(asdict(summary))
     else:
         _tell(summary)
+    if summary.shortfall:
+        raise complaint(summary.shortfall, BAD_INPUT)
 
 
 def _tell(summary: SegmentSummary) -> None:
-    objects = "1 object" if len(summary.objects) == 1 else f"{len(summary.objects)} objects"
-    print(f"{summary.frames} frames, {objects}, {summary.seconds:.1f} s ({summary.frames_per_second:.1f} frames/s)")
+    frames, objects = _counted(summary.frames, "frame"), _counted(len(summary.objects), "object")
+    print(f"{frames}, {objects}, {summary.seconds:.1f} s ({summary.frames_per_second:.1f} frames/s)")
     print("\n".join(f"  {place}" for place in (*summary.outputs, summary.tracks)))
-    for object_id, frames in summary.lost_frames.items():
-        if frames:
-            print(f"  object {object_id} was lost in {frames} frames; a mask there (--mask WHEN:FILE) would help")
-    if summary.shortfall:
-        print(f"shibori: {summary.shortfall}", file=sys.stderr)
+    for object_id, first in summary.first_lost.items():
+        lost = _counted(summary.lost_frames[object_id], "frame")
+        print(f"  object {object_id} was lost in {lost}, first in frame {first}; a mask helps: --mask {first}:FILE")
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 app.command("segment")(command_from(SegmentOptions, segment))

@@ -42,7 +42,9 @@ def _parameter(field: Field[Any], hint: Any) -> inspect.Parameter:
     if field.metadata.get("argument"):
         info = typer.Argument(default, help=text, metavar=field.name.upper(), show_default=not required)
     else:
-        info = typer.Option(default, *_flags(field, hint), help=text)
+        # "<list[str]>" says nothing to a user; that an option can be repeated is in its help.
+        metavar = f"<{get_args(hint)[0].__name__}>" if repeated else None
+        info = typer.Option(default, *_flags(field, hint), help=text, metavar=metavar)
     return inspect.Parameter(field.name, inspect.Parameter.KEYWORD_ONLY, default=info, annotation=annotation)
 
 
