@@ -18,10 +18,20 @@ from torch import Tensor
 from shibori.interfaces import Propagation, Propagator
 from shibori.media.mask import FrameMasks, ObjectStatus
 from shibori.ops.aggregate import LOGIT_LIMIT
+from shibori.ops.matching import match_and_read
 from shibori.ops.resize import resample_windows
 from shibori.systems.pixel.losses import join_memories, normalise_images
 from shibori.systems.pixel.network import Encoded, Memory, PixelNetwork
-from shibori.systems.pixel.window import WindowRule, box_window, cut_window, mask_box, window_size
+from shibori.systems.pixel.pieces import keep_plausible_pieces, mean_over_mask
+from shibori.systems.pixel.window import (
+    WindowRule,
+    box_window,
+    cut_window,
+    mask_box,
+    search_windows,
+    settled_box,
+    window_size,
+)
 
 MAX_REFERENCES = 3
 MAP_SIDE = 480
@@ -39,10 +49,20 @@ class TrackingRule:
     """Frames between additions to them."""
     confident: float = 0.8
     """Expected IoU above which a frame is remembered."""
+    strange: float = 0.15
+    """Likeness to the reference at and below which there is no confidence left: looking back one frame only drifts."""
+    familiar: float = 0.45
+    """Likeness to the reference from which it does not limit confidence any more."""
+    trusted: float = 0.5
+    """Confidence above which the last frame is matched globally too; below, it would teach its own mistakes."""
     seen: float = 0.35
     """Confidence below which an object counts as lost."""
-    widen: float = 1.5
-    """Growth of the window with every frame an object stays lost, up to the whole frame."""
+    widen: float = 2.2
+    """How much wider than usual a lost object is looked for."""
+    search_looks: int = 2
+    """Windows that are searched for a lost object in each frame."""
+    min_shrink: float = 0.92
+    """The box that is followed shrinks at most to this share from one frame to the next."""
     momentum: float = 0.0
     """Share of the last displacement by which the next window is moved ahead."""
 
@@ -88,6 +108,8 @@ class Sight:
     logits: NDArray[np.float32]
     """(h, w) log-odds in the window."""
     confidence: float
+    familiar: float
+    """How much the segmented pixels look like the object in the reference frames, in [0, 1]."""
 
 
 class PixelPropagator(Propagator):
@@ -137,29 +159,52 @@ class PixelPropagation(Propagation):
         return FrameMasks(self.index, ids, statuses, None)
 
     def _look(self, state: ObjectState, image: NDArray[np.uint8]) -> Sight | None:
-        """Segment one object; a second, closer look where a wide search has found it."""
+        """Segment one object where it was, or search for it where it is lost."""
         if state.box is None or not state.references or state.last is None:
             return None
-        widen = min(self.rule.widen**state.lost_for, 1e3)
+        if state.lost_for > 0:
+            return self._search(state, image, state.box)
         box = state.box + np.tile(state.velocity * self.rule.momentum, 2)
-        window = box_window(self.rule.window, box, self.size_hw, widen)
-        sight = self._segment(state, image, window)
-        if state.lost_for > 0 and sight.confidence >= self.rule.seen:
-            found = mask_box(sight.logits > 0, window)
-            if found is not None:
-                closer = self._segment(state, image, box_window(self.rule.window, found, self.size_hw))
-                sight = closer if closer.confidence >= sight.confidence else sight
-        return sight
+        return self._segment(state, image, box_window(self.rule.window, box, self.size_hw))
+
+    def _search(self, state: ObjectState, image: NDArray[np.uint8], box: NDArray[np.float64]) -> Sight:
+        """Look through some of the windows that cover the frame, then more closely where the object seems to be."""
+        windows = search_windows(self.rule.window, box, self.size_hw, self.rule.widen)
+        looks = min(self.rule.search_looks, len(windows))
+        start = (state.lost_for - 1) * looks
+        chosen = [windows[(start + look) % len(windows)] for look in range(looks)]
+        sights = [self._segment(state, image, window) for window in chosen]
+        best = max(sights, key=lambda sight: sight.confidence)
+        found = mask_box(best.logits > 0, best.window)
+        if found is None or best.confidence < self.rule.seen:
+            return best
+        closer = self._segment(state, image, box_window(self.rule.window, found, self.size_hw))
+        return closer if closer.confidence >= self.rule.seen else best
 
     def _segment(self, state: ObjectState, image: NDArray[np.uint8], window: NDArray[np.float64]) -> Sight:
         assert state.last is not None
         size_hw = window_size(self.rule.window, window)
         encoded = self._encode(image, window, size_hw)
-        memory = _joined([*state.references, *state.remembered, state.last.memory])
+        trusted = [state.last.memory] if state.confidence >= self.rule.trusted else []
+        memory = _joined([*state.references, *state.remembered, *trusted])
         previous, mask, others = self._previous(state.last, window, size_hw)
         prediction = self.network(encoded, memory, previous, mask, others)
         confidence = float(prediction.quality.float().sigmoid() * prediction.presence.float().sigmoid())
-        return Sight(state, window, encoded, prediction.logits[0, 0].float().cpu().numpy(), confidence)
+        likeness = self._likeness(encoded, state.references)
+        logits = prediction.logits[0, 0].float().cpu().numpy()
+        logits = keep_plausible_pieces(logits, mask[0, 0].float().cpu().numpy(), likeness)
+        familiar = mean_over_mask(likeness, logits)
+        span = self.rule.familiar - self.rule.strange
+        confidence *= min(max(familiar - self.rule.strange, 0.0) / span, 1.0)
+        return Sight(state, window, encoded, logits, confidence, familiar)
+
+    def _likeness(self, encoded: Encoded, references: list[Memory]) -> NDArray[np.float32]:
+        """(h, w) on the stride-8 grid: how much of what each position matches in the reference frames is the object."""
+        memory = _joined(references)
+        sharpness = self.network.sharpness[0].exp()
+        nothing = memory.value[:, :0]
+        _, label = match_and_read(encoded.key, memory.key, nothing, memory.label, sharpness)
+        return label.unflatten(2, encoded.key.shape[2:])[0, 0].float().cpu().numpy()
 
     def _encode(self, image: NDArray[np.uint8], window: NDArray[np.float64], size_hw: tuple[int, int]) -> Encoded:
         cut = torch.from_numpy(cut_window(image, window, size_hw)).to(self.device)
@@ -213,7 +258,7 @@ class PixelPropagation(Propagation):
             return
         if state.box is not None and state.lost_for == 0:
             state.velocity = (box[:2] + box[2:] - state.box[:2] - state.box[2:]) / 2
-        state.box, state.lost_for = box, 0
+        state.box, state.lost_for = settled_box(box, state.box, self.rule.min_shrink), 0
         state.frames_since_remembered += 1
         if sight.confidence >= self.rule.confident and state.frames_since_remembered >= self.rule.remember_every:
             state.frames_since_remembered = 0

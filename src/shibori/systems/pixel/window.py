@@ -52,6 +52,34 @@ def box_window(
     return np.concatenate([corner, np.minimum(end, frame_wh)])
 
 
+def search_windows(
+    rule: WindowRule, box: NDArray[np.float64], size_hw: tuple[int, int], widen: float
+) -> list[NDArray[np.float64]]:
+    """Windows that together cover the frame, nearest to ``box`` first, each ``widen`` times the usual size for it.
+
+    They overlap by half, so that an object that fits into one is seen whole in at least one.
+    """
+    frame_wh = np.array([size_hw[1], size_hw[0]], np.float64)
+    first = box_window(rule, box, size_hw, widen)
+    sides = first[2:] - first[:2]
+    counts = np.maximum(np.ceil(2 * (frame_wh - sides) / sides), 0).astype(int) + 1
+    lefts = np.linspace(0, frame_wh[0] - sides[0], counts[0])
+    tops = np.linspace(0, frame_wh[1] - sides[1], counts[1])
+    corners = np.floor(np.stack(np.meshgrid(lefts, tops), -1).reshape(-1, 2))
+    order = np.argsort(((corners - first[:2]) ** 2).sum(1), kind="stable")
+    windows = [np.concatenate([corner, np.minimum(np.ceil(corner + sides), frame_wh)]) for corner in corners[order]]
+    return [first, *windows]
+
+
+def settled_box(seen: NDArray[np.float64], before: NDArray[np.float64] | None, min_ratio: float) -> NDArray[np.float64]:
+    """The box to go by: ``seen``, but at least ``min_ratio`` of the box ``before``, so that it cannot collapse."""
+    if before is None:
+        return seen
+    extent = np.maximum(seen[2:] - seen[:2], min_ratio * (before[2:] - before[:2]))
+    centre = (seen[:2] + seen[2:]) / 2
+    return np.concatenate([centre - extent / 2, centre + extent / 2])
+
+
 def window_size(rule: WindowRule, window: NDArray[np.float64]) -> tuple[int, int]:
     """Height and width in pixels to which ``window`` is resized: multiples of ``GRID``, its shape nearly kept."""
     width, height = window[2:] - window[:2]
