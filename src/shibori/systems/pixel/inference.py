@@ -18,7 +18,6 @@ from torch import Tensor
 from shibori.interfaces import Propagation, Propagator
 from shibori.media.mask import FrameMasks, ObjectStatus
 from shibori.ops.aggregate import LOGIT_LIMIT
-from shibori.ops.matching import match_and_read
 from shibori.ops.resize import resample_windows
 from shibori.systems.pixel.losses import join_memories, normalise_images
 from shibori.systems.pixel.network import Encoded, Memory, PixelNetwork
@@ -199,12 +198,8 @@ class PixelPropagation(Propagation):
         return Sight(state, window, encoded, logits, confidence, familiar)
 
     def _likeness(self, encoded: Encoded, references: list[Memory]) -> NDArray[np.float32]:
-        """(h, w) on the stride-8 grid: how much of what each position matches in the reference frames is the object."""
-        memory = _joined(references)
-        sharpness = self.network.sharpness[0].exp()
-        nothing = memory.value[:, :0]
-        _, label = match_and_read(encoded.key, memory.key, nothing, memory.label, sharpness)
-        return label.unflatten(2, encoded.key.shape[2:])[0, 0].float().cpu().numpy()
+        """(h, w) on the network's grid: how much of what a position matches in the reference frames is the object."""
+        return self.network.likeness(encoded, _joined(references))[0].float().cpu().numpy()
 
     def _encode(self, image: NDArray[np.uint8], window: NDArray[np.float64], size_hw: tuple[int, int]) -> Encoded:
         cut = torch.from_numpy(cut_window(image, window, size_hw)).to(self.device)

@@ -100,6 +100,12 @@ class PixelTracker(PixelNetwork):
         )
         return Prediction(logits, quality, presence, matched.unflatten(1, grid_hw))
 
+    def likeness(self, encoded: Encoded, memory: Memory) -> Tensor:
+        """See ``PixelNetwork.likeness``."""
+        nothing = memory.value[:, :0]
+        _, label = match_and_read(encoded.key, memory.key, nothing, memory.label, self.sharpness[0].exp())
+        return label.unflatten(2, encoded.key.shape[2:])[:, 0]
+
     def _match_globally(self, key: Tensor, memory: Memory) -> tuple[Tensor, Tensor, Tensor]:
         best, read = match_and_read(key, memory.key, memory.value, memory.label, self.sharpness[0].exp())
         matched = read[:, -1]

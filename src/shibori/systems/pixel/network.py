@@ -70,6 +70,10 @@ class PixelNetwork(nn.Module, ABC):
         """
 
     @abstractmethod
+    def likeness(self, encoded: Encoded, memory: Memory) -> Tensor:
+        """(B, h, w) in [0, 1]: how much of what each position matches in ``memory`` is the object."""
+
+    @abstractmethod
     def forward(
         self, encoded: Encoded, memory: Memory, previous: Memory, previous_mask: Tensor, previous_others: Tensor
     ) -> Prediction:

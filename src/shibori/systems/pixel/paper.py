@@ -78,12 +78,16 @@ class PaperTracker(PixelNetwork):
         label = functional.avg_pool2d(mask.float(), self.stride).flatten(1)
         return Memory(key, key[:, :0], label, key[:, :0].transpose(1, 2))
 
+    def likeness(self, encoded: Encoded, memory: Memory) -> Tensor:
+        """See ``PixelNetwork.likeness``: a soft choice between the nearest of the object and of everything else."""
+        return _softly_nearest(self._global_distances(encoded.key, memory))
+
     def forward(
         self, encoded: Encoded, memory: Memory, previous: Memory, previous_mask: Tensor, previous_others: Tensor
     ) -> Prediction:
         """See ``PixelNetwork.forward``."""
         grid_hw = (encoded.key.shape[2], encoded.key.shape[3])
-        global_distances = nearest_distances(encoded.key.flatten(2), memory.key, _groups(memory)).unflatten(2, grid_hw)
+        global_distances = self._global_distances(encoded.key, memory)
         local_distances = nearest_in_window(
             encoded.key,
             previous.key.unflatten(2, grid_hw),
@@ -94,8 +98,11 @@ class PaperTracker(PixelNetwork):
         masks = functional.avg_pool2d(torch.cat([previous_mask, previous_others], 1).float(), self.stride)
         cues = [bounded_distance(global_distances + bias), bounded_distance(local_distances + bias), masks]
         logits, quality, presence = self.head(encoded.features[0], torch.cat(cues, 1))
-        matched = (global_distances[:, 1] - global_distances[:, 0]).sigmoid()
-        return Prediction(logits, quality, presence, matched)
+        return Prediction(logits, quality, presence, _softly_nearest(global_distances))
+
+    def _global_distances(self, key: Tensor, memory: Memory) -> Tensor:
+        distances = nearest_distances(key.flatten(2), memory.key, _groups(memory))
+        return distances.unflatten(2, (key.shape[2], key.shape[3]))
 
 
 class DynamicSegmentationHead(nn.Module):
@@ -126,6 +133,11 @@ class DynamicSegmentationHead(nn.Module):
 def bounded_distance(distances: Tensor) -> Tensor:
     """``1 - 2 / (1 + exp(d))`` of squared distances (FEELVOS, Eq. 1), which is ``tanh(d / 2)`` and cannot overflow."""
     return torch.tanh(distances / 2)
+
+
+def _softly_nearest(distances: Tensor) -> Tensor:
+    """(B, 2, h, w) squared distances to the object and to everything else -> (B, h, w) share of the object."""
+    return (distances[:, 1] - distances[:, 0]).sigmoid()
 
 
 def _depthwise(channels: int, kernel: int) -> nn.Conv2d:
