@@ -6,6 +6,8 @@ Embeddings have unit length, so the squared distance of FEELVOS (Sec. 3.3) is ``
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import torch
 from torch import Tensor
 
@@ -30,6 +32,7 @@ def similarity(query: Tensor, memory: Tensor) -> Tensor:
     return query.flatten(2).transpose(1, 2) @ memory
 
 
+@lru_cache(maxsize=16)
 def window_offsets(height: int, width: int, radius: int, device: torch.device) -> Tensor:
     """(H*W, H*W) bool: whether two positions of one grid are at most ``radius`` apart in row and in column."""
     rows = torch.arange(height, device=device)

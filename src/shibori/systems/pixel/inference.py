@@ -56,6 +56,8 @@ class TrackingRule:
     """Confidence above which the last frame is matched globally too; below, it would teach its own mistakes."""
     seen: float = 0.35
     """Confidence below which an object counts as lost."""
+    found: float = 0.6
+    """Confidence from which a lost object counts as found again: more than it takes to be kept."""
     widen: float = 2.2
     """How much wider than usual a lost object is looked for."""
     search_looks: int = 2
@@ -148,6 +150,9 @@ class PixelPropagation(Propagation):
         references = references or {}
         followed = [state for object_id, state in self.states.items() if object_id not in references]
         sights = [sight for state in followed if (sight := self._look(state, image)) is not None]
+        for sight in sights:
+            if not self._is_seen(sight):
+                sight.logits = np.full_like(sight.logits, -LOGIT_LIMIT)
         ids = self._settle(sights, references)
         shares = OverlapMap(self.size_hw, sights, references)
         for sight in sights:
@@ -178,7 +183,10 @@ class PixelPropagation(Propagation):
         if found is None or best.confidence < self.rule.seen:
             return best
         closer = self._segment(state, image, box_window(self.rule.window, found, self.size_hw))
-        return closer if closer.confidence >= self.rule.seen else best
+        return closer if closer.confidence >= best.confidence else best
+
+    def _is_seen(self, sight: Sight) -> bool:
+        return sight.confidence >= (self.rule.seen if sight.state.lost_for == 0 else self.rule.found)
 
     def _segment(self, state: ObjectState, image: NDArray[np.uint8], window: NDArray[np.float64]) -> Sight:
         assert state.last is not None
@@ -247,7 +255,7 @@ class PixelPropagation(Propagation):
         state.last = View(sight.window, memory, grid_hw, mask, others)
         state.confidence = sight.confidence
         box = mask_box(mask[0, 0].cpu().numpy() > 0.5, sight.window)
-        if box is None or sight.confidence < self.rule.seen:
+        if box is None or not self._is_seen(sight):
             state.lost_for += 1
             state.velocity = np.zeros(2)
             return
