@@ -35,12 +35,13 @@ def similarity(query: Tensor, memory: Tensor) -> Tensor:
 @lru_cache(maxsize=16)
 def window_offsets(height: int, width: int, radius: int, device: torch.device) -> Tensor:
     """(H*W, H*W) bool: whether two positions of one grid are at most ``radius`` apart in row and in column."""
-    rows = torch.arange(height, device=device)
-    columns = torch.arange(width, device=device)
-    near_rows = (rows[:, None] - rows[None, :]).abs() <= radius
-    near_columns = (columns[:, None] - columns[None, :]).abs() <= radius
-    near = near_rows[:, None, :, None] & near_columns[None, :, None, :]
-    return near.reshape(height * width, height * width)
+    with torch.inference_mode(False):  # kept between calls, so it must serve training as well
+        rows = torch.arange(height, device=device)
+        columns = torch.arange(width, device=device)
+        near_rows = (rows[:, None] - rows[None, :]).abs() <= radius
+        near_columns = (columns[:, None] - columns[None, :]).abs() <= radius
+        near = near_rows[:, None, :, None] & near_columns[None, :, None, :]
+        return near.reshape(height * width, height * width)
 
 
 def best_match(similarities: Tensor, labels: Tensor) -> Tensor:
