@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
+
 import torch
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from shibori.errors import InputError
 from shibori.nn.backbones import ConvNorm
+
+os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "384")
+"""oneDNN keeps a compiled kernel for every layer and shape; the default of 1,024 costs a few hundred megabytes."""
 
 
 def choose_device(name: str) -> torch.device:
@@ -26,7 +31,13 @@ def choose_device(name: str) -> torch.device:
         raise InputError(f"expected a device auto, cpu, cuda or mps, found {name!r}; choose one of these")
     if not available[kind]:
         raise InputError(f"expected a device {kind} as asked for, found none on this machine; use --device auto or cpu")
-    return torch.device(name)
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise InputError(f"expected a device such as cuda or cuda:0, found {name!r}; give its number") from error
+    if device.type == "cuda" and device.index is not None and device.index >= torch.cuda.device_count():
+        raise InputError(f"expected one of {torch.cuda.device_count()} CUDA devices, found {name!r}; count from cuda:0")
+    return device
 
 
 def choose_dtype(device: torch.device) -> torch.dtype:

@@ -11,8 +11,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-GRID = 16
-"""Windows are resized to multiples of the trunk's largest stride."""
+GRID = 32
+"""Windows are resized to multiples of this: of the trunk's largest stride, and coarse enough that few shapes occur, because
+the CPU's convolutions are compiled, and kept, for every shape."""
 
 MIN_COMPONENT_SHARE = 0.05
 """Pieces of a mask smaller than this share of its area do not stretch the box."""
