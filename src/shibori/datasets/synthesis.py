@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import cv2
 import numpy as np
@@ -21,8 +21,8 @@ from shibori.datasets.stills import Still
 Affine = NDArray[np.float64]
 """(2, 3): scene pixel -> source pixel."""
 
-NO_MAP = np.empty(0, np.float32)
-"""What OpenCV wants in place of a second map when the first holds both coordinates."""
+NO_MAP: Any = None
+"""What OpenCV wants in place of a second map when the first holds both coordinates; its stubs ask for an array."""
 
 
 @dataclass(frozen=True)
