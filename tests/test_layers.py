@@ -36,6 +36,8 @@ DOORS = {
     "starlette": ("web/",),
     "uvicorn": ("web/",),
     "ray": ("batch/ray_engine.py",),
+    "segmentation_models_pytorch": ("nn/deeplab.py",),
+    "timm": ("nn/deeplab.py",),
     "cv2": ("media/", "ops/", "datasets/", "evaluation/", "nn/", "systems/"),
 }
 TORCHLESS = ("media/", "session/", "errors.py", "__init__.py")

@@ -1,0 +1,82 @@
+"""DeepLabv3+ features: size, stride, normalisation, and what is said when something is missing. Nothing is fetched."""
+
+from __future__ import annotations
+
+import sys
+from importlib.util import find_spec
+
+import pytest
+import torch
+from torch import nn
+
+from shibori.errors import InputError
+from shibori.nn.deeplab import IMAGE_MEAN, IMAGE_STD, DeeplabFeatures
+
+libraries = pytest.mark.skipif(
+    any(find_spec(name) is None for name in ("segmentation_models_pytorch", "timm")),
+    reason="the optional libraries are not installed: pip install shibori[paper]",
+)
+
+
+@libraries
+@pytest.mark.parametrize("backbone", ["tu-resnet18", "resnet18"])
+@pytest.mark.parametrize("output_stride", [8, 16])
+def test_features_at_stride_4(backbone, output_stride):
+    trunk = DeeplabFeatures(backbone, channels=24, output_stride=output_stride).eval()
+    with torch.no_grad():
+        features = trunk(torch.randn(2, 3, 48, 80))
+    assert features.shape == (2, 24, 12, 20)
+    assert features.isfinite().all()
+
+
+@libraries
+def test_every_parameter_is_used():
+    trunk = DeeplabFeatures("tu-resnet18", channels=16)
+    trunk(torch.randn(2, 3, 32, 32)).square().sum().backward()
+    assert [name for name, parameter in trunk.named_parameters() if parameter.grad is None] == []
+
+
+@libraries
+@pytest.mark.parametrize(
+    ("backbone", "mean", "std"), [("tu-xception65", 0.5, 0.5), ("resnet18", IMAGE_MEAN, IMAGE_STD)]
+)
+def test_images_reach_the_backbone_as_its_weights_expect(backbone, mean, std):
+    trunk = DeeplabFeatures(backbone, channels=16)
+    seen = []
+    trunk.encoder.register_forward_pre_hook(lambda _module, inputs: seen.append(inputs[0]))
+    trunk.encoder.forward = lambda images: images
+    trunk.decoder = nn.Identity()
+    colours = torch.rand(1, 3, 16, 16)
+
+    def normalised(by_mean, by_std):
+        return (colours - torch.tensor(by_mean).view(-1, 1, 1)) / torch.tensor(by_std).view(-1, 1, 1)
+
+    trunk(normalised(IMAGE_MEAN, IMAGE_STD))
+    torch.testing.assert_close(seen[0], normalised(mean, std))
+
+
+@libraries
+def test_the_normalisation_is_no_weight():
+    assert not {"gain", "lift"} & set(DeeplabFeatures("resnet18", channels=16).state_dict())
+
+
+def test_missing_libraries_are_one_sentence(monkeypatch):
+    monkeypatch.setitem(sys.modules, "segmentation_models_pytorch", None)
+    with pytest.raises(InputError, match=r"pip install shibori\[paper\]$"):
+        DeeplabFeatures("resnet18")
+
+
+@libraries
+def test_weights_that_cannot_be_fetched_are_one_sentence(monkeypatch):
+    import segmentation_models_pytorch
+
+    asked = []
+
+    def offline(*args, **options):
+        asked.append(options["encoder_weights"])
+        raise FileNotFoundError("we cannot find the requested files in the local cache. Please check your connection.")
+
+    monkeypatch.setattr(segmentation_models_pytorch, "DeepLabV3Plus", offline)
+    with pytest.raises(InputError, match=r"ImageNet weights of tu-xception65.*--no-pretrained$"):
+        DeeplabFeatures("tu-xception65", pretrained=True)
+    assert asked == ["imagenet"]
