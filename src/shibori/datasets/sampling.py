@@ -128,6 +128,10 @@ class TrainingClips(Dataset[TrainingClip]):
         sequences: real clips.
         plan: how to draw.
         seed: of the whole run.
+        length: how many items it says it has.
+
+    Raises:
+        InputError: if no object of the stills can be cut out.
     """
 
     def __init__(
@@ -140,6 +144,10 @@ class TrainingClips(Dataset[TrainingClip]):
         self.length = length
         self.objects = [(s, o) for s, still in enumerate(stills) for o in still.object_ids]
         self.cuttable = [pair for pair in self.objects if not stills[pair[0]].regions]
+        if not self.cuttable:
+            raise InputError(
+                "expected photographs with objects that can be cut out, found only regions; add such a set"
+            )
 
     def __len__(self) -> int:
         return self.length

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -28,9 +29,9 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
         raise InputError(f"expected a training checkpoint at {path}, found nothing; start a run without --resume")
     try:
         return dict(torch.load(path, map_location="cpu", weights_only=True))
-    except (RuntimeError, EOFError, ValueError, KeyError) as error:
+    except (RuntimeError, EOFError, ValueError, KeyError, UnpicklingError) as error:
         raise InputError(
-            f"expected a training checkpoint at {path}, found a file that cannot be read: {error}"
+            f"expected a training checkpoint at {path}, found a file that cannot be read; start a run without --resume"
         ) from error
 
 

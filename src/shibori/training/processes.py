@@ -24,6 +24,14 @@ class ProcessGroup:
         """Whether this process writes the files and the log."""
         return self.rank == 0
 
+    def any(self, flag: bool) -> bool:
+        """Whether ``flag`` is true in any process: they leave a loop together, or those that stay wait for ever."""
+        if self.world_size == 1:
+            return flag
+        votes = torch.tensor([float(flag)])
+        distributed.all_reduce(votes, distributed.ReduceOp.MAX)
+        return bool(votes.item() > 0)
+
 
 @contextmanager
 def process_group() -> Iterator[ProcessGroup]:
@@ -32,7 +40,8 @@ def process_group() -> Iterator[ProcessGroup]:
     if world_size == 1:
         yield ProcessGroup(0, 1, 0)
         return
-    distributed.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
+    # Tensors on the GPU travel by NCCL, those on the CPU by gloo, whichever the network is on.
+    distributed.init_process_group("cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo")
     try:
         yield ProcessGroup(distributed.get_rank(), world_size, int(os.environ["LOCAL_RANK"]))
     finally:
