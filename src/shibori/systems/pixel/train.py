@@ -22,8 +22,11 @@ from torch.utils.tensorboard import SummaryWriter
 from shibori.datasets.sampling import SamplingPlan, TrainingClip, TrainingClips, read_real_sequences
 from shibori.datasets.stills import read_stills
 from shibori.errors import InputError
+from shibori.nn.prepare import choose_device
 from shibori.systems.pixel.losses import UnrolledLoss, UnrolledTracker
-from shibori.systems.pixel.model import build_pixel_tracker
+from shibori.systems.pixel.model import SIZES, build_pixel_tracker
+from shibori.systems.pixel.network import PixelNetwork
+from shibori.systems.pixel.weights import load_state, save_state
 from shibori.training.checkpoint import ParameterAverage, load_checkpoint, save_checkpoint
 from shibori.training.processes import ProcessGroup, process_group
 from shibori.training.schedule import linear, warm_stable_decay
@@ -37,7 +40,7 @@ def _option(default: Any, help_text: str) -> Any:
 class TrainConfig:
     """One training run of the pixel tracker. Saved as JSON beside its weights."""
 
-    data: Path = _option(Path("data"), "Folder with stills/ and davis2016/ (or either).")
+    data: Path = _option(Path("data"), "Folder with stills/ and, where there are real clips, davis2016/.")
     out: Path = _option(Path("runs/pixel"), "Folder for the checkpoint, the log, the configuration and the weights.")
     preset: str = _option("compact", "Size of the network.")
     steps: int = _option(6000, "Optimiser steps in all.")
@@ -89,7 +92,7 @@ def train(config: TrainConfig, dev_score: Callable[[dict[str, Tensor]], float] |
         dev_score: given a state dict, the J&F on the held-out sequences; called every ``dev_every`` steps.
 
     Raises:
-        InputError: on data or checkpoints that are not there.
+        InputError: on data, a preset, a device, weights or a checkpoint that are not there.
     """
     with process_group() as group:
         return _train(config, dev_score, group)
@@ -98,28 +101,22 @@ def train(config: TrainConfig, dev_score: Callable[[dict[str, Tensor]], float] |
 def _train(config: TrainConfig, dev_score: Callable[[dict[str, Tensor]], float] | None, group: ProcessGroup) -> Path:
     torch.manual_seed(config.seed)
     torch.set_num_threads(config.threads)
-    device = torch.device(f"cuda:{group.local_rank}" if config.device == "cuda" else config.device)
-    from_nothing = config.start is None and not config.resume
-    network = build_pixel_tracker(config.preset, config.pretrained and from_nothing)
-    if config.start is not None:
-        from shibori.systems.pixel.weights import load_state
-
-        network.load_state_dict(load_state(config.start))
-    network = network.to(device).to(memory_format=torch.channels_last)
+    device = choose_device(f"cuda:{group.local_rank}" if config.device == "cuda" else config.device)
+    network = _start_network(config).to(device).to(memory_format=torch.channels_last)
     optimiser = torch.optim.AdamW(_parameter_groups(network, config.weight_decay), lr=config.rate)
     average = ParameterAverage(network, config.average)
     first_step = _resume(config, network, optimiser, average) if config.resume else 0
+    batches = _batches(config, first_step, group)
     tracker: nn.Module = UnrolledTracker(network)
     if group.world_size > 1:
         tracker = DistributedDataParallel(tracker, device_ids=[device.index] if device.type == "cuda" else None)
     log = RunLog(config, first_step, group)
-    deadline = time.monotonic() + config.minutes * 60 if config.minutes else float("inf")
-    step = first_step
-    for step, clips in enumerate(_batches(config, first_step, group), first_step):
+    deadline = time.monotonic() + config.minutes * 60
+    for step, clips in enumerate(batches, first_step):
         loss = _update(config, step, tracker, optimiser, [part.to(device, non_blocking=True) for part in clips])
         average.update(network, step)
         log.add(step, loss, optimiser.param_groups[0]["lr"])
-        stopping = time.monotonic() > deadline
+        stopping = bool(config.minutes) and group.any(time.monotonic() > deadline)
         if group.is_first and ((step + 1) % config.save_every == 0 or step + 1 == config.steps or stopping):
             _save(config, step + 1, network, optimiser, average)
         if group.is_first and dev_score is not None and config.dev_every and (step + 1) % config.dev_every == 0:
@@ -127,6 +124,16 @@ def _train(config: TrainConfig, dev_score: Callable[[dict[str, Tensor]], float] 
         if stopping:
             break
     return config.out / "weights.safetensors"
+
+
+def _start_network(config: TrainConfig) -> PixelNetwork:
+    if config.preset not in SIZES:
+        raise InputError(f"expected a preset of the pixel tracker ({', '.join(SIZES)}), found {config.preset!r}")
+    from_nothing = config.start is None and not config.resume
+    network = build_pixel_tracker(config.preset, config.pretrained and from_nothing)
+    if config.start is not None:
+        network.load_state_dict(load_state(config.start, config.preset))
+    return network
 
 
 def _update(
@@ -202,8 +209,6 @@ def _one_thread(_worker: int) -> None:
 def _save(
     config: TrainConfig, step: int, network: nn.Module, optimiser: torch.optim.Optimizer, average: ParameterAverage
 ) -> None:
-    from shibori.systems.pixel.weights import save_state
-
     config.out.mkdir(parents=True, exist_ok=True)
     state = {
         "step": step,
@@ -234,6 +239,7 @@ class RunLog:
         self.config, self.first_step, self.active = config, first_step, group.is_first
         self.started = time.monotonic()
         self.sums: dict[str, float] = {}
+        self.count = 0
         if self.active:
             config.out.mkdir(parents=True, exist_ok=True)
             text = json.dumps(
@@ -248,10 +254,11 @@ class RunLog:
             return
         for name, value in loss._asdict().items():
             self.sums[name] = self.sums.get(name, 0.0) + float(value.detach())
+        self.count += 1
         if (step + 1) % self.EVERY:
             return
-        means = {name: value / self.EVERY for name, value in self.sums.items()}
-        self.sums = {}
+        means = {name: value / self.count for name, value in self.sums.items()}
+        self.sums, self.count = {}, 0
         pace = (time.monotonic() - self.started) / (step + 1 - self.first_step)
         left = pace * (self.config.steps - step - 1) / 60
         parts = " ".join(f"{name} {value:.4f}" for name, value in means.items())
