@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 GRID = 32
-"""Windows are resized to multiples of this: of the trunk's largest stride, and coarse enough that few shapes occur, because
+"""Windows are resized to multiples of this: of the trunk's largest stride, and so coarse that few shapes occur, because
 the CPU's convolutions are compiled, and kept, for every shape."""
 
 MIN_COMPONENT_SHARE = 0.05
