@@ -67,7 +67,8 @@ def test_missing_libraries_are_one_sentence(monkeypatch):
 
 
 @libraries
-def test_weights_that_cannot_be_fetched_are_one_sentence(monkeypatch):
+@pytest.mark.parametrize(("backbone", "weights"), [("tu-xception65", True), ("resnet101", "imagenet")])
+def test_weights_that_cannot_be_fetched_are_one_sentence(monkeypatch, backbone, weights):
     import segmentation_models_pytorch
 
     asked = []
@@ -77,6 +78,6 @@ def test_weights_that_cannot_be_fetched_are_one_sentence(monkeypatch):
         raise FileNotFoundError("we cannot find the requested files in the local cache. Please check your connection.")
 
     monkeypatch.setattr(segmentation_models_pytorch, "DeepLabV3Plus", offline)
-    with pytest.raises(InputError, match=r"ImageNet weights of tu-xception65.*--no-pretrained$"):
-        DeeplabFeatures("tu-xception65", pretrained=True)
-    assert asked == ["imagenet"]
+    with pytest.raises(InputError, match=rf"ImageNet weights of {backbone}.*--no-pretrained$"):
+        DeeplabFeatures(backbone, pretrained=True)
+    assert asked == [weights]

@@ -61,10 +61,11 @@ def _build(backbone: str, channels: int, output_stride: int, pretrained: bool) -
             "expected segmentation-models-pytorch and timm for the preset paper, found them not installed; "
             "pip install shibori[paper]"
         ) from error
+    public = True if backbone.startswith("tu-") else "imagenet"  # timm names the set in the model, if at all
     try:
         return DeepLabV3Plus(
             backbone,
-            encoder_weights="imagenet" if pretrained else None,
+            encoder_weights=public if pretrained else None,
             encoder_output_stride=output_stride,
             decoder_channels=channels,
             decoder_atrous_rates=ATROUS_RATES[output_stride],
