@@ -1,0 +1,77 @@
+"""Which pieces of a mask may be the object."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from shibori.systems.pixel.pieces import REFUSED_LOGIT, keep_plausible_pieces, mean_over_mask
+
+SHAPE = (60, 80)
+ALIKE = np.ones((6, 8), np.float32)
+"""Every place looks like the object."""
+
+
+def logits_of(*squares: tuple[int, int, int, float]) -> np.ndarray:
+    """Squares (left, top, side, logit) on a background of -8."""
+    logits = np.full(SHAPE, -8, np.float32)
+    for left, top, side, value in squares:
+        logits[top : top + side, left : left + side] = value
+    return logits
+
+
+def previous_at(left: int, top: int, side: int) -> np.ndarray:
+    return (logits_of((left, top, side, 1.0)) > 0).astype(np.float32)
+
+
+def test_one_piece_or_none_is_left_alone():
+    for logits in (logits_of(), logits_of((60, 40, 10, 3.0))):
+        np.testing.assert_array_equal(keep_plausible_pieces(logits, previous_at(5, 5, 20), ALIKE), logits)
+
+
+def test_a_far_and_weak_piece_is_refused():
+    logits = logits_of((5, 5, 20, 3.0), (65, 45, 8, 3.0))
+    kept = keep_plausible_pieces(logits, previous_at(6, 6, 20), ALIKE)
+    np.testing.assert_array_equal(kept > 0, logits_of((5, 5, 20, 3.0)) > 0)
+    assert (kept[45:53, 65:73] == REFUSED_LOGIT).all()
+    np.testing.assert_array_equal(kept[:40], logits[:40])
+
+
+def test_a_near_piece_belongs_to_the_object():
+    logits = logits_of((5, 5, 20, 3.0), (27, 5, 4, 1.0))
+    np.testing.assert_array_equal(keep_plausible_pieces(logits, previous_at(5, 5, 20), ALIKE), logits)
+
+
+def test_a_strong_piece_elsewhere_may_be_where_it_jumped():
+    logits = logits_of((5, 5, 10, 1.0), (60, 40, 18, 3.0))
+    np.testing.assert_array_equal(keep_plausible_pieces(logits, previous_at(5, 5, 10), ALIKE), logits)
+
+
+def test_without_a_previous_mask_the_strongest_piece_is_the_object():
+    logits = logits_of((5, 5, 20, 3.0), (65, 45, 8, 3.0))
+    kept = keep_plausible_pieces(logits, np.zeros(SHAPE, np.float32), ALIKE)
+    np.testing.assert_array_equal(kept > 0, logits_of((5, 5, 20, 3.0)) > 0)
+
+
+def test_the_input_is_not_changed():
+    logits = logits_of((5, 5, 20, 3.0), (65, 45, 8, 3.0))
+    before = logits.copy()
+    keep_plausible_pieces(logits, previous_at(5, 5, 20), ALIKE)
+    np.testing.assert_array_equal(logits, before)
+
+
+def test_a_piece_that_looks_like_something_else_is_no_rival():
+    logits = logits_of((5, 5, 10, 1.0), (50, 30, 20, 3.0))
+    likeness = np.repeat(np.repeat(ALIKE, 10, 0), 10, 1)
+    likeness[:, 40:] = 0.01
+    kept = keep_plausible_pieces(logits, previous_at(5, 5, 10), likeness)
+    np.testing.assert_array_equal(kept > 0, logits_of((5, 5, 10, 1.0)) > 0)
+
+
+def test_mean_over_mask_weighs_each_place_by_the_mask():
+    likeness = np.arange(48, dtype=np.float32).reshape(6, 8) / 48
+    logits = logits_of((10, 20, 15, 3.0))
+    inside = logits > 0
+    fine = np.repeat(np.repeat(likeness, 10, 0), 10, 1)
+    assert mean_over_mask(likeness, logits) == pytest.approx(float(fine[inside].mean()), rel=1e-5)
+    assert mean_over_mask(likeness, logits_of()) == 0
