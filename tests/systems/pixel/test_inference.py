@@ -36,9 +36,11 @@ DOUBTFUL = replace(CREDULOUS, seen=2, found=2)
 
 
 def made_propagator(rule: TrackingRule | None = CREDULOUS, bias: float = 0.0) -> PixelPropagator:
-    """A tracker with random parameters; ``bias`` is added to the log-odds of every pixel."""
+    """A tracker with random parameters and strong opinions; ``bias`` is added to the log-odds of every pixel."""
     torch.manual_seed(0)
     state = build_pixel_tracker("tiny").state_dict()
+    state["head.mask.weight"] *= 100
+    state["head.mask.bias"][:] = 1.3  # about half of the pixels say yes
     state["head.mask.bias"] += bias
     return propagator_from_state(state, "tiny", "cpu", size=64, rule=rule, dtype=torch.float32)
 
@@ -192,6 +194,7 @@ def test_random_answers_compete_by_the_highest_log_odds(propagator: PixelPropaga
     for sight in seen[1]:
         left, top, right, bottom = sight.window.astype(int)
         scores[sight.state.object_id, top:bottom, left:right] = cv2.resize(sight.logits, (right - left, bottom - top))
+    assert ((scores[1:] > 0).sum(0) > 1).sum() > 20  # there is something to settle
     np.testing.assert_array_equal(results[1].ids, scores.argmax(0))
 
 
