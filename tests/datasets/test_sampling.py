@@ -91,6 +91,16 @@ def test_real_frames_come_forward_or_backward_and_never_from_outside():
     assert directions >= {-1, 1}
 
 
+def test_the_gap_between_real_frames_grows_over_the_run():
+    clips = made_clips(plan=replace(PLAN, real_share=1.0, num_frames=4, max_gap=5, gap_growth=40, jump_share=0.0))
+    assert [clips.max_gap(index) for index in (0, 10, 39, 40, 400)] == [1, 2, 4, 5, 5]
+    for index in (0, 400):
+        gaps = [
+            np.abs(np.diff(clips._scene(np.random.default_rng(seed), index)[0].base.frames)).max() for seed in range(30)
+        ]
+        assert max(gaps) == clips.max_gap(index)
+
+
 def test_stills_that_cannot_be_cut_out_are_only_warped():
     still = made_still()
     regions = Still(still.image, np.where(still.ids == 0, 3, still.ids).astype(np.uint8), (1, 2), regions=True)

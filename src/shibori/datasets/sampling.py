@@ -58,6 +58,8 @@ class SamplingPlan:
     """Share of clips drawn from real sequences."""
     max_gap: int = 4
     """Largest distance between neighbouring frames of a real clip."""
+    gap_growth: int = 0
+    """Number of clips over which that distance grows up to ``max_gap`` from 1; 0: it is ``max_gap`` from the start."""
     jump_share: float = 0.3
     """Share of clips whose first step is a long jump, so that only matching with the reference can help."""
 
@@ -155,27 +157,33 @@ class TrainingClips(Dataset[TrainingClip]):
     def __getitem__(self, index: int) -> TrainingClip:
         rng = np.random.default_rng((self.seed, index))
         for _ in range(20):
-            scene, tell_others = self._scene(rng)
+            scene, tell_others = self._scene(rng, index)
             clip = render_clip(rng, scene, self.plan, tell_others)
             if clip is not None:
                 return clip
         raise RuntimeError("twenty scenes in a row showed no object in their first frame")
 
-    def _scene(self, rng: Generator) -> tuple[Scene, bool]:
+    def max_gap(self, index: int) -> int:
+        """Largest distance between neighbouring frames of a real clip, for item ``index``."""
+        if index >= self.plan.gap_growth:
+            return self.plan.max_gap
+        return 1 + (self.plan.max_gap - 1) * index // self.plan.gap_growth
+
+    def _scene(self, rng: Generator, index: int = 0) -> tuple[Scene, bool]:
         tell_others = bool(rng.random() < 0.6)
         pace = rng.uniform(0.5, 2.0, self.plan.num_frames - 1)
         jump = rng.random() < self.plan.jump_share
         if jump:
             pace[0] *= rng.uniform(4, 25)
         if self.sequences and rng.random() < self.plan.real_share:
-            return self._real_scene(rng, pace, jump), tell_others
+            return self._real_scene(rng, pace, jump, self.max_gap(index)), tell_others
         return self._synthetic_scene(rng, pace), tell_others
 
-    def _real_scene(self, rng: Generator, pace: NDArray[np.float64], jump: bool) -> Scene:
+    def _real_scene(self, rng: Generator, pace: NDArray[np.float64], jump: bool, max_gap: int) -> Scene:
         sequence = self.sequences[int(rng.integers(len(self.sequences)))]
-        gaps = rng.integers(1, self.plan.max_gap + 1, len(pace))
+        gaps = rng.integers(1, max_gap + 1, len(pace))
         if jump:
-            gaps[0] = rng.integers(self.plan.max_gap, 40)
+            gaps[0] = rng.integers(max_gap, 40)
         offsets = np.concatenate([[0], gaps.cumsum()])
         last = len(sequence.images) - 1
         offsets = np.minimum(offsets, last)

@@ -333,3 +333,10 @@ def test_weights_from_a_file_track_like_those_in_memory(tmp_path: Path):
     for one, other in zip(from_file, in_memory, strict=True):
         np.testing.assert_array_equal(one.ids, other.ids)
         assert one.statuses == other.statuses
+
+
+def test_an_object_that_is_said_to_be_absent_is_absent_until_it_is_marked_again():
+    nothing = np.zeros(SIZE_HW, bool)
+    references = {0: {1: rectangle(20, 10, 40, 30)}, 2: {1: nothing}, 4: {1: rectangle(22, 10, 42, 30)}}
+    results = run(made_propagator(DOUBTFUL), 5, references)
+    assert [result.statuses[0].state for result in results] == ["tracked", "lost", "absent", "absent", "tracked"]

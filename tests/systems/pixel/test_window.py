@@ -159,10 +159,11 @@ def test_a_search_starts_where_the_object_was():
     assert distances == sorted(distances)
 
 
-def test_a_settled_box_shrinks_slowly_and_grows_at_once():
+def test_a_settled_box_neither_collapses_nor_explodes():
     before, speck = np.array([10.0, 10, 110, 60]), np.array([50.0, 30, 52, 32])
-    held = settled_box(speck, before, 0.9)
+    held = settled_box(speck, before, 0.9, 1.25)
     np.testing.assert_allclose(held[2:] - held[:2], [90, 45])
     np.testing.assert_allclose(held[:2] + held[2:], speck[:2] + speck[2:])
-    assert settled_box(before, speck, 0.9).tolist() == before.tolist()
-    assert settled_box(speck, None, 0.9).tolist() == speck.tolist()
+    np.testing.assert_allclose(settled_box(before, speck, 0.9, 1.25), [58.75, 33.75, 61.25, 36.25])
+    assert settled_box(before, before + 3, 0.9, 1.25).tolist() == before.tolist()
+    assert settled_box(speck, None, 0.9, 1.25).tolist() == speck.tolist()

@@ -33,6 +33,8 @@ from shibori.systems.pixel.window import (
 )
 
 MAX_REFERENCES = 3
+NOTHING = 0.02
+"""Share of a position below which the object is not in it."""
 MAP_SIDE = 480
 """Overlaps between objects are settled on a map whose short side is at most this; the masks themselves at full size."""
 
@@ -64,6 +66,11 @@ class TrackingRule:
     """Windows that are searched for a lost object in each frame."""
     min_shrink: float = 0.92
     """The box that is followed shrinks at most to this share from one frame to the next."""
+    max_growth: float = 1.25
+    """The box that is followed grows at most to this share from one frame to the next."""
+    context: float = 2.5
+    """How much wider than usual the surroundings of a reference are remembered, as background; 1 for not at all."""
+    last_frame: str = "all"
     momentum: float = 0.0
     """Share of the last displacement by which the next window is moved ahead."""
 
@@ -96,6 +103,8 @@ class ObjectState:
     velocity: NDArray[np.float64] = field(default_factory=lambda: np.zeros(2))
     confidence: float = 1.0
     lost_for: int = 0
+    is_absent: bool = False
+    """Whether the user said that it is not there, and it has not been found since."""
     frames_since_remembered: int = 0
 
 
@@ -193,6 +202,8 @@ class PixelPropagation(Propagation):
         size_hw = window_size(self.rule.window, window)
         encoded = self._encode(image, window, size_hw)
         trusted = [state.last.memory] if state.confidence >= self.rule.trusted else []
+        if self.rule.last_frame == "background":
+            trusted = [background_of(memory) for memory in trusted]
         memory = _joined([*state.references, *state.remembered, *trusted])
         previous, mask, others = self._previous(state.last, window, size_hw)
         prediction = self.network(encoded, memory, previous, mask, others)
@@ -243,7 +254,6 @@ class PixelPropagation(Propagation):
             part[wins] = logits[wins]
             part_ids[wins] = sight.state.object_id
         for object_id, mask in references.items():
-            ids[(ids == object_id) & ~mask] = 0
             ids[mask] = object_id
         return ids
 
@@ -261,7 +271,8 @@ class PixelPropagation(Propagation):
             return
         if state.box is not None and state.lost_for == 0:
             state.velocity = (box[:2] + box[2:] - state.box[:2] - state.box[2:]) / 2
-        state.box, state.lost_for = settled_box(box, state.box, self.rule.min_shrink), 0
+        state.box, state.lost_for = settled_box(box, state.box, self.rule.min_shrink, self.rule.max_growth), 0
+        state.is_absent = False
         state.frames_since_remembered += 1
         if sight.confidence >= self.rule.confident and state.frames_since_remembered >= self.rule.remember_every:
             state.frames_since_remembered = 0
@@ -274,7 +285,7 @@ class PixelPropagation(Propagation):
         state = self.states.setdefault(object_id, ObjectState(object_id))
         box = mask_box(mask)
         if box is None:
-            state.confidence, state.lost_for = 0.0, state.lost_for + 1
+            state.confidence, state.lost_for, state.is_absent = 0.0, state.lost_for + 1, True
             return
         window = box_window(self.rule.window, box, self.size_hw)
         size_hw = window_size(self.rule.window, window)
@@ -282,10 +293,35 @@ class PixelPropagation(Propagation):
         given = torch.from_numpy(cut_window(mask.astype(np.float32), window, size_hw))[None, None].to(self.device)
         others = shares.others_of_reference(object_id, window, size_hw).to(self.device)
         memory = self.network.remember(encoded, given, others)
-        state.references = [*state.references[:1], *state.references[1:][-(MAX_REFERENCES - 2) :], memory]
+        known = _joined([memory, *self._surroundings(mask, box, window, image)])
+        state.references = [*state.references[:1], *state.references[1:][-(MAX_REFERENCES - 2) :], known]
         state.last = View(window, memory, self._grid_hw(size_hw), given, others)
-        state.box, state.velocity, state.confidence, state.lost_for = box, np.zeros(2), 1.0, 0
+        state.box, state.velocity, state.confidence = box, np.zeros(2), 1.0
+        state.lost_for, state.is_absent = 0, False
         state.remembered, state.frames_since_remembered = [], 0
+
+    def _surroundings(
+        self, mask: NDArray[np.bool_], box: NDArray[np.float64], window: NDArray[np.float64], image: NDArray[np.uint8]
+    ) -> list[Memory]:
+        """The background around a reference, so that what stood beside its window is known not to be the object."""
+        wide = box_window(self.rule.window, box, self.size_hw, self.rule.context)
+        if np.prod(wide[2:] - wide[:2]) < 1.2 * np.prod(window[2:] - window[:2]):
+            return []
+        size_hw = window_size(self.rule.window, wide)
+        given = torch.from_numpy(cut_window(mask.astype(np.float32), wide, size_hw))[None, None].to(self.device)
+        seen = self.network.remember(self._encode(image, wide, size_hw), given, torch.zeros_like(given))
+        return [background_of(seen)]
+
+
+def background_of(memory: Memory) -> Memory:
+    """The positions of a memory (B = 1) that the object does not touch."""
+    chosen = (memory.label[0] < NOTHING).nonzero()[:, 0]
+    return Memory(
+        memory.key.index_select(2, chosen),
+        memory.value.index_select(2, chosen),
+        memory.label.index_select(1, chosen),
+        memory.traits.index_select(1, chosen),
+    )
 
 
 class OverlapMap:
@@ -357,4 +393,5 @@ def _joined(memories: list[Memory]) -> Memory:
 
 
 def _status(state: ObjectState) -> ObjectStatus:
-    return ObjectStatus(state.object_id, state.confidence, "tracked" if state.lost_for == 0 else "lost")
+    lost = "absent" if state.is_absent else "lost"
+    return ObjectStatus(state.object_id, state.confidence, "tracked" if state.lost_for == 0 else lost)

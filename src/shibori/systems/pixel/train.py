@@ -53,7 +53,10 @@ class TrainConfig:
     weight_decay: float = _option(0.02, "Weight decay of AdamW.")
     average: float = _option(0.998, "Decay of the moving average of the parameters, which is what is kept.")
     real_share: float = _option(0.4, "Share of clips drawn from real sequences.")
-    max_gap: int = _option(8, "Largest gap between frames of a real clip, reached at the end of the run.")
+    max_gap: int = _option(8, "Largest gap between frames of a real clip.")
+    gap_growth: float = _option(
+        0.5, "Share of the run over which the largest gap grows from 1 to max-gap; 0 for at once."
+    )
     split: str = _option("train", "DAVIS split that is trained on.")
     seed: int = _option(0, "Seed of the parameters and of the clips.")
     workers: int = _option(1, "Processes that make clips.")
@@ -166,8 +169,10 @@ def _batches(config: TrainConfig, first_step: int, group: ProcessGroup) -> Itera
     sequences = read_real_sequences(davis, read_split(davis, config.split)) if davis.is_dir() else []
     if not stills:
         raise InputError(f"expected a folder stills/ with photographs and masks under {config.data}, found none")
-    plan = SamplingPlan(config.frames, config.size, config.real_share, config.max_gap)
     length = config.steps * config.batch * group.world_size
+    plan = SamplingPlan(
+        config.frames, config.size, config.real_share, config.max_gap, gap_growth=int(length * config.gap_growth)
+    )
     clips = TrainingClips(stills, sequences, plan, config.seed, length)
     sampler = ClipBatches(first_step, config.steps, config.batch, group)
     return DataLoader(
@@ -224,7 +229,13 @@ def _resume(
     config: TrainConfig, network: nn.Module, optimiser: torch.optim.Optimizer, average: ParameterAverage
 ) -> int:
     state = load_checkpoint(config.out / "checkpoint.pt")
-    network.load_state_dict(state["network"])
+    try:
+        network.load_state_dict(state["network"])
+    except RuntimeError as error:
+        raise InputError(
+            f"expected a checkpoint of the preset {config.preset} in {config.out}, found one of another network; "
+            "resume with the preset the run was started with"
+        ) from error
     optimiser.load_state_dict(state["optimiser"])
     average.state = {name: value.to(average.state[name].device) for name, value in state["average"].items()}
     return int(state["step"])

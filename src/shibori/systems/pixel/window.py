@@ -72,11 +72,14 @@ def search_windows(
     return [first, *windows]
 
 
-def settled_box(seen: NDArray[np.float64], before: NDArray[np.float64] | None, min_ratio: float) -> NDArray[np.float64]:
-    """The box to go by: ``seen``, but at least ``min_ratio`` of the box ``before``, so that it cannot collapse."""
+def settled_box(
+    seen: NDArray[np.float64], before: NDArray[np.float64] | None, min_ratio: float, max_ratio: float
+) -> NDArray[np.float64]:
+    """The box to go by: ``seen``, its sides within two ratios of those ``before``: no one frame ruins it."""
     if before is None:
         return seen
-    extent = np.maximum(seen[2:] - seen[:2], min_ratio * (before[2:] - before[:2]))
+    sides = before[2:] - before[:2]
+    extent = np.clip(seen[2:] - seen[:2], min_ratio * sides, max_ratio * sides)
     centre = (seen[:2] + seen[2:]) / 2
     return np.concatenate([centre - extent / 2, centre + extent / 2])
 
