@@ -29,7 +29,7 @@ from shibori.systems.pixel.weights import save_state
 from shibori.systems.pixel.window import GRID
 
 SIZE_HW = (60, 84)
-CREDULOUS = TrackingRule(seen=-1, found=-1, trusted=-1, confident=-1, remember_every=2, max_remembered=2)
+CREDULOUS = TrackingRule(seen=-1, found=-1, confident=-1, remember_every=2, max_remembered=2)
 """Believes every answer and remembers it."""
 DOUBTFUL = replace(CREDULOUS, seen=2, found=2)
 """Believes none, so that every object is searched for from its second frame on."""

@@ -45,8 +45,8 @@ class TrackingRule:
 
     window: WindowRule = field(default_factory=WindowRule)
     max_remembered: int = 1
-    """Confident past frames kept besides the references and the last frame."""
-    remember_every: int = 5
+    """Confident past frames that are matched globally besides the references; the last frame is matched locally only."""
+    remember_every: int = 2
     """Frames between additions to them."""
     confident: float = 0.8
     """Expected IoU above which a frame is remembered."""
@@ -54,8 +54,6 @@ class TrackingRule:
     """Likeness to the reference at and below which there is no confidence left: looking back one frame only drifts."""
     familiar: float = 0.45
     """Likeness to the reference from which it does not limit confidence any more."""
-    trusted: float = 0.5
-    """Confidence above which the last frame is matched globally too; below, it would teach its own mistakes."""
     seen: float = 0.35
     """Confidence below which an object counts as lost."""
     found: float = 0.6
@@ -64,14 +62,15 @@ class TrackingRule:
     """How much wider than usual a lost object is looked for."""
     search_looks: int = 2
     """Windows that are searched for a lost object in each frame."""
+    leaning: float = 0.5
+    """Added to the log-odds: masks that lose a limb lose it for good, so doubt counts for the object."""
     min_shrink: float = 0.92
     """The box that is followed shrinks at most to this share from one frame to the next."""
     max_growth: float = 1.25
     """The box that is followed grows at most to this share from one frame to the next."""
     context: float = 2.5
     """How much wider than usual the surroundings of a reference are remembered, as background; 1 for not at all."""
-    last_frame: str = "all"
-    momentum: float = 0.0
+    momentum: float = 0.5
     """Share of the last displacement by which the next window is moved ahead."""
 
 
@@ -201,15 +200,12 @@ class PixelPropagation(Propagation):
         assert state.last is not None
         size_hw = window_size(self.rule.window, window)
         encoded = self._encode(image, window, size_hw)
-        trusted = [state.last.memory] if state.confidence >= self.rule.trusted else []
-        if self.rule.last_frame == "background":
-            trusted = [background_of(memory) for memory in trusted]
-        memory = _joined([*state.references, *state.remembered, *trusted])
+        memory = _joined([*state.references, *state.remembered])
         previous, mask, others = self._previous(state.last, window, size_hw)
         prediction = self.network(encoded, memory, previous, mask, others)
         confidence = float(prediction.quality.float().sigmoid() * prediction.presence.float().sigmoid())
         likeness = self._likeness(encoded, state.references)
-        logits = prediction.logits[0, 0].float().cpu().numpy()
+        logits = prediction.logits[0, 0].float().cpu().numpy() + np.float32(self.rule.leaning)
         logits = keep_plausible_pieces(logits, mask[0, 0].float().cpu().numpy(), likeness)
         familiar = mean_over_mask(likeness, logits)
         span = self.rule.familiar - self.rule.strange
