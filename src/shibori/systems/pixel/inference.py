@@ -45,7 +45,7 @@ class TrackingRule:
 
     window: WindowRule = field(default_factory=WindowRule)
     max_remembered: int = 1
-    """Confident past frames that are matched globally besides the references; the last frame is matched locally only."""
+    """Confident past frames matched globally besides the references; the last frame is matched locally only."""
     remember_every: int = 2
     """Frames between additions to them."""
     confident: float = 0.8
@@ -60,7 +60,7 @@ class TrackingRule:
     """Confidence from which a lost object counts as found again: more than it takes to be kept."""
     widen: float = 2.2
     """How much wider than usual a lost object is looked for."""
-    search_looks: int = 2
+    search_looks: int = 1
     """Windows that are searched for a lost object in each frame."""
     leaning: float = 0.5
     """Added to the log-odds: masks that lose a limb lose it for good, so doubt counts for the object."""
