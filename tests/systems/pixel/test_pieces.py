@@ -75,3 +75,13 @@ def test_mean_over_mask_weighs_each_place_by_the_mask():
     fine = np.repeat(np.repeat(likeness, 10, 0), 10, 1)
     assert mean_over_mask(likeness, logits) == pytest.approx(float(fine[inside].mean()), rel=1e-5)
     assert mean_over_mask(likeness, logits_of()) == 0
+
+
+def test_a_piece_let_in_by_mistake_does_not_vouch_for_itself():
+    logits = np.full((60, 80), -5, np.float32)
+    logits[20:40, 5:30] = 3  # the object
+    logits[50:54, 70:76] = 1  # a weak stain far away, already in the previous mask
+    previous = (logits > 0).astype(np.float32)
+    kept = keep_plausible_pieces(logits, previous, np.ones((6, 8), np.float32))
+    assert (kept[20:40, 5:30] > 0).all()
+    assert not (kept[50:54, 70:76] > 0).any()

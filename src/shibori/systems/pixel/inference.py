@@ -60,8 +60,6 @@ class TrackingRule:
     """Confidence from which a lost object counts as found again: more than it takes to be kept."""
     widen: float = 2.2
     """How much wider than usual a lost object is looked for."""
-    search_looks: int = 1
-    """Windows that are searched for a lost object in each frame."""
     leaning: float = 0.5
     """Added to the log-odds: masks that lose a limb lose it for good, so doubt counts for the object."""
     min_shrink: float = 0.92
@@ -180,13 +178,11 @@ class PixelPropagation(Propagation):
         return self._segment(state, image, box_window(self.rule.window, box, self.size_hw))
 
     def _search(self, state: ObjectState, image: NDArray[np.uint8], box: NDArray[np.float64]) -> Sight:
-        """Look through some of the windows that cover the frame, then more closely where the object seems to be."""
+        """Look in turn where the object was lost and elsewhere, then more closely where it seems to be."""
         windows = search_windows(self.rule.window, box, self.size_hw, self.rule.widen)
-        looks = min(self.rule.search_looks, len(windows))
-        start = (state.lost_for - 1) * looks
-        chosen = [windows[(start + look) % len(windows)] for look in range(looks)]
-        sights = [self._segment(state, image, window) for window in chosen]
-        best = max(sights, key=lambda sight: sight.confidence)
+        turn = state.lost_for - 1
+        window = windows[0] if turn % 2 == 0 else windows[(turn // 2 + 1) % len(windows)]
+        best = self._segment(state, image, window)
         found = mask_box(best.logits > 0, best.window)
         if found is None or best.confidence < self.rule.seen:
             return best

@@ -35,7 +35,7 @@ def keep_plausible_pieces(
     evidence = np.bincount(labels.ravel(), weights=(np.clip(logits, 0, 4) * fine).ravel(), minlength=count)
     evidence[0] = 0
     strongest = int(evidence.argmax())
-    was = (previous > 0.5).astype(np.uint8)
+    was = _main_piece(previous > 0.5)
     if not was.any():
         was = (labels == strongest).astype(np.uint8)
     near = np.unique(labels[_grown(was) > 0])
@@ -45,6 +45,13 @@ def keep_plausible_pieces(
     if keep.all():
         return logits
     return np.where(keep[labels], logits, np.minimum(logits, np.float32(REFUSED_LOGIT)))
+
+
+def _main_piece(mask: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    """The largest piece: one that was let in by mistake must not vouch for itself ever after."""
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
+    largest = 1 + int(stats[1:, cv2.CC_STAT_AREA].argmax()) if count > 1 else 0
+    return ((labels == largest) & mask).astype(np.uint8)
 
 
 def mean_over_mask(likeness: NDArray[np.float32], logits: NDArray[np.float32]) -> float:
