@@ -385,5 +385,6 @@ def _joined(memories: list[Memory]) -> Memory:
 
 
 def _status(state: ObjectState) -> ObjectStatus:
-    lost = "absent" if state.is_absent else "lost"
-    return ObjectStatus(state.object_id, state.confidence, "tracked" if state.lost_for == 0 else lost)
+    if state.lost_for == 0:
+        return ObjectStatus(state.object_id, state.confidence, "tracked")
+    return ObjectStatus(state.object_id, state.confidence, "absent" if state.is_absent else "lost")
