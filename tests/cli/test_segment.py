@@ -237,8 +237,9 @@ class Slow(Holder):
     def begin(self, size_hw):
         inner = Holding()
         step = inner.step
+        pauses = iter([0.0] * 5 + [60.0] * 100)  # stuck in the sixth frame until the signal comes
         def slowly(*arguments):
-            time.sleep(0.05)
+            time.sleep(next(pauses))
             return step(*arguments)
         inner.step = slowly
         return inner

@@ -209,8 +209,9 @@ class PixelPropagation(Propagation):
         return Sight(state, window, encoded, logits, confidence, familiar)
 
     def _likeness(self, encoded: Encoded, references: list[Memory]) -> NDArray[np.float32]:
-        """(h, w) on the network's grid: how much of what a position matches in the reference frames is the object."""
-        return self.network.likeness(encoded, _joined(references))[0].float().cpu().numpy()
+        """How much of what a place matches in the reference frames is the object, at every other grid position."""
+        sparse = encoded._replace(key=encoded.key[:, :, ::2, ::2])
+        return self.network.likeness(sparse, _joined(references))[0].float().cpu().numpy()
 
     def _encode(self, image: NDArray[np.uint8], window: NDArray[np.float64], size_hw: tuple[int, int]) -> Encoded:
         cut = torch.from_numpy(cut_window(image, window, size_hw)).to(self.device)
