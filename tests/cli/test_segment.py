@@ -261,7 +261,7 @@ def test_interrupted_run_keeps_whole_frames_and_can_be_resumed(shibori, place):
         assert process.poll() is None, process.stderr.read()
         time.sleep(0.01)
     process.send_signal(signal.SIGINT)
-    _, complaint = process.communicate(timeout=20)
+    _, complaint = process.communicate(timeout=60)
     assert process.returncode == 130
     assert complaint == "shibori: interrupted; the frames finished so far are kept, --resume goes on\n"
     finished = [name for name in names(place / "out") if name.endswith(".png")]
