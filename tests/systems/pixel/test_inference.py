@@ -203,7 +203,7 @@ def test_shared_odds_are_one_distribution(propagator: PixelPropagator):
     rng = np.random.default_rng(0)
     window = np.array([0.0, 0, 84, 60])
     sights = [
-        Sight(ObjectState(i), window, None, rng.normal(0, 2.5, (60, 84)).astype(np.float32), 1.0, 1.0)  # type: ignore[arg-type]
+        Sight(ObjectState(i), window, None, rng.normal(0, 2.5, (60, 84)).astype(np.float32), 1.0)  # type: ignore[arg-type]
         for i in (1, 2, 3)
     ]
     shares = OverlapMap(SIZE_HW, sights, {})

@@ -115,8 +115,6 @@ class Sight:
     logits: NDArray[np.float32]
     """(h, w) log-odds in the window."""
     confidence: float
-    familiar: float
-    """How much the segmented pixels look like the object in the reference frames, in [0, 1]."""
 
 
 class PixelPropagator(Propagator):
@@ -206,7 +204,7 @@ class PixelPropagation(Propagation):
         familiar = mean_over_mask(likeness, logits)
         span = self.rule.familiar - self.rule.strange
         confidence *= min(max(familiar - self.rule.strange, 0.0) / span, 1.0)
-        return Sight(state, window, encoded, logits, confidence, familiar)
+        return Sight(state, window, encoded, logits, confidence)
 
     def _likeness(self, encoded: Encoded, references: list[Memory]) -> NDArray[np.float32]:
         """How much of what a place matches in the reference frames is the object, at every other grid position."""
@@ -332,7 +330,6 @@ class OverlapMap:
         self.scale = min(1.0, MAP_SIDE / min(size_hw))
         self.size_hw = (max(round(size_hw[0] * self.scale), 1), max(round(size_hw[1] * self.scale), 1))
         self.alone = len(sights) + len(references) <= 1
-        self.references = references
         if self.alone:
             return
         self.odds = np.ones(self.size_hw, np.float32)
