@@ -74,11 +74,11 @@ def load_propagator(arguments: argparse.Namespace, dtype: str | None = None) -> 
     """The pixel tracker of the options, in the number format ``dtype`` (by default the device's fastest)."""
     import torch
 
+    from shibori.nn.weights import load_state
     from shibori.systems.pixel.build import propagator_from_state
-    from shibori.systems.pixel.weights import load_state
     from shibori.weights import locate_weights
 
-    state = load_state(locate_weights("pixel", arguments.preset, arguments.weights), arguments.preset)
+    state = load_state(locate_weights("pixel", arguments.preset, arguments.weights), "pixel", arguments.preset)
     chosen = getattr(torch, dtype) if dtype else None
     return propagator_from_state(state, arguments.preset, arguments.device, arguments.size, dtype=chosen)
 

@@ -172,7 +172,7 @@ def test_the_checker_catches(path: str, source: str, expected: str):
         ("ops/warp.py", "import torch\nfrom shibori.ops.resize import resize\nfrom shibori.errors import InputError"),
         ("media/clip.py", "import av\nimport cv2\nfrom PIL import Image"),
         ("systems/__init__.py", "from shibori.systems.pixel import build\nfrom shibori.systems import dyenet"),
-        ("systems/pixel/inference.py", "from shibori.systems.pixel.model import Pixel\nfrom .model import Pixel"),
+        ("systems/pixel/inference.py", "from shibori.nn.pixel_tracker.compact import Pixel\nfrom .model import Pixel"),
         ("evaluation/davis.py", "from shibori.interfaces import Propagator\nfrom shibori.datasets.davis import x"),
         ("batch/ray_engine.py", "import ray"),
         ("cli/commands.py", "import typer, rich.progress\nfrom shibori import __version__, systems"),

@@ -14,8 +14,8 @@ import sys
 from pathlib import Path
 
 from shibori.errors import InputError
+from shibori.nn.weights import load_state
 from shibori.systems.pixel.build import propagator_from_state
-from shibori.systems.pixel.weights import load_state
 from shibori.weights import SHIPPED, file_hash
 
 LARGEST_BYTES = 32_000_000
@@ -28,7 +28,7 @@ def ship_weights(source: Path, preset: str, folder: Path = SHIPPED) -> str:
     Raises:
         InputError: the file is damaged or does not fit the preset, or the folder would grow too large.
     """
-    propagator_from_state(load_state(source, preset), preset, "cpu")
+    propagator_from_state(load_state(source, "pixel", preset), preset, "cpu")
     name = f"pixel-{preset}.safetensors"
     others = [path for path in folder.iterdir() if path.is_file() and path.name != name] if folder.is_dir() else []
     total = source.stat().st_size + sum(path.stat().st_size for path in others)

@@ -10,8 +10,8 @@ import pytest
 
 import shibori.weights as weights
 from shibori.errors import InputError
-from shibori.systems.pixel.model import build_pixel_tracker
-from shibori.systems.pixel.weights import save_state
+from shibori.nn.pixel_tracker.compact import build_pixel_tracker
+from shibori.nn.weights import save_state
 
 TOOL = Path(__file__).parents[2] / "tools" / "ship_weights.py"
 
@@ -27,7 +27,7 @@ def tool():
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp("run") / "weights.safetensors"
-    save_state(path, build_pixel_tracker("tiny").state_dict(), "tiny")
+    save_state(path, build_pixel_tracker("tiny").state_dict(), "pixel", "tiny")
     return path
 
 

@@ -14,6 +14,9 @@ from PIL import Image
 from shibori.errors import InputError
 from shibori.media.mask import FrameMasks
 from shibori.media.reader import read_clip
+from shibori.nn.pixel_tracker.compact import build_pixel_tracker
+from shibori.nn.weights import save_state
+from shibori.ops.window import GRID
 from shibori.segmentation import segment_clip
 from shibori.systems.pixel.build import build_pixel_propagator, propagator_from_state
 from shibori.systems.pixel.inference import (
@@ -24,9 +27,6 @@ from shibori.systems.pixel.inference import (
     Sight,
     TrackingRule,
 )
-from shibori.systems.pixel.model import build_pixel_tracker
-from shibori.systems.pixel.weights import save_state
-from shibori.systems.pixel.window import GRID
 
 SIZE_HW = (60, 84)
 CREDULOUS = TrackingRule(seen=-1, found=-1, confident=-1, remember_every=2, max_remembered=2)
@@ -316,7 +316,7 @@ def test_frames_pushed_one_by_one_give_what_the_file_gives(propagator: PixelProp
     ],
 )
 def test_bad_options_are_refused(tmp_path: Path, options: dict, message: str):
-    save_state(tmp_path / "w.safetensors", build_pixel_tracker("tiny").state_dict(), "tiny")
+    save_state(tmp_path / "w.safetensors", build_pixel_tracker("tiny").state_dict(), "pixel", "tiny")
     with pytest.raises(InputError, match=message):
         build_pixel_propagator(**{"preset": "tiny", "device": "cpu", "weights": tmp_path / "w.safetensors"} | options)
 
@@ -326,7 +326,7 @@ def test_weights_from_a_file_track_like_those_in_memory(tmp_path: Path):
     state = {
         k: v.half().float() if v.is_floating_point() else v for k, v in build_pixel_tracker("tiny").state_dict().items()
     }
-    save_state(tmp_path / "w.safetensors", state, "tiny")
+    save_state(tmp_path / "w.safetensors", state, "pixel", "tiny")
     references = {0: {1: rectangle(5, 5, 30, 30)}}
     from_file = run(build_pixel_propagator("tiny", "cpu", 64, tmp_path / "w.safetensors"), 3, references)
     in_memory = run(propagator_from_state(state, "tiny", "cpu", 64), 3, references)

@@ -13,11 +13,11 @@ import torch
 
 from shibori.errors import InputError
 from shibori.evaluation.measures import region_similarity
+from shibori.nn.pixel_tracker.compact import build_pixel_tracker
+from shibori.nn.weights import load_state, save_state
 from shibori.systems.pixel import train as training
 from shibori.systems.pixel.build import build_pixel_propagator
-from shibori.systems.pixel.model import build_pixel_tracker
 from shibori.systems.pixel.train import ClipBatches, TrainConfig, read_split, train
-from shibori.systems.pixel.weights import load_state, save_state
 from shibori.training.processes import ProcessGroup
 
 from ...datasets.made import made_still, moving_disk, write_davis, write_still
@@ -84,8 +84,8 @@ def test_a_resumed_run_is_the_unbroken_run(config: TrainConfig):
     path = train(replace(broken, resume=True))
     assert losses(broken.out) == losses(config.out)
     assert len({total for _, total, _ in losses(config.out)}) == 6
-    expected = load_state(config.out / "weights.safetensors", "tiny")
-    torch.testing.assert_close(load_state(path, "tiny"), expected, rtol=0, atol=0)
+    expected = load_state(config.out / "weights.safetensors", "pixel", "tiny")
+    torch.testing.assert_close(load_state(path, "pixel", "tiny"), expected, rtol=0, atol=0)
 
 
 def test_the_number_of_workers_changes_nothing(config: TrainConfig):
@@ -100,7 +100,7 @@ def test_what_a_run_leaves_behind(config: TrainConfig, capsys: pytest.CaptureFix
     scores = iter([0.25, 0.5])
     path = train(config, dev_score=lambda state: next(scores) if "key.weight" in state else 0.0)
     assert path == config.out / "weights.safetensors"
-    build_pixel_tracker("tiny").load_state_dict(load_state(path, "tiny"))
+    build_pixel_tracker("tiny").load_state_dict(load_state(path, "pixel", "tiny"))
     saved = json.loads((config.out / "config.json").read_text())
     assert saved.keys() == TrainConfig.__dataclass_fields__.keys()
     assert (saved["steps"], saved["preset"], saved["out"]) == (6, "tiny", str(config.out))
@@ -122,9 +122,9 @@ def test_a_time_limit_ends_with_a_checkpoint(config: TrainConfig):
 
 def test_a_run_can_start_from_other_weights(config: TrainConfig, tmp_path: Path):
     torch.manual_seed(5)
-    save_state(tmp_path / "start.safetensors", build_pixel_tracker("tiny").state_dict(), "tiny")
+    save_state(tmp_path / "start.safetensors", build_pixel_tracker("tiny").state_dict(), "pixel", "tiny")
     still = replace(config, start=tmp_path / "start.safetensors", steps=1, rate=0.0)
-    found, expected = load_state(train(still)), load_state(tmp_path / "start.safetensors")
+    found, expected = load_state(train(still), "pixel"), load_state(tmp_path / "start.safetensors", "pixel")
     torch.testing.assert_close(found["key.weight"], expected["key.weight"], rtol=0, atol=0)
 
 
@@ -166,7 +166,7 @@ def test_cuda_asked_for_but_absent(config: TrainConfig):
 
 
 def test_weights_of_another_preset_are_no_start(config: TrainConfig, tmp_path: Path):
-    save_state(tmp_path / "start.safetensors", {"x": torch.zeros(1)}, "compact")
+    save_state(tmp_path / "start.safetensors", {"x": torch.zeros(1)}, "pixel", "compact")
     with pytest.raises(InputError, match="expected weights of pixel/tiny, found pixel/compact"):
         train(replace(config, start=tmp_path / "start.safetensors"))
 
@@ -201,4 +201,4 @@ training.train(training.TrainConfig(
     run_together(2, ["-c", script])
     assert [step for step, _, _ in losses(config.out)] == [1, 2, 3]
     assert all(np.isfinite(total) for _, total, _ in losses(config.out))
-    build_pixel_tracker("tiny").load_state_dict(load_state(config.out / "weights.safetensors", "tiny"))
+    build_pixel_tracker("tiny").load_state_dict(load_state(config.out / "weights.safetensors", "pixel", "tiny"))

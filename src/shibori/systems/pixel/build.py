@@ -9,11 +9,11 @@ import torch
 from torch import Tensor
 
 from shibori.errors import InputError
+from shibori.nn.pixel_tracker.compact import SIZES, build_pixel_tracker
+from shibori.nn.pixel_tracker.network import PixelNetwork
 from shibori.nn.prepare import choose_device, choose_dtype, prepare_network
+from shibori.nn.weights import load_state
 from shibori.systems.pixel.inference import PixelPropagator, TrackingRule
-from shibori.systems.pixel.model import SIZES, build_pixel_tracker
-from shibori.systems.pixel.network import PixelNetwork
-from shibori.systems.pixel.weights import load_state
 from shibori.weights import locate_weights
 
 
@@ -33,7 +33,7 @@ def build_pixel_propagator(
     """
     if preset not in SIZES:
         raise InputError(f"expected a preset of the pixel tracker ({', '.join(SIZES)}), found {preset!r}")
-    state = load_state(locate_weights("pixel", preset, weights), preset)
+    state = load_state(locate_weights("pixel", preset, weights), "pixel", preset)
     return propagator_from_state(state, preset, device, size)
 
 

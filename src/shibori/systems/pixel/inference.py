@@ -17,12 +17,11 @@ from torch import Tensor
 
 from shibori.interfaces import Propagation, Propagator
 from shibori.media.mask import FrameMasks, ObjectStatus
+from shibori.nn.pixel_tracker.network import Encoded, Memory, PixelNetwork, join_memories
 from shibori.ops.aggregate import LOGIT_LIMIT
+from shibori.ops.normalise import normalise_images
 from shibori.ops.resize import resample_windows
-from shibori.systems.pixel.losses import join_memories, normalise_images
-from shibori.systems.pixel.network import Encoded, Memory, PixelNetwork
-from shibori.systems.pixel.pieces import keep_plausible_pieces, mean_over_mask
-from shibori.systems.pixel.window import (
+from shibori.ops.window import (
     WindowRule,
     box_window,
     cut_window,
@@ -31,6 +30,7 @@ from shibori.systems.pixel.window import (
     settled_box,
     window_size,
 )
+from shibori.systems.pixel.pieces import keep_plausible_pieces, mean_over_mask
 
 MAX_REFERENCES = 3
 NOTHING = 0.02

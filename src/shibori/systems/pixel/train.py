@@ -22,11 +22,11 @@ from torch.utils.tensorboard import SummaryWriter
 from shibori.datasets.sampling import SamplingPlan, TrainingClip, TrainingClips, read_real_sequences
 from shibori.datasets.stills import read_stills
 from shibori.errors import InputError
+from shibori.nn.pixel_tracker.compact import SIZES, build_pixel_tracker
+from shibori.nn.pixel_tracker.network import PixelNetwork
 from shibori.nn.prepare import choose_device
+from shibori.nn.weights import load_state, save_state
 from shibori.systems.pixel.losses import UnrolledLoss, UnrolledTracker
-from shibori.systems.pixel.model import SIZES, build_pixel_tracker
-from shibori.systems.pixel.network import PixelNetwork
-from shibori.systems.pixel.weights import load_state, save_state
 from shibori.training.checkpoint import ParameterAverage, load_checkpoint, save_checkpoint
 from shibori.training.processes import ProcessGroup, process_group
 from shibori.training.schedule import linear, warm_stable_decay
@@ -135,7 +135,7 @@ def _start_network(config: TrainConfig) -> PixelNetwork:
     from_nothing = config.start is None and not config.resume
     network = build_pixel_tracker(config.preset, config.pretrained and from_nothing)
     if config.start is not None:
-        network.load_state_dict(load_state(config.start, config.preset))
+        network.load_state_dict(load_state(config.start, "pixel", config.preset))
     return network
 
 
@@ -222,7 +222,7 @@ def _save(
         "average": average.state,
     }
     save_checkpoint(config.out / "checkpoint.pt", state)
-    save_state(config.out / "weights.safetensors", average.state, config.preset)
+    save_state(config.out / "weights.safetensors", average.state, "pixel", config.preset)
 
 
 def _resume(

@@ -12,11 +12,13 @@ import pytest
 import torch
 
 from shibori.errors import InputError
-from shibori.systems.pixel import build, model
-from shibori.systems.pixel.losses import UnrolledTracker, join_memories
-from shibori.systems.pixel.paper import PaperTracker, PaperTrackerSize, bounded_distance
+from shibori.nn.pixel_tracker import compact
+from shibori.nn.pixel_tracker.network import join_memories
+from shibori.nn.pixel_tracker.paper import PaperTracker, PaperTrackerSize, bounded_distance
+from shibori.nn.weights import load_state
+from shibori.systems.pixel import build
+from shibori.systems.pixel.losses import UnrolledTracker
 from shibori.systems.pixel.train import TrainConfig, train
-from shibori.systems.pixel.weights import load_state
 
 pytestmark = pytest.mark.skipif(
     any(find_spec(name) is None for name in ("segmentation_models_pytorch", "timm")),
@@ -41,12 +43,12 @@ def made_frame(seed: int, height: int = 48, width: int = 64):
 
 
 def test_the_papers_numbers():
-    size = model.SIZES["paper"]
+    size = compact.SIZES["paper"]
     assert isinstance(size, PaperTrackerSize)
     assert (size.key_channels, size.head_channels, size.head_layers, size.head_kernel, size.local_radius) == (
         (100, 256, 4, 7, 15)
     )
-    network = model.build_pixel_tracker("paper")
+    network = compact.build_pixel_tracker("paper")
     assert isinstance(network, PaperTracker)
     assert network.stride == 4
     assert network.size.backbone == "tu-xception65"
@@ -122,8 +124,8 @@ def _clips():
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_follows_an_object(monkeypatch, dtype):
-    monkeypatch.setitem(model.SIZES, "paper", SMALL)
-    state = model.build_pixel_tracker("paper").state_dict()
+    monkeypatch.setitem(compact.SIZES, "paper", SMALL)
+    state = compact.build_pixel_tracker("paper").state_dict()
     propagator = build.propagator_from_state(state, "paper", "cpu", size=64, dtype=dtype)
     run = propagator.begin((50, 70))
     image = np.random.default_rng(0).integers(0, 256, (50, 70, 3), dtype=np.uint8)
@@ -145,7 +147,7 @@ def test_weights_are_never_fetched_to_be_replaced(monkeypatch, tmp_path):
         asked.append(pretrained)
         raise InputError("enough")
 
-    monkeypatch.setattr(model, "PaperTracker", remembered)
+    monkeypatch.setattr(compact, "PaperTracker", remembered)
     config = TrainConfig(preset="paper", out=tmp_path)
     for kept in (
         config,
@@ -168,7 +170,7 @@ def test_trains_a_step_and_runs_what_it_wrote(tmp_path):
     )  # fmt: skip
     weights = train(config)
     assert json.loads((tmp_path / "run" / "config.json").read_text())["preset"] == "paper"
-    run = build.propagator_from_state(load_state(weights, "paper"), "paper", "cpu", size=64).begin((32, 32))
+    run = build.propagator_from_state(load_state(weights, "pixel", "paper"), "paper", "cpu", size=64).begin((32, 32))
     image, mask = np.zeros((32, 32, 3), np.uint8), np.zeros((32, 32), bool)
     mask[8:24, 8:24] = True
     run.step(image, {1: mask})

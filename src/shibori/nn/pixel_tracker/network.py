@@ -9,7 +9,11 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import NamedTuple
 
+import torch
 from torch import Tensor, nn
+from torch.nn import functional
+
+from shibori.ops.resize import resample_windows
 
 
 class Encoded(NamedTuple):
@@ -87,3 +91,40 @@ class PixelNetwork(nn.Module, ABC):
             previous_mask: (B, 1, H, W) the previous mask as the current windows see it.
             previous_others: (B, 1, H, W) the same for all other objects together.
         """
+
+
+def join_memories(first: Memory, second: Memory) -> Memory:
+    """Both, one after the other along the positions."""
+    return Memory(
+        torch.cat([first.key, second.key], 2),
+        torch.cat([first.value, second.value], 2),
+        torch.cat([first.label, second.label], 1),
+        torch.cat([first.traits, second.traits], 1),
+    )
+
+
+def split_frames(encoded: Encoded, num_frames: int) -> list[Encoded]:
+    """What was encoded as one batch, frame after frame."""
+    features = zip(*(maps.chunk(num_frames) for maps in encoded.features), strict=True)
+    keys, traits = encoded.key.chunk(num_frames), encoded.traits.chunk(num_frames)
+    return [Encoded(*parts) for parts in zip(features, keys, traits, strict=True)]
+
+
+def as_seen_from(
+    previous: Memory, mask: Tensor, others: Tensor, window_from: Tensor, window_to: Tensor, stride: int
+) -> tuple[Memory, Tensor, Tensor]:
+    """The previous frame in the grid of the current windows.
+
+    Args:
+        previous: as remembered, on the grid of ``window_from``.
+        mask: (B, 1, H, W) of the previous windows.
+        others: (B, 1, H, W) the same for all other objects.
+        window_from: (B, 4) xyxy of the previous windows in the frame.
+        window_to: (B, 4) xyxy of the current ones.
+        stride: of the grid.
+    """
+    grid_hw = (mask.shape[2] // stride, mask.shape[3] // stride)
+    both = resample_windows(torch.cat([mask, others], 1), window_from, window_to, (mask.shape[2], mask.shape[3]))
+    key = resample_windows(previous.key.unflatten(2, grid_hw), window_from, window_to, grid_hw).flatten(2)
+    label = functional.avg_pool2d(both[:, :1], stride).flatten(1)
+    return previous._replace(key=key, label=label), both[:, :1], both[:, 1:]

@@ -1,4 +1,4 @@
-"""The pixel tracker's weight files: float16 safetensors that name their preset."""
+"""Weights files: float16 safetensors that name their system and preset."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from torch import Tensor
 from shibori.errors import InputError
 
 
-def save_state(path: Path, state: dict[str, Tensor], preset: str) -> None:
-    """Write parameters and buffers as float16 (counters as they are), atomically, with the preset's name."""
+def save_state(path: Path, state: dict[str, Tensor], system: str, preset: str) -> None:
+    """Write parameters and buffers as float16 (counters as they are), atomically, with the names of what they fit."""
     half = {name: v.half().contiguous() if v.is_floating_point() else v.contiguous() for name, v in state.items()}
     partial = path.with_suffix(".partial")
-    save_file(half, partial, metadata={"system": "pixel", "preset": preset})
+    save_file(half, partial, metadata={"system": system, "preset": preset})
     partial.replace(path)
 
 
-def load_state(path: Path, preset: str | None = None) -> dict[str, Tensor]:
+def load_state(path: Path, system: str, preset: str | None = None) -> dict[str, Tensor]:
     """Read what ``save_state`` wrote, as float32.
 
     Raises:
@@ -36,7 +36,7 @@ def load_state(path: Path, preset: str | None = None) -> dict[str, Tensor]:
             state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
     except (SafetensorError, OSError) as error:
         raise InputError(f"expected a whole safetensors file at {path}, found a damaged one ({error})") from error
-    if kind.get("system") != "pixel" or (preset is not None and kind.get("preset") != preset):
+    if kind.get("system") != system or (preset is not None and kind.get("preset") != preset):
         found = f"{kind.get('system', 'unknown')}/{kind.get('preset', 'unknown')}"
-        raise InputError(f"expected weights of pixel/{preset or 'any preset'}, found {found} in {path}")
+        raise InputError(f"expected weights of {system}/{preset or 'any preset'}, found {found} in {path}")
     return {name: value.float() if value.dtype == torch.float16 else value for name, value in state.items()}

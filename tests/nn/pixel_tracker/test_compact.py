@@ -6,9 +6,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from shibori.systems.pixel.losses import UnrolledTracker, join_memories, normalise_images
-from shibori.systems.pixel.model import SIZES, PixelTracker, build_pixel_tracker, mask_to_cells
-from shibori.systems.pixel.network import Memory, Prediction
+from shibori.nn.pixel_tracker.compact import SIZES, PixelTracker, build_pixel_tracker, mask_to_cells
+from shibori.nn.pixel_tracker.network import Memory, Prediction, join_memories
+from shibori.ops.normalise import normalise_images
+from shibori.systems.pixel.losses import UnrolledTracker
 
 BATCH = 3
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from shibori.systems.pixel.window import (
+from shibori.ops.window import (
     GRID,
     WindowRule,
     box_window,

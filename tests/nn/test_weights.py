@@ -9,22 +9,22 @@ import torch
 from safetensors.torch import save_file
 
 from shibori.errors import InputError
+from shibori.nn.pixel_tracker.compact import build_pixel_tracker
+from shibori.nn.weights import load_state, save_state
 from shibori.systems.pixel.build import propagator_from_state
-from shibori.systems.pixel.model import build_pixel_tracker
-from shibori.systems.pixel.weights import load_state, save_state
 
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     torch.manual_seed(0)
-    save_state(tmp_path / "w.safetensors", build_pixel_tracker("tiny").state_dict(), "tiny")
+    save_state(tmp_path / "w.safetensors", build_pixel_tracker("tiny").state_dict(), "pixel", "tiny")
     return tmp_path / "w.safetensors"
 
 
 def test_comes_back_rounded_to_half_and_loads_strictly(path: Path):
     torch.manual_seed(0)
     expected = build_pixel_tracker("tiny").state_dict()
-    found = load_state(path, "tiny")
+    found = load_state(path, "pixel", "tiny")
     assert found.keys() == expected.keys()
     for name, value in expected.items():
         assert found[name].dtype == value.dtype
@@ -34,26 +34,26 @@ def test_comes_back_rounded_to_half_and_loads_strictly(path: Path):
 
 
 def test_the_preset_can_be_left_open(path: Path):
-    assert load_state(path).keys() == load_state(path, "tiny").keys()
+    assert load_state(path, "pixel").keys() == load_state(path, "pixel", "tiny").keys()
 
 
 def test_another_preset(path: Path):
     with pytest.raises(InputError, match="expected weights of pixel/compact, found pixel/tiny"):
-        load_state(path, "compact")
+        load_state(path, "pixel", "compact")
 
 
 def test_another_system_or_none(tmp_path: Path):
     save_file({"x": torch.zeros(1)}, tmp_path / "a.safetensors", {"system": "strnn", "preset": "tiny"})
     save_file({"x": torch.zeros(1)}, tmp_path / "b.safetensors")
     with pytest.raises(InputError, match="found strnn/tiny"):
-        load_state(tmp_path / "a.safetensors")
+        load_state(tmp_path / "a.safetensors", "pixel")
     with pytest.raises(InputError, match="found unknown/unknown"):
-        load_state(tmp_path / "b.safetensors")
+        load_state(tmp_path / "b.safetensors", "pixel")
 
 
 def test_missing(tmp_path: Path):
     with pytest.raises(InputError, match="found nothing"):
-        load_state(tmp_path / "w.safetensors")
+        load_state(tmp_path / "w.safetensors", "pixel")
 
 
 @pytest.mark.parametrize(
@@ -62,12 +62,12 @@ def test_missing(tmp_path: Path):
 def test_damaged(path: Path, damage):
     path.write_bytes(damage(path.read_bytes()))
     with pytest.raises(InputError, match="found a damaged one"):
-        load_state(path)
+        load_state(path, "pixel")
 
 
 @pytest.mark.parametrize("change", [lambda s: s.pop("key.weight"), lambda s: s.update(extra=torch.zeros(1))])
 def test_parameters_that_do_not_fit_the_preset(path: Path, change):
-    state = load_state(path)
+    state = load_state(path, "pixel")
     change(state)
     with pytest.raises(InputError, match="do not fit"):
         propagator_from_state(state, "tiny", "cpu")
