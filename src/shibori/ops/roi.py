@@ -79,7 +79,7 @@ def mask_boxes(masks: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _ends(occupied: Tensor) -> tuple[Tensor, Tensor]:
-    """(K, L) bool -> (K,), (K,) int64: the first true position, and one past the last; 0 where none is true."""
+    """(K, L) bool -> (K,), (K,) int64: the first true position and one past the last; L and 0 where none is true."""
     length = occupied.shape[1]
     count = torch.arange(1, length + 1, device=occupied.device)
     last = (occupied * count).amax(1)

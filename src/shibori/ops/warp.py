@@ -13,7 +13,7 @@ from torch.nn import functional
 
 AGREEMENT_SHARE = 0.01
 AGREEMENT_FLOOR = 0.5
-"""A squared error of flow of 0.01 (|f|^2 + |b|^2) + 0.5 px^2 is where flows begin to disagree (Sundaram et al. 2010)."""
+"""Flows begin to disagree at a squared error of 0.01 (|f|^2 + |b|^2) + 0.5 px^2 (Sundaram et al. 2010)."""
 
 
 def warp(values: Tensor, flow_backward: Tensor) -> Tensor:
