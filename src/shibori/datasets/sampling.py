@@ -207,7 +207,7 @@ class TrainingClips(Dataset[TrainingClip]):
         base = camera_over(rng, background, None, size_hw, pace)
         extent = SCENE_SIDE * float(np.exp(rng.uniform(np.log(0.15), np.log(0.7))))
         start = rng.uniform(0.25, 0.75, 2) * np.array([size_hw[1], size_hw[0]])
-        rgba = _recoloured(rng, cut_out(self.stills[still_index], object_id))
+        rgba = recoloured(rng, cut_out(self.stills[still_index], object_id))
         target = moving_layer(rng, rgba, start, extent, pace, _visibility(rng, len(pace) + 1), is_target=True)
         near = (start, extent, still_index)
         layers = self._distractors(rng, size_hw, pace, near) if rng.random() < 0.6 else []
@@ -233,7 +233,7 @@ class TrainingClips(Dataset[TrainingClip]):
                 if rng.random() < 0.4:
                     still_index = near[2]
                     object_id = int(rng.choice(self.stills[still_index].object_ids))
-            rgba = _recoloured(rng, cut_out(self.stills[still_index], object_id))
+            rgba = recoloured(rng, cut_out(self.stills[still_index], object_id))
             layers.append(moving_layer(rng, rgba, start, extent, pace, [True] * (len(pace) + 1), is_target=False))
         return layers
 
@@ -253,7 +253,7 @@ def render_clip(rng: Generator, scene: Scene, plan: SamplingPlan, tell_others: b
     look = _Look(float(np.exp(rng.normal(np.log(1.75), 0.22))), scene.base.size_hw)
     images, masks, others, windows = [], [], [], []
     known = boxes[0]
-    shutter = _Shutter.draw(rng)
+    shutter = Shutter.draw(rng)
     for t in range(plan.num_frames):
         previous = boxes[t - 1] if t > 0 and rng.random() < 0.7 else boxes[t]
         known = previous if previous is not None else known
@@ -295,7 +295,7 @@ class _Look:
 
 
 @dataclass(frozen=True)
-class _Shutter:
+class Shutter:
     """Photometric conditions of one clip; each frame drifts a little from them."""
 
     gain: NDArray[np.float64]
@@ -306,7 +306,7 @@ class _Shutter:
     grey: bool
 
     @classmethod
-    def draw(cls, rng: Generator) -> _Shutter:
+    def draw(cls, rng: Generator) -> Shutter:
         gain = np.exp(rng.normal(0, 0.12) + rng.normal(0, 0.06, 3))
         blur = float(rng.uniform(0.4, 1.3)) if rng.random() < 0.3 else 0.0
         noise = float(rng.uniform(1, 8)) if rng.random() < 0.2 else 0.0
@@ -346,7 +346,7 @@ def _visibility(rng: Generator, num_frames: int) -> list[bool]:
     return visible
 
 
-def _recoloured(rng: Generator, rgba: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def recoloured(rng: Generator, rgba: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """A cut-out under a slightly different light than it was photographed in."""
     gain = np.exp(rng.normal(0, 0.15) + rng.normal(0, 0.05, 3))
     colours = np.clip(rgba[..., :3] * gain, 0, 255).astype(np.uint8)

@@ -71,7 +71,7 @@ class WarpedStill:
 
     def render(self, frame: int, window: NDArray[np.float64], size: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
         """See ``Base``."""
-        grid = self.ripple.displace(_source_grid(self.motions[frame], window, size), frame)
+        grid = self.ripple.displace(source_grid(self.motions[frame], window, size), frame)
         image = cv2.remap(self.still.image, grid, NO_MAP, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
         if self.target_id is None:
             return np.asarray(image), np.zeros((size, size), np.uint8)
@@ -97,7 +97,7 @@ class Layer:
         size = image.shape[0]
         if not self.visible[frame]:
             return np.zeros((size, size), np.uint8)
-        grid = self.ripple.displace(_source_grid(self.motions[frame], window, size), frame)
+        grid = self.ripple.displace(source_grid(self.motions[frame], window, size), frame)
         cut = np.asarray(cv2.remap(self.rgba, grid, NO_MAP, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT))
         alpha = cut[..., 3:].astype(np.uint16)
         image[:] = ((cut[..., :3] * alpha + image * (255 - alpha)) // 255).astype(np.uint8)
@@ -115,7 +115,7 @@ def cut_out(still: Still, object_id: int) -> NDArray[np.uint8]:
     return np.asarray(cv2.copyMakeBorder(rgba, 2, 2, 2, 2, cv2.BORDER_CONSTANT, value=(0, 0, 0, 0)))
 
 
-def _source_grid(motion: Affine, window: NDArray[np.float64], size: int) -> NDArray[np.float32]:
+def source_grid(motion: Affine, window: NDArray[np.float64], size: int) -> NDArray[np.float32]:
     """(size, size, 2) float32 source coordinates of the centres of the window's pixels, in OpenCV's convention."""
     step_x, step_y = (window[2] - window[0]) / size, (window[3] - window[1]) / size
     xs = (window[0] + (np.arange(size) + 0.5) * step_x).astype(np.float32)

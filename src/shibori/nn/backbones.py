@@ -6,6 +6,9 @@ from typing import NamedTuple
 
 from torch import Tensor, nn
 from torch.nn import functional
+from torchvision.models import ResNet101_Weights, resnet101
+
+from shibori.errors import InputError
 
 
 class PyramidFeatures(NamedTuple):
@@ -90,3 +93,55 @@ def _stage(in_channels: int, out_channels: int, blocks: int, last_dilation: int 
     layers = [ResidualBlock(in_channels, out_channels, stride=2, dilation=dilations[0])]
     layers += [ResidualBlock(out_channels, out_channels, dilation=dilation) for dilation in dilations[1:]]
     return nn.Sequential(*layers)
+
+
+class ResNetFeatures(nn.Module):
+    """conv1 to conv4_x of torchvision's ResNet-101, conv4_x dilated instead of strided (DyeNet, Sec. 2)."""
+
+    channels = (64, 256, 1024)
+
+    def __init__(self) -> None:
+        super().__init__()
+        whole = resnet101(weights=None, replace_stride_with_dilation=[False, True, True])
+        self.stem = nn.Sequential(whole.conv1, whole.bn1, whole.relu)
+        self.pool = whole.maxpool
+        self.layer1, self.layer2, self.layer3 = whole.layer1, whole.layer2, whole.layer3
+
+    def forward(self, images: Tensor) -> PyramidFeatures:
+        """(B, 3, H, W) normalised images -> 64, 256 and 1,024 channels at strides 2, 4, 8."""
+        s2 = self.stem(images)
+        s4 = self.layer1(self.pool(s2))
+        return PyramidFeatures(s2, s4, self.layer3(self.layer2(s4)))
+
+    def load_resnet(self, state: dict[str, Tensor]) -> None:
+        """Take the parameters of a whole torchvision ResNet-101, by name; strictly."""
+        renamed = {"conv1.": "stem.0.", "bn1.": "stem.1."}
+        wanted = {}
+        for name, value in state.items():
+            if name.startswith(("layer4.", "fc.")):
+                continue
+            prefix = name.split(".")[0] + "."
+            wanted[renamed.get(prefix, prefix) + name[len(prefix) :]] = value
+        self.load_state_dict(wanted)
+
+
+def resnet_conv5(dilated: bool) -> tuple[nn.Module, int, int]:
+    """conv5_x of ResNet-101, its input and output channels; ``dilated`` keeps the resolution instead of halving it."""
+    whole = resnet101(weights=None, replace_stride_with_dilation=[False, False, dilated])
+    return whole.layer4, 1024, 2048
+
+
+def fetch_resnet101_state() -> dict[str, Tensor]:
+    """Torchvision's public ImageNet weights of ResNet-101, fetched or from its cache.
+
+    Raises:
+        InputError: if they cannot be fetched.
+    """
+    weights = ResNet101_Weights.IMAGENET1K_V2
+    try:
+        return dict(weights.get_state_dict(progress=False))
+    except OSError as error:
+        raise InputError(
+            f"expected ImageNet weights from {weights.url}, found no way to fetch them ({error}); go online once, or "
+            "start from weights of your own with --weights"
+        ) from error
