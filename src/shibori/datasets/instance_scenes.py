@@ -1,4 +1,4 @@
-"""Pictures of several objects, each seen twice, with every object's mask and identity: what finding again is learned on.
+"""Pictures of several objects, each seen twice, with masks and identities: what finding again is learned on.
 
 A scene is a photograph, or a frame of a real clip, with cut-out objects moving over it; it is looked at twice, a few
 moments apart. An object of the pool of identities is known again wherever it appears; all others are there to be told

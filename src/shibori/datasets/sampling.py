@@ -64,6 +64,18 @@ class SamplingPlan:
     """Share of clips whose first step is a long jump, so that only matching with the reference can help."""
 
 
+def read_split(davis: Path, split: str) -> list[str]:
+    """Names of the sequences of a DAVIS 2016 split, whose file lists an image and a mask a line.
+
+    Raises:
+        InputError: if there is no such split.
+    """
+    path = davis / "ImageSets" / "480p" / f"{split}.txt"
+    if not path.is_file():
+        raise InputError(f"expected the split file {path}, found nothing; name a split that exists there")
+    return sorted({line.split()[0].split("/")[-2] for line in path.read_text().splitlines() if line.strip()})
+
+
 def read_real_sequences(root: Path, names: Sequence[str]) -> list[RealSequence]:
     """Sequences of a DAVIS 2016 folder, all frames decoded.
 

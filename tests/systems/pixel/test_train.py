@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 import torch
 
+from shibori.datasets.sampling import read_split
 from shibori.errors import InputError
 from shibori.evaluation.measures import region_similarity
 from shibori.nn.pixel_tracker.compact import build_pixel_tracker
 from shibori.nn.weights import load_state, save_state
 from shibori.systems.pixel import train as training
 from shibori.systems.pixel.build import build_pixel_propagator
-from shibori.systems.pixel.train import ClipBatches, TrainConfig, read_split, train
-from shibori.training.processes import ProcessGroup
+from shibori.systems.pixel.train import TrainConfig, train
 
 from ...datasets.made import made_still, moving_disk, write_davis, write_still
 from ...training.together import run_together
@@ -169,18 +169,6 @@ def test_weights_of_another_preset_are_no_start(config: TrainConfig, tmp_path: P
     save_state(tmp_path / "start.safetensors", {"x": torch.zeros(1)}, "pixel", "compact")
     with pytest.raises(InputError, match="expected weights of pixel/tiny, found pixel/compact"):
         train(replace(config, start=tmp_path / "start.safetensors"))
-
-
-@pytest.mark.parametrize("world_size", [1, 3])
-def test_every_clip_is_seen_once_by_one_process(world_size: int):
-    seen = [
-        index
-        for rank in range(world_size)
-        for batch in ClipBatches(2, 7, 4, ProcessGroup(rank, world_size, rank))
-        for index in batch
-    ]
-    assert sorted(seen) == list(range(2 * 4 * world_size, 7 * 4 * world_size))
-    assert len(ClipBatches(2, 7, 4, ProcessGroup(0, world_size, 0))) == 5
 
 
 def test_splits_are_read_as_sequence_names(data: Path):

@@ -5,10 +5,9 @@
 
 from __future__ import annotations
 
-import json
 import time
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +15,9 @@ import cv2
 import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
-from torch.utils.data import DataLoader, Sampler
-from torch.utils.tensorboard import SummaryWriter
+from torch.utils.data import DataLoader
 
-from shibori.datasets.sampling import SamplingPlan, TrainingClip, TrainingClips, read_real_sequences
+from shibori.datasets.sampling import SamplingPlan, TrainingClip, TrainingClips, read_real_sequences, read_split
 from shibori.datasets.stills import read_stills
 from shibori.errors import InputError
 from shibori.nn.pixel_tracker.compact import SIZES, build_pixel_tracker
@@ -27,7 +25,10 @@ from shibori.nn.pixel_tracker.network import PixelNetwork
 from shibori.nn.prepare import choose_device
 from shibori.nn.weights import load_state, save_state
 from shibori.systems.pixel.losses import UnrolledLoss, UnrolledTracker
+from shibori.training.batches import StepBatches, one_thread
 from shibori.training.checkpoint import ParameterAverage, load_checkpoint, save_checkpoint
+from shibori.training.log import RunLog
+from shibori.training.optimiser import parameter_groups
 from shibori.training.processes import ProcessGroup, process_group
 from shibori.training.schedule import linear, warm_stable_decay
 
@@ -72,21 +73,6 @@ class TrainConfig:
     resume: bool = _option(False, "Go on from the checkpoint in the out folder.")
 
 
-class ClipBatches(Sampler[list[int]]):
-    """The indices of every step's clips, so that a resumed run sees exactly what an unbroken one would."""
-
-    def __init__(self, first_step: int, steps: int, batch: int, group: ProcessGroup) -> None:
-        self.first_step, self.steps, self.batch, self.group = first_step, steps, batch, group
-
-    def __iter__(self) -> Iterator[list[int]]:
-        for step in range(self.first_step, self.steps):
-            start = (step * self.group.world_size + self.group.rank) * self.batch
-            yield list(range(start, start + self.batch))
-
-    def __len__(self) -> int:
-        return self.steps - self.first_step
-
-
 def train(config: TrainConfig, dev_score: Callable[[dict[str, Tensor]], float] | None = None) -> Path:
     """Run ``config`` and return the path of the weights it wrote.
 
@@ -106,14 +92,14 @@ def _train(config: TrainConfig, dev_score: Callable[[dict[str, Tensor]], float] 
     torch.set_num_threads(config.threads)
     device = choose_device(f"cuda:{group.local_rank}" if config.device == "cuda" else config.device)
     network = _start_network(config).to(device).to(memory_format=torch.channels_last)
-    optimiser = torch.optim.AdamW(_parameter_groups(network, config.weight_decay), lr=config.rate)
+    optimiser = torch.optim.AdamW(parameter_groups(network, config.weight_decay), lr=config.rate)
     average = ParameterAverage(network, config.average)
     first_step = _resume(config, network, optimiser, average) if config.resume else 0
     batches = _batches(config, first_step, group)
     tracker: nn.Module = UnrolledTracker(network)
     if group.world_size > 1:
         tracker = DistributedDataParallel(tracker, device_ids=[device.index] if device.type == "cuda" else None)
-    log = RunLog(config, first_step, group)
+    log = RunLog(config, config.steps, first_step, group)
     deadline = time.monotonic() + config.minutes * 60
     for step, clips in enumerate(batches, first_step):
         loss = _update(config, step, tracker, optimiser, [part.to(device, non_blocking=True) for part in clips])
@@ -155,13 +141,6 @@ def _update(
     return loss
 
 
-def _parameter_groups(network: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
-    """Weight decay for matrices and kernels only, not for biases, norms and temperatures."""
-    kernels = [p for p in network.parameters() if p.ndim > 1]
-    rest = [p for p in network.parameters() if p.ndim <= 1]
-    return [{"params": kernels, "weight_decay": weight_decay}, {"params": rest, "weight_decay": 0.0}]
-
-
 def _batches(config: TrainConfig, first_step: int, group: ProcessGroup) -> Iterable[list[Tensor]]:
     cv2.setNumThreads(0)  # OpenCV's own threads do not survive the fork into the workers.
     stills = read_stills(config.data / "stills") if (config.data / "stills").is_dir() else []
@@ -174,27 +153,15 @@ def _batches(config: TrainConfig, first_step: int, group: ProcessGroup) -> Itera
         config.frames, config.size, config.real_share, config.max_gap, gap_growth=int(length * config.gap_growth)
     )
     clips = TrainingClips(stills, sequences, plan, config.seed, length)
-    sampler = ClipBatches(first_step, config.steps, config.batch, group)
+    sampler = StepBatches(first_step, config.steps, config.batch, group)
     return DataLoader(
         clips,
         batch_sampler=sampler,
         num_workers=config.workers,
         collate_fn=stack_clips,
-        worker_init_fn=_one_thread,
+        worker_init_fn=one_thread,
         prefetch_factor=4 if config.workers else None,
     )
-
-
-def read_split(davis: Path, split: str) -> list[str]:
-    """Names of the sequences of a DAVIS 2016 split, whose file lists an image and a mask a line.
-
-    Raises:
-        InputError: if there is no such split.
-    """
-    path = davis / "ImageSets" / "480p" / f"{split}.txt"
-    if not path.is_file():
-        raise InputError(f"expected the split file {path}, found nothing; name a split that exists there")
-    return sorted({line.split()[0].split("/")[-2] for line in path.read_text().splitlines() if line.strip()})
 
 
 def stack_clips(clips: list[TrainingClip]) -> list[Tensor]:
@@ -205,10 +172,6 @@ def stack_clips(clips: list[TrainingClip]) -> list[Tensor]:
         torch.stack([clip.others for clip in clips]),
         torch.stack([clip.windows for clip in clips]),
     ]
-
-
-def _one_thread(_worker: int) -> None:
-    torch.set_num_threads(1)
 
 
 def _save(
@@ -239,54 +202,3 @@ def _resume(
     optimiser.load_state_dict(state["optimiser"])
     average.state = {name: value.to(average.state[name].device) for name, value in state["average"].items()}
     return int(state["step"])
-
-
-class RunLog:
-    """Progress of a run: a line on the terminal, TensorBoard, one JSON line every so often."""
-
-    EVERY = 20
-
-    def __init__(self, config: TrainConfig, first_step: int, group: ProcessGroup) -> None:
-        self.config, self.first_step, self.active = config, first_step, group.is_first
-        self.started = time.monotonic()
-        self.sums: dict[str, float] = {}
-        self.count = 0
-        if self.active:
-            config.out.mkdir(parents=True, exist_ok=True)
-            text = json.dumps(
-                {name: str(v) if isinstance(v, Path) else v for name, v in asdict(config).items()}, indent=2
-            )
-            (config.out / "config.json").write_text(text + "\n")
-            self.board = SummaryWriter(str(config.out / "tensorboard"))
-
-    def add(self, step: int, loss: UnrolledLoss, rate: float) -> None:
-        """Count one step; print every ``EVERY``."""
-        if not self.active:
-            return
-        for name, value in loss._asdict().items():
-            self.sums[name] = self.sums.get(name, 0.0) + float(value.detach())
-        self.count += 1
-        if (step + 1) % self.EVERY:
-            return
-        means = {name: value / self.count for name, value in self.sums.items()}
-        self.sums, self.count = {}, 0
-        pace = (time.monotonic() - self.started) / (step + 1 - self.first_step)
-        left = pace * (self.config.steps - step - 1) / 60
-        parts = " ".join(f"{name} {value:.4f}" for name, value in means.items())
-        print(
-            f"step {step + 1}/{self.config.steps} {parts} rate {rate:.2e} {pace:.2f} s/step {left:.0f} min left",
-            flush=True,
-        )
-        for name, value in means.items():
-            self.board.add_scalar(f"train/{name}", value, step + 1)
-        with (self.config.out / "log.jsonl").open("a") as file:
-            file.write(
-                json.dumps({"step": step + 1, **means, "rate": rate, "seconds": time.monotonic() - self.started}) + "\n"
-            )
-
-    def add_dev(self, step: int, score: float) -> None:
-        """Note a score on the held-out sequences."""
-        print(f"step {step + 1} dev J&F {score:.4f}", flush=True)
-        self.board.add_scalar("dev/J&F", score, step + 1)
-        with (self.config.out / "log.jsonl").open("a") as file:
-            file.write(json.dumps({"step": step + 1, "dev_j_and_f": score}) + "\n")

@@ -1,0 +1,130 @@
+"""DyeNet as one module: shared features, proposals, re-identification, recurrent mask propagation (Fig. 2a)."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from shibori.errors import InputError
+from shibori.nn.backbones import PyramidFeatures, ResNetFeatures
+from shibori.nn.pixel_tracker.compact import build_pixel_tracker
+from shibori.nn.pixel_tracker.network import Encoded, PixelNetwork
+from shibori.nn.rpn import ProposalNetwork, build_rpn
+from shibori.ops.roi import roi_align
+from shibori.systems.dyenet.network import MaskNetwork, RecurrentPropagation, ReidNetwork
+from shibori.systems.dyenet.size import SIZES, DyeNetSize
+
+DIGEST_BYTES = 8
+MATCHER_PREFIX = "matcher."
+
+
+class Seen(NamedTuple):
+    """What N_feat says of a batch of pictures."""
+
+    features: PyramidFeatures
+    encoded: Encoded | None
+    """The pixel tracker's own view of them, where it is part of the network."""
+
+
+class DyeNet(nn.Module):
+    """All networks of the system.
+
+    Where the preset names a pixel tracker, that one is frozen: its trunk is N_feat, its matches are a further input of
+    the recurrent function, and it is not part of ``own_state``: its weights ship on their own, and ``matcher_digest``
+    says which they were.
+    """
+
+    matcher_digest: Tensor
+
+    def __init__(self, size: DyeNetSize, matcher: PixelNetwork | None, backbone: nn.Module | None) -> None:
+        super().__init__()
+        self.size = size
+        self.matcher = matcher
+        self.backbone = backbone
+        self.proposals: ProposalNetwork = build_rpn(size.feature_channels[2])
+        self.masks = MaskNetwork(size)
+        self.reid = ReidNetwork(size)
+        self.propagation = RecurrentPropagation(size)
+        self.register_buffer("matcher_digest", torch.zeros(DIGEST_BYTES, dtype=torch.uint8))
+        if matcher is not None:
+            matcher.eval().requires_grad_(False)
+
+    def train(self, mode: bool = True) -> DyeNet:
+        """As ``nn.Module.train``; the frozen pixel tracker stays as it is."""
+        super().train(mode)
+        if self.matcher is not None:
+            self.matcher.eval()
+        return self
+
+    def see(self, images: Tensor) -> Seen:
+        """(B, 3, H, W) normalised pictures, H and W multiples of 16 -> features, shared by all that follows."""
+        if self.matcher is None:
+            assert self.backbone is not None
+            return Seen(self.backbone(images), None)
+        encoded = self.matcher.encode(images)
+        return Seen(PyramidFeatures(*encoded.features), encoded)
+
+    def embed(self, features_s8: Tensor, boxes_xyxy: Tensor, batch_index: Tensor) -> tuple[Tensor, Tensor]:
+        """Masks and identities of boxes: (K, 4) -> (K, m, m) log-odds and (K, E) unit vectors (Sec. 2.1)."""
+        regions = roi_align(features_s8.float(), boxes_xyxy, batch_index, self.size.region_side, 8)
+        masks = self.masks(regions)
+        return masks, self.reid(regions, masks.detach().sigmoid())
+
+    def identify(self, features_s8: Tensor, boxes_xyxy: Tensor, masks: Tensor) -> Tensor:
+        """Identities of given masks, as templates are: (K, 4) boxes and (K, m, m) probabilities -> (K, E)."""
+        index = torch.zeros(len(boxes_xyxy), dtype=torch.int64, device=boxes_xyxy.device)
+        regions = roi_align(features_s8.float(), boxes_xyxy, index, self.size.region_side, 8)
+        identities: Tensor = self.reid(regions, masks)
+        return identities
+
+    def own_state(self) -> dict[str, Tensor]:
+        """Parameters and buffers without the frozen pixel tracker's."""
+        return {name: value for name, value in self.state_dict().items() if not name.startswith(MATCHER_PREFIX)}
+
+    def load_own_state(self, state: dict[str, Tensor]) -> None:
+        """The opposite of ``own_state``, strictly.
+
+        Raises:
+            InputError: if parameters are missing, too many or of another shape.
+        """
+        frozen = {name: value for name, value in self.state_dict().items() if name.startswith(MATCHER_PREFIX)}
+        try:
+            self.load_state_dict(state | frozen)
+        except RuntimeError as error:
+            raise InputError(
+                "expected weights of this preset of dyenet, found parameters that do not fit it"
+            ) from error
+
+
+def build_dyenet(preset: str, pretrained: bool = False) -> DyeNet:
+    """The network of a preset with random parameters.
+
+    Args:
+        preset: a name in ``SIZES``; KeyError for others.
+        pretrained: fetch ResNet-101's public ImageNet weights for ``paper``; the others have none.
+
+    Raises:
+        InputError: if they cannot be fetched.
+    """
+    size = SIZES[preset]
+    if size.matcher is not None:
+        return DyeNet(size, build_pixel_tracker(size.matcher), None)
+    network = DyeNet(size, None, ResNetFeatures())
+    if pretrained:
+        load_imagenet_weights(network)
+    return network
+
+
+def load_imagenet_weights(network: DyeNet) -> None:
+    """Torchvision's ResNet-101: conv1 to conv4_x into N_feat, conv5_x into its three copies, by name."""
+    from shibori.nn.backbones import fetch_resnet101_state
+
+    state = fetch_resnet101_state()
+    assert isinstance(network.backbone, ResNetFeatures)
+    network.backbone.load_resnet(state)
+    conv5 = {name.removeprefix("layer4."): value for name, value in state.items() if name.startswith("layer4.")}
+    for blocks in (network.masks.blocks, network.reid.blocks, network.propagation.recurrent):
+        assert isinstance(blocks, nn.Sequential)
+        blocks[1].load_state_dict(conv5)
