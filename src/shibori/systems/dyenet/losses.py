@@ -50,6 +50,10 @@ class Clips(NamedTuple):
     """(B, T, 2, f, f) float16: backward, from the window of frame t to the previous picture seen through it, in pixels
     of the window; zeros at t = 0."""
 
+    def on(self, device: torch.device) -> Clips:
+        """The same on a device."""
+        return Clips(*(part.to(device, non_blocking=True) for part in self))
+
 
 class Scenes(NamedTuple):
     """N pictures with K objects in all."""
@@ -64,6 +68,10 @@ class Scenes(NamedTuple):
     """(K,) int64, negative: outside the pool."""
     picture: Tensor
     """(K,) int64: which picture."""
+
+    def on(self, device: torch.device) -> Scenes:
+        """The same on a device."""
+        return Scenes(*(part.to(device, non_blocking=True) for part in self))
 
 
 class JointLoss(NamedTuple):

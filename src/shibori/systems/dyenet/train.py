@@ -105,7 +105,7 @@ def _train(config: TrainConfig, dev_score: Callable[[dict[str, Tensor]], float] 
     deadline = time.monotonic() + config.minutes * 60
     for step, (clips, scenes) in enumerate(data.batches(config, first_step, group), first_step):
         torch.manual_seed(config.seed * 1_000_003 + step)  # what is drawn in the loss depends on the step alone
-        loss = _update(config, step, wrapped, optimiser, _on(clips, device), _on(scenes, device))
+        loss = _update(config, step, wrapped, optimiser, clips.on(device), scenes.on(device))
         average.update(run.network, step)
         log.add(step, loss, optimiser.param_groups[0]["lr"])
         stopping = bool(config.minutes) and group.any(time.monotonic() > deadline)
@@ -143,10 +143,6 @@ def _update(
     nn.utils.clip_grad_norm_(run.parameters(), 2.0)
     optimiser.step()
     return loss
-
-
-def _on[Batch: (Clips, Scenes)](batch: Batch, device: torch.device) -> Batch:
-    return type(batch)(*(part.to(device, non_blocking=True) for part in batch))
 
 
 def _own(state: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -213,10 +209,8 @@ def stack_scenes(items: list[tuple[InstanceView, InstanceView]]) -> Scenes:
     """Both views of all scenes as one batch of pictures."""
     views = [view for pair in items for view in pair]
     picture = torch.cat([torch.full((len(view.boxes),), n, dtype=torch.int64) for n, view in enumerate(views)])
-    masks, boxes, identities = (
-        torch.cat([getattr(view, name) for view in views]) for name in ("masks", "boxes", "identities")
-    )
-    return Scenes(torch.stack([view.image for view in views]), masks, boxes, identities, picture)
+    parts = (torch.cat([getattr(view, name) for view in views]) for name in ("masks", "boxes", "identities"))
+    return Scenes(torch.stack([view.image for view in views]), *parts, picture)
 
 
 def _save(

@@ -30,7 +30,7 @@ from shibori.ops.window import (
     settled_box,
     window_size,
 )
-from shibori.systems.pixel.pieces import keep_plausible_pieces, mean_over_mask
+from shibori.ops.pieces import keep_plausible_pieces, mean_over_mask
 
 MAX_REFERENCES = 3
 NOTHING = 0.02

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from shibori.systems.pixel.pieces import REFUSED_LOGIT, keep_plausible_pieces, mean_over_mask
+from shibori.ops.pieces import REFUSED_LOGIT, keep_plausible_pieces, mean_over_mask
 
 SHAPE = (60, 80)
 ALIKE = np.ones((6, 8), np.float32)
