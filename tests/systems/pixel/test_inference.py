@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 import torch
@@ -19,14 +18,7 @@ from shibori.nn.weights import save_state
 from shibori.ops.window import GRID
 from shibori.segmentation import segment_clip
 from shibori.systems.pixel.build import build_pixel_propagator, propagator_from_state
-from shibori.systems.pixel.inference import (
-    MAX_REFERENCES,
-    ObjectState,
-    OverlapMap,
-    PixelPropagator,
-    Sight,
-    TrackingRule,
-)
+from shibori.systems.pixel.inference import MAX_REFERENCES, PixelPropagator, TrackingRule
 
 SIZE_HW = (60, 84)
 CREDULOUS = TrackingRule(seen=-1, found=-1, confident=-1, remember_every=2, max_remembered=2)
@@ -177,42 +169,6 @@ def test_thirty_objects(propagator: PixelPropagator):
     assert_sound(results, references)
     assert len(set(np.unique(results[0].ids).tolist()) - {0}) == 30
     assert results[0].ids.dtype == np.uint16  # the last id is 295
-
-
-def test_random_answers_compete_by_the_highest_log_odds(propagator: PixelPropagator, monkeypatch: pytest.MonkeyPatch):
-    """trackprop, Eq. 3, written as loops over objects and pixels of the windows themselves."""
-    references = {0: {1: rectangle(5, 5, 40, 40), 2: rectangle(30, 20, 70, 50), 3: rectangle(20, 10, 60, 30)}}
-    seen: list[list[Sight]] = []
-    settle = type(propagator.begin(SIZE_HW))._settle
-    monkeypatch.setattr(
-        "shibori.systems.pixel.inference.PixelPropagation._settle",
-        lambda self, sights, given: (seen.append(sights), settle(self, sights, given))[1],
-    )
-    results = run(propagator, 2, references)
-    scores = np.zeros((4, *SIZE_HW))
-    scores[1:] = -np.inf
-    for sight in seen[1]:
-        left, top, right, bottom = sight.window.astype(int)
-        scores[sight.state.object_id, top:bottom, left:right] = cv2.resize(sight.logits, (right - left, bottom - top))
-    assert ((scores[1:] > 0).sum(0) > 1).sum() > 20  # there is something to settle
-    np.testing.assert_array_equal(results[1].ids, scores.argmax(0))
-
-
-def test_shared_odds_are_one_distribution(propagator: PixelPropagator):
-    """trackprop, Eq. 2: where three windows are the whole frame, own and others' shares and background sum to one."""
-    rng = np.random.default_rng(0)
-    window = np.array([0.0, 0, 84, 60])
-    sights = [
-        Sight(ObjectState(i), window, None, rng.normal(0, 2.5, (60, 84)).astype(np.float32), 1.0)  # type: ignore[arg-type]
-        for i in (1, 2, 3)
-    ]
-    shares = OverlapMap(SIZE_HW, sights, {})
-    odds = np.exp(np.stack([sight.logits for sight in sights]))
-    for slot, sight in enumerate(sights):
-        own, others = (part[0, 0].numpy() for part in shares.seen_from(sight))
-        total = 1 + odds.sum(0)
-        np.testing.assert_allclose(own, odds[slot] / total, rtol=1e-3, atol=1e-5)
-        np.testing.assert_allclose(others, (odds.sum(0) - odds[slot]) / total, rtol=1e-3, atol=1e-5)
 
 
 def test_the_order_in_which_objects_are_named_does_not_matter(propagator: PixelPropagator):

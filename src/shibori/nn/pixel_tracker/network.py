@@ -15,6 +15,9 @@ from torch.nn import functional
 
 from shibori.ops.resize import resample_windows
 
+NOTHING = 0.02
+"""Share of a position below which the object is not in it."""
+
 
 class Encoded(NamedTuple):
     """What the trunk knows about one batch of windows."""
@@ -111,7 +114,13 @@ def split_frames(encoded: Encoded, num_frames: int) -> list[Encoded]:
 
 
 def as_seen_from(
-    previous: Memory, mask: Tensor, others: Tensor, window_from: Tensor, window_to: Tensor, stride: int
+    previous: Memory,
+    mask: Tensor,
+    others: Tensor,
+    window_from: Tensor,
+    window_to: Tensor,
+    stride: int,
+    size_hw: tuple[int, int] | None = None,
 ) -> tuple[Memory, Tensor, Tensor]:
     """The previous frame in the grid of the current windows.
 
@@ -122,9 +131,23 @@ def as_seen_from(
         window_from: (B, 4) xyxy of the previous windows in the frame.
         window_to: (B, 4) xyxy of the current ones.
         stride: of the grid.
+        size_hw: of the current windows, in pixels; by default that of the previous ones.
     """
-    grid_hw = (mask.shape[2] // stride, mask.shape[3] // stride)
-    both = resample_windows(torch.cat([mask, others], 1), window_from, window_to, (mask.shape[2], mask.shape[3]))
-    key = resample_windows(previous.key.unflatten(2, grid_hw), window_from, window_to, grid_hw).flatten(2)
+    before_hw = (mask.shape[2], mask.shape[3])
+    height, width = size_hw or before_hw
+    both = resample_windows(torch.cat([mask, others], 1), window_from, window_to, (height, width))
+    keys = previous.key.unflatten(2, (before_hw[0] // stride, before_hw[1] // stride))
+    key = resample_windows(keys, window_from, window_to, (height // stride, width // stride)).flatten(2)
     label = functional.avg_pool2d(both[:, :1], stride).flatten(1)
     return previous._replace(key=key, label=label), both[:, :1], both[:, 1:]
+
+
+def background_of(memory: Memory) -> Memory:
+    """The positions of a memory (B = 1) that the object does not touch."""
+    chosen = (memory.label[0] < NOTHING).nonzero()[:, 0]
+    return Memory(
+        memory.key.index_select(2, chosen),
+        memory.value.index_select(2, chosen),
+        memory.label.index_select(1, chosen),
+        memory.traits.index_select(1, chosen),
+    )

@@ -7,9 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
-import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -17,10 +15,18 @@ from torch import Tensor
 
 from shibori.interfaces import Propagation, Propagator
 from shibori.media.mask import FrameMasks, ObjectStatus
-from shibori.nn.pixel_tracker.network import Encoded, Memory, PixelNetwork, join_memories
+from shibori.nn.pixel_tracker.network import (
+    Encoded,
+    Memory,
+    PixelNetwork,
+    as_seen_from,
+    background_of,
+    join_memories,
+)
 from shibori.ops.aggregate import LOGIT_LIMIT
 from shibori.ops.normalise import normalise_images
-from shibori.ops.resize import resample_windows
+from shibori.ops.overlap import OverlapMap, WindowedLogits, settled_ids
+from shibori.ops.pieces import keep_plausible_pieces, mean_over_mask
 from shibori.ops.window import (
     WindowRule,
     box_window,
@@ -30,13 +36,8 @@ from shibori.ops.window import (
     settled_box,
     window_size,
 )
-from shibori.ops.pieces import keep_plausible_pieces, mean_over_mask
 
 MAX_REFERENCES = 3
-NOTHING = 0.02
-"""Share of a position below which the object is not in it."""
-MAP_SIDE = 480
-"""Overlaps between objects are settled on a map whose short side is at most this; the masks themselves at full size."""
 
 
 @dataclass(frozen=True)
@@ -116,6 +117,11 @@ class Sight:
     """(h, w) log-odds in the window."""
     confidence: float
 
+    @property
+    def answer(self) -> WindowedLogits:
+        """What is settled with the other objects."""
+        return WindowedLogits(self.state.object_id, self.window, self.logits)
+
 
 class PixelPropagator(Propagator):
     """The pixel tracker as a ``Propagator``.
@@ -157,8 +163,9 @@ class PixelPropagation(Propagation):
         for sight in sights:
             if not self._is_seen(sight):
                 sight.logits = np.full_like(sight.logits, -LOGIT_LIMIT)
-        ids = self._settle(sights, references)
-        shares = OverlapMap(self.size_hw, sights, references)
+        answers = [sight.answer for sight in sights]
+        ids = settled_ids(answers, references, self.size_hw, max([0, *self.states, *references]))
+        shares = OverlapMap(self.size_hw, answers, references)
         for sight in sights:
             self._update(sight, shares)
         for object_id, mask in references.items():
@@ -222,35 +229,14 @@ class PixelPropagation(Propagation):
         """The last frame as the current window sees it."""
         window_from = torch.from_numpy(last.window.astype(np.float32))[None].to(self.device)
         window_to = torch.from_numpy(window.astype(np.float32))[None].to(self.device)
-        grid_hw = self._grid_hw(size_hw)
-        both = resample_windows(torch.cat([last.mask, last.others], 1), window_from, window_to, size_hw)
-        key = last.memory.key.unflatten(2, last.grid_hw)
-        key = resample_windows(key, window_from, window_to, grid_hw).flatten(2)
-        label = torch.nn.functional.avg_pool2d(both[:, :1], self.network.stride).flatten(1)
-        return last.memory._replace(key=key, label=label), both[:, :1], both[:, 1:]
+        return as_seen_from(last.memory, last.mask, last.others, window_from, window_to, self.network.stride, size_hw)
 
     def _grid_hw(self, size_hw: tuple[int, int]) -> tuple[int, int]:
         return size_hw[0] // self.network.stride, size_hw[1] // self.network.stride
 
-    def _settle(self, sights: list[Sight], references: Mapping[int, NDArray[np.bool_]]) -> NDArray[Any]:
-        """(H, W) ids: the object with the highest log-odds, background where none is positive (trackprop, Eq. 3)."""
-        best = np.zeros(self.size_hw, np.float32)
-        highest = max([255, *self.states, *references])
-        ids = np.zeros(self.size_hw, np.uint8 if highest <= 255 else np.uint16)
-        for sight in sights:
-            left, top, right, bottom = sight.window.astype(int)
-            logits = cv2.resize(sight.logits, (right - left, bottom - top), interpolation=cv2.INTER_LINEAR)
-            part, part_ids = best[top:bottom, left:right], ids[top:bottom, left:right]
-            wins = logits > part
-            part[wins] = logits[wins]
-            part_ids[wins] = sight.state.object_id
-        for object_id, mask in references.items():
-            ids[mask] = object_id
-        return ids
-
     def _update(self, sight: Sight, shares: OverlapMap) -> None:
         state = sight.state
-        mask, others = (part.to(self.device) for part in shares.seen_from(sight))
+        mask, others = (torch.from_numpy(part)[None, None].to(self.device) for part in shares.seen_from(sight.answer))
         memory = self.network.remember(sight.encoded, mask, others)
         grid_hw = (sight.encoded.key.shape[2], sight.encoded.key.shape[3])
         state.last = View(sight.window, memory, grid_hw, mask, others)
@@ -282,7 +268,7 @@ class PixelPropagation(Propagation):
         size_hw = window_size(self.rule.window, window)
         encoded = self._encode(image, window, size_hw)
         given = torch.from_numpy(cut_window(mask.astype(np.float32), window, size_hw))[None, None].to(self.device)
-        others = shares.others_of_reference(object_id, window, size_hw).to(self.device)
+        others = torch.from_numpy(shares.others_of_given(object_id, window, size_hw))[None, None].to(self.device)
         memory = self.network.remember(encoded, given, others)
         known = _joined([memory, *self._surroundings(mask, box, window, image)])
         state.references = [*state.references[:1], *state.references[1:][-(MAX_REFERENCES - 2) :], known]
@@ -302,77 +288,6 @@ class PixelPropagation(Propagation):
         given = torch.from_numpy(cut_window(mask.astype(np.float32), wide, size_hw))[None, None].to(self.device)
         seen = self.network.remember(self._encode(image, wide, size_hw), given, torch.zeros_like(given))
         return [background_of(seen)]
-
-
-def background_of(memory: Memory) -> Memory:
-    """The positions of a memory (B = 1) that the object does not touch."""
-    chosen = (memory.label[0] < NOTHING).nonzero()[:, 0]
-    return Memory(
-        memory.key.index_select(2, chosen),
-        memory.value.index_select(2, chosen),
-        memory.label.index_select(1, chosen),
-        memory.traits.index_select(1, chosen),
-    )
-
-
-class OverlapMap:
-    """Soft aggregation over all objects (trackprop, Eq. 1 and 2), on a map of bounded size.
-
-    Args:
-        size_hw: of the frame.
-        sights: answers of the objects that were followed.
-        references: masks given for this frame.
-    """
-
-    def __init__(
-        self, size_hw: tuple[int, int], sights: list[Sight], references: Mapping[int, NDArray[np.bool_]]
-    ) -> None:
-        self.scale = min(1.0, MAP_SIDE / min(size_hw))
-        self.size_hw = (max(round(size_hw[0] * self.scale), 1), max(round(size_hw[1] * self.scale), 1))
-        self.alone = len(sights) + len(references) <= 1
-        if self.alone:
-            return
-        self.odds = np.ones(self.size_hw, np.float32)
-        self.given: dict[int, NDArray[np.float32]] = {}
-        for sight in sights:
-            rows, columns = self._area(sight.window)
-            self.odds[rows, columns] += self._odds(sight, rows, columns)
-        for object_id, mask in references.items():
-            small = cv2.resize(mask.astype(np.float32), self.size_hw[::-1], interpolation=cv2.INTER_AREA)
-            self.given[object_id] = np.asarray(small) * np.float32(np.exp(LOGIT_LIMIT))
-            self.odds += self.given[object_id]
-
-    def seen_from(self, sight: Sight) -> tuple[Tensor, Tensor]:
-        """(1, 1, h, w) probabilities of the object itself and of all others, in its window."""
-        height, width = sight.logits.shape
-        if self.alone:
-            own = torch.from_numpy(sight.logits).clamp(-LOGIT_LIMIT, LOGIT_LIMIT).sigmoid()
-            return own[None, None], torch.zeros(1, 1, height, width)
-        rows, columns = self._area(sight.window)
-        total = cv2.resize(self.odds[rows, columns], (width, height), interpolation=cv2.INTER_LINEAR)
-        odds = np.exp(np.clip(sight.logits, -LOGIT_LIMIT, LOGIT_LIMIT))
-        total = np.maximum(total, 1 + odds)
-        return torch.from_numpy(odds / total)[None, None], torch.from_numpy((total - 1 - odds) / total)[None, None]
-
-    def others_of_reference(self, object_id: int, window: NDArray[np.float64], size_hw: tuple[int, int]) -> Tensor:
-        """(1, 1, *size_hw) probability of all objects but the one whose mask was given."""
-        if self.alone:
-            return torch.zeros(1, 1, *size_hw)
-        rows, columns = self._area(window)
-        odds = self.odds[rows, columns]
-        rest = odds - 1 - self.given[object_id][rows, columns]
-        share = cv2.resize(np.maximum(rest, 0) / odds, size_hw[::-1], interpolation=cv2.INTER_LINEAR)
-        return torch.from_numpy(np.asarray(share, np.float32))[None, None]
-
-    def _area(self, window: NDArray[np.float64]) -> tuple[slice, slice]:
-        left, top, right, bottom = (window * self.scale).round().astype(int).tolist()
-        return slice(top, max(bottom, top + 1)), slice(left, max(right, left + 1))
-
-    def _odds(self, sight: Sight, rows: slice, columns: slice) -> NDArray[np.float32]:
-        shape = (columns.stop - columns.start, rows.stop - rows.start)
-        logits = cv2.resize(sight.logits, shape, interpolation=cv2.INTER_LINEAR)
-        limited = np.exp(np.clip(logits, -LOGIT_LIMIT, LOGIT_LIMIT))
-        return np.asarray(limited, np.float32)[: self.size_hw[0] - rows.start, : self.size_hw[1] - columns.start]
 
 
 def _joined(memories: list[Memory]) -> Memory:

@@ -1,0 +1,53 @@
+"""Numbers of DyeNet at inference."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from shibori.ops.window import WindowRule
+
+
+@dataclass(frozen=True)
+class FollowRule:
+    """When an object counts as seen, where it is looked for, and what starts it anew."""
+
+    window: WindowRule = field(default_factory=WindowRule)
+    frame_side: int = 288
+    """Short side in pixels to which the whole frame is resized for proposals and re-identification."""
+    roi_side: int = 384
+    """The same where RoIs of the whole frame are the input instead of patches."""
+    seen: float = 0.35
+    """Confidence below which a tracklet ends."""
+    found: float = 0.6
+    """Confidence, in its first frame, from which a starting point is taken."""
+    strange: float = 0.15
+    """Likeness to the templates at and below which no confidence is left (where the pixel tracker takes part)."""
+    familiar: float = 0.45
+    """Likeness to the templates from which it does not limit confidence any more."""
+    leaning: float = 0.5
+    """Added to the log-odds: masks that lose a limb lose it for good, so doubt counts for the object."""
+    min_shrink: float = 0.92
+    """The box that is followed shrinks at most to this share from one frame to the next."""
+    max_growth: float = 1.25
+    """The box that is followed grows at most to this share from one frame to the next."""
+    context: float = 2.5
+    """How much wider than usual the surroundings of a given mask are remembered, as background."""
+    confident: float = 0.8
+    """Confidence from which a frame is remembered by the pixel tracker."""
+    remember_every: int = 2
+    """Frames between such additions."""
+    similar: float = 0.6
+    """Cosine similarity with a template from which a proposal can be a starting point (Sec. 2.1)."""
+    top_m: int = 12
+    """M: proposals a frame."""
+    reid_every: int = 2
+    """Re-identification looks at every so many frames in which an object is missing; the paper at all."""
+    max_candidates: int = 2
+    """Most proposals that are tried for one object in one frame."""
+    expand_from: float = 0.85
+    """Confidence from which a mask joins the templates."""
+    expand_every: int = 12
+    """Frames between such additions, and no more than ``max_templates`` of them are kept."""
+    max_templates: int = 12
+    max_iterations: int = 3
+    """Rounds of re-identification and propagation; they end earlier when nothing new is found."""
