@@ -18,7 +18,7 @@ from shibori.nn.weights import save_state
 from shibori.ops.window import GRID
 from shibori.segmentation import segment_clip
 from shibori.systems.pixel.build import build_pixel_propagator, propagator_from_state
-from shibori.systems.pixel.inference import MAX_REFERENCES, PixelPropagator, TrackingRule
+from shibori.systems.pixel.inference import MAX_REFERENCES, ObjectState, PixelPropagator, TrackingRule
 
 SIZE_HW = (60, 84)
 CREDULOUS = TrackingRule(seen=-1, found=-1, confident=-1, remember_every=2, max_remembered=2)
