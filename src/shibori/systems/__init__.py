@@ -16,5 +16,13 @@ def _pixel(
     return build_pixel_propagator(preset, device, size, weights)
 
 
-PROPAGATORS: dict[str, Callable[..., Propagator]] = {"pixel": _pixel}
+def _dyenet(
+    preset: str = "compact", device: str = "auto", size: int | None = None, weights: Path | None = None
+) -> Propagator:
+    from shibori.systems.dyenet.build import build_dyenet_propagator
+
+    return build_dyenet_propagator(preset, device, size, weights)
+
+
+PROPAGATORS: dict[str, Callable[..., Propagator]] = {"pixel": _pixel, "dyenet": _dyenet}
 """First mask in, masks of all frames out. Each takes preset, device, size, weights."""

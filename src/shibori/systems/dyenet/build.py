@@ -3,14 +3,76 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
+from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from shibori.errors import InputError
+from shibori.nn.flow import FLOWS
+from shibori.nn.prepare import choose_device, choose_dtype, prepare_network
 from shibori.nn.weights import load_state
-from shibori.systems.dyenet.model import DIGEST_BYTES, DyeNet
+from shibori.systems.dyenet.follow import Following
+from shibori.systems.dyenet.inference import DyeNetPropagator
+from shibori.systems.dyenet.model import DIGEST_BYTES, DyeNet, build_dyenet
+from shibori.systems.dyenet.rule import FollowRule
+from shibori.systems.dyenet.size import SIZES
+from shibori.systems.dyenet.variant import VARIANTS
 from shibori.weights import locate_weights
+
+
+def build_dyenet_propagator(
+    preset: str = "compact",
+    device: str = "auto",
+    size: int | None = None,
+    weights: Path | None = None,
+    variant: str = "combined",
+) -> DyeNetPropagator:
+    """DyeNet with its weights.
+
+    Args:
+        preset: name of the networks' size.
+        device: auto, cpu, cuda, cuda:N or mps.
+        size: working side: each object's patch is resized to about ``size`` squared pixels.
+        weights: a file to use instead of the shipped one.
+        variant: a name in ``VARIANTS``.
+
+    Raises:
+        InputError: on a preset, device, size, variant or file that is not there.
+    """
+    if preset not in SIZES:
+        raise InputError(f"expected a preset of dyenet ({', '.join(SIZES)}), found {preset!r}")
+    state = load_state(locate_weights("dyenet", preset, weights), "dyenet", preset)
+    return propagator_from_state(state, preset, device, size, variant)
+
+
+def propagator_from_state(
+    state: dict[str, Tensor],
+    preset: str,
+    device: str = "auto",
+    size: int | None = None,
+    variant: str = "combined",
+    rule: FollowRule | None = None,
+    dtype: torch.dtype | None = None,
+) -> DyeNetPropagator:
+    """DyeNet with parameters that are in memory; see ``build_dyenet_propagator``."""
+    if variant not in VARIANTS:
+        raise InputError(f"expected a variant of dyenet ({', '.join(VARIANTS)}), found {variant!r}")
+    rule = rule or FollowRule()
+    if size is not None:
+        if size < 64:
+            raise InputError(f"expected a working size of at least 64 pixels, found {size}; the default is 320")
+        rule = replace(rule, window=replace(rule.window, area_side=size))
+    network = build_dyenet(preset)
+    network.load_own_state(state)
+    load_matcher(network)
+    chosen = choose_device(device)
+    prepared = prepare_network(network, chosen, dtype or choose_dtype(chosen))
+    assert isinstance(prepared, DyeNet)
+    prepared.proposals.float()
+    following = Following(prepared, VARIANTS[variant], rule, chosen)
+    return DyeNetPropagator(following, FLOWS["dis"]("fast"))
 
 
 def load_matcher(network: DyeNet) -> None:

@@ -51,6 +51,12 @@ class FrameView:
             return torch.zeros(1, 2, 1, 1, device=self.device)
         return self.estimator.estimate_small(self.image, self.previous).as_tensor(self.device)
 
+    def still(self) -> FrameView:
+        """The same frame as if nothing had moved into it; what was computed is shared."""
+        same = FrameView(self.network, self.image, None, self.estimator, self.device)
+        same._whole = self._whole
+        return same
+
     def patch(self, window: NDArray[np.float64], size_hw: tuple[int, int]) -> Seen:
         """Features of a window, resized to ``size_hw`` (Sec. 3, bounding-box input)."""
         return self._see(cut_window(self.image, window, size_hw))

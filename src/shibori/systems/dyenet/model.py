@@ -16,6 +16,8 @@ from shibori.ops.roi import roi_align
 from shibori.systems.dyenet.network import MaskNetwork, RecurrentPropagation, ReidNetwork
 from shibori.systems.dyenet.size import SIZES, DyeNetSize
 
+ANCHOR_SIZES = (24, 48, 96, 192)
+"""Square roots of the anchors' areas, in pixels of the resized frame."""
 DIGEST_BYTES = 8
 MATCHER_PREFIX = "matcher."
 
@@ -43,13 +45,19 @@ class DyeNet(nn.Module):
         self.size = size
         self.matcher = matcher
         self.backbone = backbone
-        self.proposals: ProposalNetwork = build_rpn(size.feature_channels[2])
+        self.proposals: ProposalNetwork = build_rpn(size.feature_channels[2], ANCHOR_SIZES)
         self.masks = MaskNetwork(size)
         self.reid = ReidNetwork(size)
         self.propagation = RecurrentPropagation(size)
         self.register_buffer("matcher_digest", torch.zeros(DIGEST_BYTES, dtype=torch.uint8))
         if matcher is not None:
             matcher.eval().requires_grad_(False)
+
+    @property
+    def trained_parts(self) -> tuple[nn.Module, ...]:
+        """The networks that are trained; no parameter belongs to two of them."""
+        own = (self.propagation, self.reid, self.masks, self.proposals)
+        return own if self.backbone is None else (*own, self.backbone)
 
     def train(self, mode: bool = True) -> DyeNet:
         """As ``nn.Module.train``; the frozen pixel tracker stays as it is."""

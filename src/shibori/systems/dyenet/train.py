@@ -105,7 +105,7 @@ def _train(config: TrainConfig, dev_score: Callable[[dict[str, Tensor]], float] 
     deadline = time.monotonic() + config.minutes * 60
     for step, (clips, scenes) in enumerate(data.batches(config, first_step, group), first_step):
         torch.manual_seed(config.seed * 1_000_003 + step)  # what is drawn in the loss depends on the step alone
-        loss = _update(config, step, wrapped, optimiser, clips.on(device), scenes.on(device))
+        loss = _update(config, step, wrapped, run.network, optimiser, clips.on(device), scenes.on(device))
         average.update(run.network, step)
         log.add(step, loss, optimiser.param_groups[0]["lr"])
         stopping = bool(config.minutes) and group.any(time.monotonic() > deadline)
@@ -130,7 +130,13 @@ def _start_network(config: TrainConfig) -> DyeNet:
 
 
 def _update(
-    config: TrainConfig, step: int, run: nn.Module, optimiser: torch.optim.Optimizer, clips: Clips, scenes: Scenes
+    config: TrainConfig,
+    step: int,
+    run: nn.Module,
+    network: DyeNet,
+    optimiser: torch.optim.Optimizer,
+    clips: Clips,
+    scenes: Scenes,
 ) -> JointLoss:
     factor = warm_stable_decay(step, config.steps, config.warmup, config.decay_share)
     for parameters in optimiser.param_groups:
@@ -140,7 +146,8 @@ def _update(
         loss: JointLoss = run(clips, scenes, hard_share)
     optimiser.zero_grad(set_to_none=True)
     loss.total.backward()
-    nn.utils.clip_grad_norm_(run.parameters(), 2.0)
+    for part in network.trained_parts:  # each on its own: the losses differ in size, and no parameter serves two
+        nn.utils.clip_grad_norm_(part.parameters(), 1.0)
     optimiser.step()
     return loss
 
@@ -201,16 +208,20 @@ def _loader(
 def stack_clips(items: list[tuple[TrainingClip, Tensor]]) -> Clips:
     """B clips with their flows as a batch."""
     clips = [clip for clip, _ in items]
-    parts = (torch.stack([getattr(clip, name) for clip in clips]) for name in ("images", "masks", "others", "windows"))
-    return Clips(*parts, torch.stack([flow for _, flow in items]))
+    images, masks, others, windows = (
+        torch.stack([getattr(clip, name) for clip in clips]) for name in ("images", "masks", "others", "windows")
+    )
+    return Clips(images, masks, others, windows, torch.stack([flow for _, flow in items]))
 
 
 def stack_scenes(items: list[tuple[InstanceView, InstanceView]]) -> Scenes:
     """Both views of all scenes as one batch of pictures."""
     views = [view for pair in items for view in pair]
     picture = torch.cat([torch.full((len(view.boxes),), n, dtype=torch.int64) for n, view in enumerate(views)])
-    parts = (torch.cat([getattr(view, name) for view in views]) for name in ("masks", "boxes", "identities"))
-    return Scenes(torch.stack([view.image for view in views]), *parts, picture)
+    masks, boxes, identities = (
+        torch.cat([getattr(view, name) for view in views]) for name in ("masks", "boxes", "identities")
+    )
+    return Scenes(torch.stack([view.image for view in views]), masks, boxes, identities, picture)
 
 
 def _save(

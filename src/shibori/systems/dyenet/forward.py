@@ -1,0 +1,174 @@
+"""DyeNet as frames come in: propagation of what is seen, re-identification of what is missing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from shibori.nn.flow import FlowEstimator
+from shibori.ops.overlap import OverlapMap, WindowedLogits
+from shibori.systems.dyenet.follow import Follower, Following, Glance
+from shibori.systems.dyenet.frame import FrameView
+from shibori.systems.dyenet.linking import CLAIMED, mask_overlap
+from shibori.systems.dyenet.search import Proposal, find_proposals, place_of, similar_proposals, template_vector
+from shibori.systems.dyenet.templates import Templates
+
+
+@dataclass
+class Found:
+    """A starting point that was taken (Sec. 2.1)."""
+
+    similarity: float
+    glance: Glance
+    follower: Follower
+
+
+@dataclass
+class Outcome:
+    """What one frame brought."""
+
+    given: dict[int, NDArray[np.bool_]]
+    """object_id -> mask that is true of this frame."""
+    seen: list[Glance] = field(default_factory=list)
+    """Objects followed into this frame."""
+    found: dict[int, Found] = field(default_factory=dict)
+    """Objects found again in this frame."""
+    proposals: list[Proposal] = field(default_factory=list)
+    """What re-identification looked at, if it did."""
+
+    @property
+    def answers(self) -> list[WindowedLogits]:
+        """Of all objects in the frame but the given ones."""
+        return [glance.answer for glance in self.seen] + [found.glance.answer for found in self.found.values()]
+
+
+class ForwardRun:
+    """One run over a stream of frames in one direction.
+
+    Args:
+        following: networks, variant and numbers.
+        flow: how motion is estimated.
+        size_hw: of the frames.
+    """
+
+    def __init__(self, following: Following, flow: FlowEstimator, size_hw: tuple[int, int]) -> None:
+        self.following, self.flow, self.size_hw = following, flow, size_hw
+        self.rule = following.rule
+        self.templates: dict[int, Templates] = {}
+        self.followers: dict[int, Follower] = {}
+        self.absent: set[int] = set()
+        """Objects of which the user said that they are not there, and that have not been found since."""
+        self.missing_for = 0
+        self.since_expanded: dict[int, int] = {}
+        self.previous: NDArray[np.uint8] | None = None
+
+    @torch.inference_mode()
+    def step(self, image: NDArray[np.uint8], given: Mapping[int, NDArray[np.bool_]]) -> Outcome:
+        """The next frame, with the masks that are true of it."""
+        view = FrameView(self.following.network, image, self.previous, self.flow, self.following.device)
+        outcome = Outcome(dict(given))
+        for object_id, follower in list(self.followers.items()):
+            if object_id in given:
+                continue
+            glance = self.following.look(view, follower, self.templates[object_id].references)
+            if glance.confidence >= self.rule.seen:
+                outcome.seen.append(glance)
+            else:
+                del self.followers[object_id]
+        self._find_missing(view, outcome)
+        self._carry_on(view, outcome)
+        self.previous = image
+        return outcome
+
+    def _find_missing(self, view: FrameView, outcome: Outcome) -> None:
+        missing = [i for i in self.templates if i not in self.followers and i not in outcome.given]
+        if not missing or not self.following.variant.reid:
+            self.missing_for = 0
+            return
+        self.missing_for += 1
+        if self.missing_for % self.rule.reid_every:
+            return
+        outcome.proposals = find_proposals(self.following, view, [self.templates[i] for i in missing])
+        for object_id in missing:
+            found = self.refound(view, object_id, outcome.proposals, outcome.answers)
+            if found is not None:
+                outcome.found[object_id] = found
+
+    def refound(
+        self, view: FrameView, object_id: int, proposals: Sequence[Proposal], taken: Sequence[WindowedLogits]
+    ) -> Found | None:
+        """The best starting point of an object among a frame's proposals, if one holds when it is looked at closely."""
+        best: Found | None = None
+        templates, still = self.templates[object_id], view.still()
+        for similarity, proposal in similar_proposals(self.following, proposals, templates):
+            place = place_of(self.following, proposal.box, self.size_hw)
+            follower = self.following.begin_softly(still, object_id, proposal.placed(place), place)
+            glance = self.following.look(still, follower, templates.references)
+            if glance.confidence < self.rule.found or _is_taken(glance.answer, taken):
+                continue
+            if best is None or glance.confidence > best.glance.confidence:
+                best = Found(similarity, glance, follower)
+        return best
+
+    def _carry_on(self, view: FrameView, outcome: Outcome) -> None:
+        shares = OverlapMap(self.size_hw, outcome.answers, outcome.given)
+        for glance in outcome.seen:
+            self.following.advance(self.followers[glance.answer.object_id], glance, shares)
+        for object_id, found in outcome.found.items():
+            self.followers[object_id] = found.follower
+            self.following.advance(found.follower, found.glance, shares)
+            self.absent.discard(object_id)
+        for object_id, mask in outcome.given.items():
+            self._refer(view, object_id, mask, shares)
+        for object_id in [*outcome.found, *(glance.answer.object_id for glance in outcome.seen)]:
+            self._expand(view, object_id)
+
+    def _refer(self, view: FrameView, object_id: int, mask: NDArray[np.bool_], shares: OverlapMap) -> None:
+        """Take a given mask as true: start the object, or correct it."""
+        follower = self.following.begin(view, object_id, mask, shares)
+        if follower is None:
+            self.followers.pop(object_id, None)
+            self.templates.setdefault(object_id, Templates(self.rule.max_templates))
+            self.absent.add(object_id)
+            return
+        self.followers[object_id] = follower
+        self.absent.discard(object_id)
+        templates = self.templates.setdefault(object_id, Templates(self.rule.max_templates))
+        vector = template_vector(self.following, view, mask)
+        assert vector is not None
+        templates.add_given(vector, self.following.reference(view, mask, follower))
+        self.since_expanded[object_id] = 0
+
+    def _expand(self, view: FrameView, object_id: int) -> None:
+        """Template expansion (Sec. 2): a confident mask now and then becomes a template."""
+        follower = self.followers[object_id]
+        self.since_expanded[object_id] = self.since_expanded.get(object_id, 0) + 1
+        is_due = self.since_expanded[object_id] >= self.rule.expand_every
+        if not self.following.variant.reid or not is_due or follower.confidence < self.rule.expand_from:
+            return
+        mask = mask_in_frame(follower, self.size_hw)
+        vector = template_vector(self.following, view, mask)
+        if vector is not None:
+            self.templates[object_id].add_found(vector)
+            self.since_expanded[object_id] = 0
+
+
+def mask_in_frame(follower: Follower, size_hw: tuple[int, int]) -> NDArray[np.bool_]:
+    """(H, W) where an object is in the frame it was last seen in."""
+    left, top, right, bottom = follower.place.window.astype(int).tolist()
+    probs = follower.masks[0, 0].cpu().numpy()
+    whole = cv2.resize(probs, (right - left, bottom - top), interpolation=cv2.INTER_LINEAR) > 0.5
+    mask = np.zeros(size_hw, bool)
+    rows, columns = slice(max(top, 0), min(bottom, size_hw[0])), slice(max(left, 0), min(right, size_hw[1]))
+    mask[rows, columns] = whole[rows.start - top : rows.stop - top, columns.start - left : columns.stop - left]
+    return mask
+
+
+def _is_taken(answer: WindowedLogits, taken: Sequence[WindowedLogits]) -> bool:
+    """Whether most of a mask belongs to an object that is already in the frame."""
+    return any(mask_overlap(answer, other)[1] > CLAIMED for other in taken)

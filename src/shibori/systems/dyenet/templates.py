@@ -1,0 +1,39 @@
+"""What an object looks like: the templates of re-identification, and the pixel tracker's references."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from shibori.nn.pixel_tracker.network import Memory
+
+MAX_REFERENCES = 3
+"""Given masks of one object that the pixel tracker remembers: the first and the latest."""
+
+
+@dataclass
+class Templates:
+    """Of one object. Those of given masks stay; of the others the latest are kept."""
+
+    max_found: int
+    given: list[Tensor] = field(default_factory=list)
+    """(E,) unit vectors."""
+    found: list[Tensor] = field(default_factory=list)
+    """(E,) unit vectors of confident masks (Sec. 2, template expansion)."""
+    references: list[Memory] = field(default_factory=list)
+
+    def add_given(self, vector: Tensor, reference: Memory | None) -> None:
+        """From a mask that is taken as true."""
+        self.given.append(vector)
+        if reference is not None:
+            self.references = [*self.references[:1], *self.references[1:][-(MAX_REFERENCES - 2) :], reference]
+
+    def add_found(self, vector: Tensor) -> None:
+        """From a confident mask. The first of them is kept for good, then the latest."""
+        self.found = [*self.found[:1], *self.found[1:][-(self.max_found - 2) :], vector]
+
+    def similarity(self, vectors: Tensor) -> Tensor:
+        """(K,) the highest cosine of each of (K, E) unit vectors with a template."""
+        return (vectors @ torch.stack([*self.given, *self.found]).T).amax(1)
