@@ -10,6 +10,7 @@ from torch.nn import functional
 
 from shibori.ops.matching import (
     ABSENT_SIMILARITY,
+    BLOCK,
     EXCLUDED_SIMILARITY,
     best_match,
     match_and_read,
@@ -67,7 +68,7 @@ def everywhere(_q: int, _n: int) -> bool:
 
 
 @pytest.mark.parametrize("gradients", [True, False])
-@pytest.mark.parametrize("positions", [1, 7, 30])
+@pytest.mark.parametrize("positions", [1, 7, 30, 3 * BLOCK])
 def test_global_matching_equals_its_loops(gradients: bool, positions: int):
     inputs = made_inputs(positions, positions)
     with torch.set_grad_enabled(gradients):

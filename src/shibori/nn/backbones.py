@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 from torch import Tensor, nn
 from torch.nn import functional
-from torchvision.models import ResNet101_Weights, resnet101
 
 from shibori.errors import InputError
 
@@ -102,7 +101,7 @@ class ResNetFeatures(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        whole = resnet101(weights=None, replace_stride_with_dilation=[False, True, True])
+        whole = _resnet101([False, True, True])
         self.stem = nn.Sequential(whole.conv1, whole.bn1, whole.relu)
         self.pool = whole.maxpool
         self.layer1, self.layer2, self.layer3 = whole.layer1, whole.layer2, whole.layer3
@@ -127,8 +126,14 @@ class ResNetFeatures(nn.Module):
 
 def resnet_conv5(dilated: bool) -> tuple[nn.Module, int, int]:
     """conv5_x of ResNet-101, its input and output channels; ``dilated`` keeps the resolution instead of halving it."""
-    whole = resnet101(weights=None, replace_stride_with_dilation=[False, False, dilated])
-    return whole.layer4, 1024, 2048
+    return _resnet101([False, False, dilated]).layer4, 1024, 2048
+
+
+def _resnet101(dilated_stages: list[bool]) -> nn.Module:
+    # Imported here because torchvision costs 160 MB of memory and a second, which the compact trunk need not pay.
+    from torchvision.models import resnet101
+
+    return resnet101(weights=None, replace_stride_with_dilation=dilated_stages)
 
 
 def fetch_resnet101_state() -> dict[str, Tensor]:
@@ -137,6 +142,8 @@ def fetch_resnet101_state() -> dict[str, Tensor]:
     Raises:
         InputError: if they cannot be fetched.
     """
+    from torchvision.models import ResNet101_Weights
+
     weights = ResNet101_Weights.IMAGENET1K_V2
     try:
         return dict(weights.get_state_dict(progress=False))

@@ -10,6 +10,7 @@ from functools import lru_cache
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 ABSENT_SIMILARITY = -1.0
 """What the best match is called where there is nothing to match with: the farthest two unit vectors can be."""
@@ -86,8 +87,8 @@ def match_and_read(
 ) -> tuple[Tensor, Tensor]:
     """``best_match`` and ``read_memory`` over the same similarities.
 
-    Without gradients and for a single batch row the object's and the other positions are matched apart, which needs
-    no masks and a quarter of the memory traffic; the results are the same up to rounding.
+    Without gradients and for a single batch row the object's and the other positions are matched apart and in blocks,
+    in bounded memory; the results are the same up to rounding.
 
     Args:
         query: (B, D, H, W) unit vectors.
@@ -95,7 +96,7 @@ def match_and_read(
         values: (B, V, N).
         labels: (B, N) in [0, 1].
         sharpness: () inverse temperature of the read.
-        near: (H*W, N) bool, which positions may be matched; all by default.
+        near: (H*W, H*W) bool, which positions may be matched, as from ``window_offsets``: symmetric; all by default.
 
     Returns:
         (B, 2, H*W) as ``best_match``, and (B, V + 1, H*W) as ``read_memory``: the values, then the labels.
@@ -110,26 +111,43 @@ def match_and_read(
     return best_match(similarities, labels), read_memory(similarities, labelled, sharpness)
 
 
+BLOCK = 256
+"""Memory positions that are matched at once without gradients. All blocks have one shape, where the number of an
+object's positions is hardly ever the same twice: a CPU's library compiles a multiplication for every shape (5 ms) and
+keeps it (half a megabyte). And the similarities of a block fit a core's cache."""
+
+
 def _match_apart(
     query: Tensor, memory: Tensor, values: Tensor, labels: Tensor, sharpness: Tensor, near: Tensor | None
 ) -> tuple[Tensor, Tensor]:
     dtype = values.dtype
-    sharp_query = (query.flatten(1).transpose(0, 1) * sharpness).to(dtype)  # (Q, D)
-    ones = torch.ones_like(labels, dtype=dtype)
-    columns = torch.cat([values, labels.to(dtype)[None], ones[None]]).transpose(0, 1)  # (N, V + 2)
+    sharp_query = (query.flatten(1) * sharpness).to(dtype)  # (D, Q)
+    keys = memory.to(dtype).transpose(0, 1).contiguous()  # (N, D)
+    rows = torch.cat([values, labels.to(dtype)[None], torch.ones_like(labels, dtype=dtype)[None]])  # (V + 2, N)
     is_object = labels > 0.5
-    best, total = [], torch.zeros(sharp_query.shape[0], columns.shape[1], device=query.device)
-    for chosen in (is_object.nonzero()[:, 0], (~is_object).nonzero()[:, 0]):
-        if len(chosen) == 0:
-            best.append(torch.full_like(total[:, 0], ABSENT_SIMILARITY))
-            continue
-        similarities = sharp_query @ memory.index_select(1, chosen).to(dtype)
-        if near is not None:
-            similarities.masked_fill_(~near.index_select(1, chosen), EXCLUDED_SIMILARITY * float(sharpness))
-        best.append((similarities.amax(1).float() / sharpness).clamp_min(ABSENT_SIMILARITY))
-        total += similarities.exp_() @ columns.index_select(0, chosen)
-    read = total[:, :-1] / total[:, -1:].clamp_min(1e-30)
-    return torch.stack(best), read.transpose(0, 1)
+    best, total = [], torch.zeros(rows.shape[0], sharp_query.shape[1], device=query.device)
+    for group in (is_object.nonzero()[:, 0], (~is_object).nonzero()[:, 0]):
+        found = torch.full_like(total[0], -torch.inf)
+        for start in range(0, len(group), BLOCK):
+            chosen = group[start : start + BLOCK]
+            block_best, block_read = _match_block(sharp_query, keys, rows, chosen, near)
+            found = torch.maximum(found, block_best / sharpness)
+            total += block_read
+        best.append(found.clamp_min(ABSENT_SIMILARITY))
+    return torch.stack(best), total[:-1] / total[-1:].clamp_min(1e-30)
+
+
+def _match_block(
+    sharp_query: Tensor, keys: Tensor, rows: Tensor, chosen: Tensor, near: Tensor | None
+) -> tuple[Tensor, Tensor]:
+    """Match with the ``chosen`` positions, 1 to ``BLOCK``: (Q,) highest product, (V + 2, Q) sum of weighed rows."""
+    missing = BLOCK - len(chosen)
+    filled = torch.cat([chosen, chosen[:1].expand(missing)])  # a repeat changes no maximum, and weighs nothing below
+    products = keys.index_select(0, filled) @ sharp_query  # (BLOCK, Q)
+    if near is not None:
+        products.masked_fill_(~near.index_select(0, filled), -torch.inf)
+    weighed = functional.pad(rows.index_select(1, chosen), (0, missing))
+    return products.amax(0).float(), weighed @ products.exp_()
 
 
 ABSENT_DISTANCE = 1e4
