@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from torch import Tensor, nn
 from torch.nn import functional
 
 from shibori.errors import InputError
+
+if TYPE_CHECKING:
+    from torchvision.models import ResNet
 
 
 class PyramidFeatures(NamedTuple):
@@ -129,7 +132,7 @@ def resnet_conv5(dilated: bool) -> tuple[nn.Module, int, int]:
     return _resnet101([False, False, dilated]).layer4, 1024, 2048
 
 
-def _resnet101(dilated_stages: list[bool]) -> nn.Module:
+def _resnet101(dilated_stages: list[bool]) -> ResNet:
     # Imported here because torchvision costs 160 MB of memory and a second, which the compact trunk need not pay.
     from torchvision.models import resnet101
 
