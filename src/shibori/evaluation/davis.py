@@ -25,7 +25,14 @@ from shibori.evaluation.scores import (
     Scores,
     SequenceScores,
 )
-from shibori.evaluation.sequence import AnnotatedSequence, ResultFolder, find_results, find_truth, holds_masks
+from shibori.evaluation.sequence import (
+    AnnotatedSequence,
+    ResultFolder,
+    find_results,
+    find_truth,
+    holds_masks,
+    require_truth,
+)
 from shibori.interfaces import Propagation, Propagator
 from shibori.media.mask import ids_to_masks, object_ids
 from shibori.media.palette import write_palette_png
@@ -132,7 +139,7 @@ def evaluate_davis(
         raise InputError("there is no sequence to evaluate")
     folders = [Path(out_dir) / sequence.name for sequence in sequences]
     for sequence, folder in zip(sequences, folders, strict=True):
-        _require_ground_truth(sequence)
+        require_truth(sequence)
         _make_result_folder(folder, overwrite=overwrite)
     score = _SemiSupervised(late_objects)
     clock = _Clock(sum(sequence.num_frames for sequence in sequences), progress)
@@ -182,15 +189,6 @@ def _run(
 def _new_masks(sequence: AnnotatedSequence, index: int, known: Iterable[int]) -> dict[int, NDArray[np.bool_]]:
     masks = ids_to_masks(sequence.read_ids(index))
     return {object_id: mask for object_id, mask in masks.items() if object_id not in known}
-
-
-def _require_ground_truth(sequence: AnnotatedSequence) -> None:
-    lacking = [index for index in range(sequence.num_frames) if not sequence.has_ids(index)]
-    if lacking:
-        raise InputError(
-            f"{sequence.name} has no ground truth for frame {lacking[0]} ({len(lacking)} of {sequence.num_frames} "
-            "frames lack it), so it cannot be scored"
-        )
 
 
 def _make_result_folder(folder: Path, *, overwrite: bool) -> None:

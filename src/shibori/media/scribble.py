@@ -59,6 +59,13 @@ class Scribbles:
         """(H, W) int32: the object id of the last stroke over a pixel, -1 where there is none."""
         return rasterise(self.strokes[frame_index], size_hw)
 
+    def __add__(self, later: Scribbles) -> Scribbles:
+        """The strokes of both, the later ones drawn over the others. ValueError for those of another clip."""
+        if (self.sequence, self.num_frames) != (later.sequence, later.num_frames):
+            raise ValueError(f"scribbles of {self.sequence} and of {later.sequence} do not belong to one clip")
+        strokes = tuple(first + second for first, second in zip(self.strokes, later.strokes, strict=True))
+        return Scribbles(self.sequence, strokes, later.annotated_frame)
+
 
 def rasterise(strokes: Sequence[Stroke], size_hw: tuple[int, int]) -> NDArray[np.int32]:
     """(H, W) int32: strokes drawn in order as one-pixel Bresenham lines of their object id, -1 elsewhere."""
@@ -128,13 +135,18 @@ def _stroke_of(content: Mapping[str, Any]) -> Stroke:
 
 def write_scribbles(path: str | Path, scribbles: Scribbles) -> None:
     """Write the DAVIS JSON form, atomically. InputError where the disk refuses."""
+    write_whole(Path(path), json.dumps(scribbles_to_json(scribbles)).encode())
+
+
+def scribbles_to_json(scribbles: Scribbles) -> dict[str, Any]:
+    """The DAVIS JSON form as plain values, which is what the official package hands to a model."""
     content: dict[str, Any] = {
         "scribbles": [[_stroke_content(stroke) for stroke in frame] for frame in scribbles.strokes],
         "sequence": scribbles.sequence,
     }
     if scribbles.annotated_frame is not None:
         content["annotated_frame"] = scribbles.annotated_frame
-    write_whole(Path(path), json.dumps(content).encode())
+    return content
 
 
 def _stroke_content(stroke: Stroke) -> dict[str, Any]:
