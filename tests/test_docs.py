@@ -32,7 +32,7 @@ class Holding(Propagation):
         return FrameMasks(0, masks_to_ids(self.known, image.shape[:2]), statuses, None)
 
 
-@pytest.mark.parametrize("page", ["python-api.md", "evaluate.md", "../README.md"])
+@pytest.mark.parametrize("page", ["python-api.md", "evaluate.md", "evaluate-interactive.md", "../README.md"])
 def test_examples_run(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(systems, "PROPAGATORS", {"pixel": lambda **options: Holder()})

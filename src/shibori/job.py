@@ -7,24 +7,26 @@ import os
 import platform
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TextIO
+from typing import Any, Self, TextIO, TypeVar
 
 from numpy.typing import NDArray
 
 import shibori.systems as systems
 from shibori.errors import InputError
-from shibori.interfaces import Propagation, Propagator
+from shibori.interfaces import InteractiveSegmenter, Propagation, Propagator
 from shibori.media.clip import Clip, Frame
 from shibori.media.mask import FrameMasks
 from shibori.media.reader import read_clip
 from shibori.media.reference import frame_index, read_references
 from shibori.media.writer import FORMATS, ONE_FILE_NAMES, MaskWriter, open_writer
 from shibori.segmentation import Plan, make_plan, segment_frames
+
+Built = TypeVar("Built")
 
 
 @dataclass(frozen=True)
@@ -107,13 +109,22 @@ def load_system(choice: SystemChoice = SystemChoice()) -> Propagator:
     Raises:
         InputError: there is no such system, preset, device or weights file.
     """
-    if choice.system not in systems.PROPAGATORS:
-        raise InputError(f"there is no system {choice.system!r}: choose one of {', '.join(systems.PROPAGATORS)}")
+    return _load(choice, systems.PROPAGATORS)
+
+
+def load_interactive_system(choice: SystemChoice) -> InteractiveSegmenter:
+    """The interactive segmenter of a choice; see ``load_system``."""
+    return _load(choice, systems.INTERACTIVE_SEGMENTERS)
+
+
+def _load(choice: SystemChoice, table: Mapping[str, Callable[..., Built]]) -> Built:
+    if choice.system not in table:
+        raise InputError(f"there is no system {choice.system!r}: choose one of {', '.join(table)}")
     if choice.device not in ("auto", "cpu"):
         from shibori.nn.prepare import choose_device
 
         choose_device(choice.device)  # before the weights are read
-    build = systems.PROPAGATORS[choice.system]
+    build = table[choice.system]
     return build(preset=choice.preset, device=choice.device, size=choice.size, weights=choice.weights)
 
 

@@ -14,7 +14,10 @@ import pytest
 
 import shibori as package
 import shibori.demo as demo_module
+import shibori.systems as systems
 from shibori.datasets.composite import make_demo_clip
+from shibori.interfaces import Interaction, InteractiveSegmenter
+from shibori.media.mask import FrameMasks
 from shibori.media.palette import write_palette_png
 
 
@@ -48,6 +51,45 @@ def test_evaluate_then_score(shibori, davis, tmp_path, fake_system):
     assert "1.000" in again.stdout
     assert shibori(f"evaluate davis {davis} --out {out}").exit_code == 2
     assert shibori(f"evaluate davis {davis} --out {out} --overwrite").exit_code == 0
+
+
+class Painter(InteractiveSegmenter, Interaction):
+    """Two boxes, whatever is marked."""
+
+    def __init__(self, ids: np.ndarray) -> None:
+        self.ids = ids
+
+    def begin(self, clip):
+        self.clip = clip
+        return self
+
+    def mark(self, marks):
+        return tuple(FrameMasks(index, self.ids) for index in marks.frames)
+
+    def masks(self):
+        return (FrameMasks(index, self.ids) for index in range(self.clip.num_frames))
+
+
+def test_evaluate_interactive(shibori, davis, tmp_path, monkeypatch):
+    ids = np.zeros((40, 60), np.uint8)
+    ids[4:16, 4:16] = 1
+    ids[20:36, 30:50] = 2
+    monkeypatch.setattr(systems, "INTERACTIVE_SEGMENTERS", {"strnn": lambda **options: Painter(ids)})
+    out = tmp_path / "out"
+    line = f"evaluate interactive {davis} --out {out} --starts 2 --interactions 3"
+    result = shibori(f"{line} --json")
+    assert result.exit_code == 0, (result.stderr, result.exception)
+    summary = json.loads(result.stdout)
+    assert summary["j_and_f"] == 1.0
+    assert len(summary["samples"]) == 2
+    assert {path.name for path in out.iterdir()} >= {"masks", "scribbles", "report.html", "scores.json"}
+    again = shibori(f"{line} --overwrite --scribbles {out / 'scribbles'}")
+    assert again.exit_code == 0, again.stderr
+    assert "AUC" in again.stdout
+    assert "J&F after 3 interactions 1.000" in again.stdout
+    for wrong in ("", "--overwrite --interactions 0", "--overwrite --scribbles nowhere", "--overwrite --system x"):
+        refused = shibori(f"{line} {wrong}")
+        assert (refused.exit_code, refused.stderr.count("\n")) == (2, 1), refused.stderr
 
 
 def test_score_writes_a_report(shibori, davis, tmp_path):

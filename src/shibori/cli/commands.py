@@ -12,10 +12,18 @@ from shibori import __version__
 from shibori.cli.options import command_from
 from shibori.cli.outcome import BAD_INPUT, complaint, outcome
 from shibori.cli.progress import ProgressBar
-from shibori.cli.tables import print_json, show_scores
+from shibori.cli.tables import print_json, show_interactive_scores, show_scores
 from shibori.cli.training import train
 from shibori.evaluation.scores import ProtocolName
-from shibori.job import SegmentJob, SegmentSummary, SystemChoice, facts_of, load_system, run_job
+from shibori.job import (
+    SegmentJob,
+    SegmentSummary,
+    SystemChoice,
+    facts_of,
+    load_interactive_system,
+    load_system,
+    run_job,
+)
 
 ABOUT = "Video object segmentation: a clip and a few marks in, a mask of every chosen object in every frame out."
 DEVICE_HELP, WEIGHTS_HELP = (
@@ -156,6 +164,51 @@ def evaluate_davis(options: EvaluateOptions) -> None:
 
 
 evaluate.command("davis")(command_from(EvaluateOptions, evaluate_davis))
+
+
+@dataclass(frozen=True)
+class InteractiveOptions(SystemChoice):
+    """Run a system through the DAVIS interactive protocol: a robot marks errors, the system answers, a clock runs."""
+
+    root: Path = field(kw_only=True, metadata={"help": "Folder with JPEGImages and Annotations.", "argument": True})
+    out: Path = field(kw_only=True, metadata={"help": "Folder for masks, scribbles, tables and the HTML report."})
+    system: str = field(default="strnn", metadata={"help": "Interactive segmentation system."})
+    split: str = field(default="val", metadata={"help": "List of sequences in ImageSets."})
+    year: int | None = field(default=None, metadata={"help": "2016: all that is marked is one object; 2017: ids."})
+    scribbles: Path | None = field(
+        default=None, metadata={"help": "Folder of first scribbles that people drew; without one, ROOT/Scribbles."}
+    )
+    interactions: int = field(default=8, metadata={"help": "Interactions a sample, the first included."})
+    starts: int = field(default=3, metadata={"help": "Samples a sequence whose first scribbles the robot has to draw."})
+    seed: int = field(default=0, metadata={"help": "Of the first scribbles the robot draws."})
+    overwrite: bool = field(default=False, metadata={"help": "Replace results that are already there."})
+    as_json: bool = _json_switch()
+
+
+def evaluate_interactive(options: InteractiveOptions) -> None:
+    """Run, score, and write the report."""
+    from shibori.datasets.davis import read_davis
+    from shibori.evaluation import interactive
+    from shibori.evaluation.interactive_report import write_interactive_report
+    from shibori.evaluation.interactive_scores import InteractiveRules
+
+    with outcome(), ProgressBar("evaluate", wanted=not options.as_json) as bar:
+        rules = InteractiveRules(options.interactions, num_starts=options.starts)
+        sequences = read_davis(options.root, options.year, options.split)
+        drawn = options.root / "Scribbles"
+        folder = options.scribbles or (drawn if drawn.is_dir() else None)
+        scores = interactive.evaluate_interactive(
+            interactive.InteractiveSession(sequences, folder, rules=rules, seed=options.seed),
+            load_interactive_system(options),
+            out_dir=options.out,
+            overwrite=options.overwrite,
+            progress=lambda done: bar(done.frames_done, done.num_frames),
+        )
+        report = write_interactive_report(scores, options.out, facts=facts_of(options))
+    show_interactive_scores(scores, report, options.as_json)
+
+
+evaluate.command("interactive")(command_from(InteractiveOptions, evaluate_interactive))
 
 
 app.command(add_help_option=False, context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(train)

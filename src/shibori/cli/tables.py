@@ -9,6 +9,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from shibori.evaluation.interactive_report import interactive_scores_to_json
+from shibori.evaluation.interactive_scores import InteractiveScores
 from shibori.evaluation.report import scores_to_json
 from shibori.evaluation.scores import Scores
 
@@ -31,6 +33,25 @@ def show_scores(scores: Scores, report: Path | None, as_json: bool) -> None:
         console.print(f"not scored, for want of results: {', '.join(scores.unscored)}")
     if report is not None:
         print(f"report: {report}")
+
+
+def show_interactive_scores(scores: InteractiveScores, report: Path, as_json: bool) -> None:
+    """What an interactive session came to, a row for each sample, and where the report is."""
+    if as_json:
+        print_json(interactive_scores_to_json(scores) | {"report": str(report)})
+        return
+    count = scores.rules.num_interactions
+    table = Table("sequence", "start", "objects", "J&F at first", "J&F", "seconds")
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for sample in scores.samples:
+        values = (f"{sample.after(interaction).mean():.3f}" for interaction in (1, count))
+        seconds = sum(entry.seconds for entry in sample.rounds)
+        table.add_row(sample.sequence, str(sample.start), str(len(sample.object_ids)), *values, f"{seconds:.1f}")
+    Console(highlight=False).print(table)
+    at = f"J&F@{scores.rules.threshold:g}s {scores.at_threshold:.3f}"
+    print(f"AUC {scores.auc:.3f}, {at}, J&F after {count} interactions {scores.j_and_f:.3f}")
+    print(f"report: {report}")
 
 
 def score_table(scores: Scores) -> Table:

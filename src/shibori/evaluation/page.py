@@ -66,16 +66,42 @@ def render_page(scores: Scores, title: str, facts: Mapping[str, str]) -> str:
     """
     curves = "".join(_curve_card(sequence) for sequence in scores.sequences)
     worst = "".join(_figure(frame) for frame in worst_frames(scores))
-    return (
-        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{html.escape(title)}</title>'
-        f'<meta name="viewport" content="width=device-width,initial-scale=1"><style>{_STYLE}</style></head><body><main>'
-        f"<h1>{html.escape(title)}</h1>{_facts(scores, facts)}{_headline(scores)}"
+    return html_page(
+        title,
+        f"{_facts(scores, facts)}{_headline(scores)}"
         f"<h2>Scores of each object</h2>{_table(scores)}"
         f'<h2>J over time</h2><div class="cards">{curves}</div>'
         f'<h2>Worst frames</h2><p class="note">The worst frame of each object, lowest J first. '
-        f'Left the result, right the ground truth.</p><div class="figures">{worst}</div>'
-        f"</main><script>{_SCRIPT}</script></body></html>\n"
+        f'Left the result, right the ground truth.</p><div class="figures">{worst}</div>',
     )
+
+
+def html_page(title: str, content: str) -> str:
+    """A whole page in the reports' style: heading, then ``content``, which is HTML."""
+    return (
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{html.escape(title)}</title>'
+        f'<meta name="viewport" content="width=device-width,initial-scale=1"><style>{_STYLE}</style></head><body><main>'
+        f"<h1>{html.escape(title)}</h1>{content}</main><script>{_SCRIPT}</script></body></html>\n"
+    )
+
+
+def fact_list(facts: Mapping[str, str]) -> str:
+    """Name and text of each fact, in a line."""
+    pairs = "".join(f"<div><dt>{html.escape(k)}</dt><dd>{html.escape(v)}</dd></div>" for k, v in facts.items())
+    return f'<dl class="facts">{pairs}</dl>'
+
+
+def tiles(figures: Iterable[tuple[str, str]]) -> str:
+    """The main figures, (name, value), large."""
+    cells = "".join(
+        f'<div class="tile"><b>{value}</b><span>{html.escape(name)}</span></div>' for name, value in figures
+    )
+    return f'<div class="tiles">{cells}</div>'
+
+
+def number_text(value: float) -> str:
+    """Three places and a real minus sign."""
+    return f"{value:.3f}".replace("-", "−")
 
 
 def worst_frames(scores: Scores, count: int = NUM_WORST_FRAMES) -> list[WorstFrame]:
@@ -92,23 +118,21 @@ def _facts(scores: Scores, facts: Mapping[str, str]) -> str:
     if scores.unscored:
         names = ", ".join(scores.unscored)
         shown["not scored, for want of results"] = names
-    pairs = "".join(f"<div><dt>{html.escape(k)}</dt><dd>{html.escape(v)}</dd></div>" for k, v in shown.items())
-    return f'<dl class="facts">{pairs}</dl>'
+    return fact_list(shown)
 
 
 def _headline(scores: Scores) -> str:
-    tiles = [
-        ("J&F", _number(scores.j_and_f)),
-        ("J mean", _number(scores.j.mean)),
-        ("F mean", _number(scores.f.mean)),
+    figures = [
+        ("J&F", number_text(scores.j_and_f)),
+        ("J mean", number_text(scores.j.mean)),
+        ("F mean", number_text(scores.f.mean)),
         ("sequences", str(len(scores.sequences))),
         ("objects", str(len(scores.objects))),
         ("identity switches", str(scores.switches)),
     ]
     if scores.frames_per_second is not None:
-        tiles.append(("frames/s", f"{scores.frames_per_second:.1f}"))
-    cells = "".join(f'<div class="tile"><b>{value}</b><span>{html.escape(name)}</span></div>' for name, value in tiles)
-    return f'<div class="tiles">{cells}</div>'
+        figures.append(("frames/s", f"{scores.frames_per_second:.1f}"))
+    return tiles(figures)
 
 
 def _table(scores: Scores) -> str:
@@ -141,18 +165,16 @@ def _object_row(sequence: SequenceScores, slot: int) -> str:
 
 def _value_cells(j_and_f: float, j: Statistics, f: Statistics, switches: int) -> str:
     values = (j.mean, j.recall, j.decay, f.mean, f.recall, f.decay)
-    cells = "".join(f'<td class="n">{_number(value)}</td>' for value in values)
-    return f'<td class="n bar" style="--v:{j_and_f:.3f}">{_number(j_and_f)}</td>{cells}<td class="n">{switches}</td>'
-
-
-def _number(value: float) -> str:
-    return f"{value:.3f}".replace("-", "−")
+    cells = "".join(f'<td class="n">{number_text(value)}</td>' for value in values)
+    return (
+        f'<td class="n bar" style="--v:{j_and_f:.3f}">{number_text(j_and_f)}</td>{cells}<td class="n">{switches}</td>'
+    )
 
 
 def _curve_card(sequence: SequenceScores) -> str:
     keys = "".join(
         f'<span><i class="swatch" {colour_style(slot)}></i>object {entry.object_id} '
-        f"<b>{_number(entry.j.mean)}</b></span>"
+        f"<b>{number_text(entry.j.mean)}</b></span>"
         for slot, entry in enumerate(sequence.objects)
     )
     return (
@@ -171,7 +193,7 @@ def _figure(frame: WorstFrame) -> str:
     return (
         f'<figure><div class="pair">{pictures}</div><figcaption><i class="swatch" {colour_style(slot)}></i>'
         f"{name}, object {frame.entry.object_id}, frame {frame.index}: "
-        f"J {_number(frame.j)}, F {_number(frame.f)}</figcaption></figure>"
+        f"J {number_text(frame.j)}, F {number_text(frame.f)}</figcaption></figure>"
     )
 
 
@@ -234,12 +256,12 @@ calc((100% - 80px)*var(--v)) 10px no-repeat}
 .card{background:var(--card);border:1px solid var(--line);border-radius:8px;padding:14px 16px 8px}
 .keys{display:flex;flex-wrap:wrap;gap:2px 16px;margin:4px 0 8px;font-size:13px;color:var(--soft)}
 .keys b{color:var(--ink)}
-.curve{display:block;width:100%;height:auto;overflow:visible}
-.curve text{font-size:11px;fill:var(--soft)}.grid{stroke:var(--line)}
+.curve,.chart{display:block;width:100%;height:auto;overflow:visible}
+.curve text,.chart text{font-size:11px;fill:var(--soft)}.grid{stroke:var(--line)}
 .series{fill:none;stroke:var(--c);stroke-width:2;stroke-linejoin:round;stroke-linecap:round}
 .series,.swatch{--c2:color-mix(in srgb,var(--c),#000 var(--shade))}
 .series{stroke:var(--c2)}.swatch{background:var(--c2)}
-.cursor{stroke:var(--soft)}.cursor[hidden]{display:none}
+.faint{opacity:.35;stroke-width:1}.cursor{stroke:var(--soft)}.cursor[hidden]{display:none}
 .readout{display:block;font-size:12px;color:var(--soft);font-variant-numeric:tabular-nums;min-height:18px}
 .figures{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,560px),1fr));gap:20px}
 figure{margin:0}.pair{display:grid;grid-template-columns:1fr 1fr;gap:4px}

@@ -64,7 +64,7 @@ def scores_to_json(scores: Scores) -> dict[str, Any]:
 
 def write_csv_files(scores: Scores, folder: Path) -> None:
     """``objects.csv``, ``sequences.csv`` and ``frames.csv``, each with a header line."""
-    _write_csv(
+    write_csv(
         folder / "objects.csv",
         ("sequence", "object_id", "result_id", "num_frames", *_MEASURE_COLUMNS),
         (
@@ -72,7 +72,7 @@ def write_csv_files(scores: Scores, folder: Path) -> None:
             for sequence, entry in scores.objects
         ),
     )
-    _write_csv(
+    write_csv(
         folder / "sequences.csv",
         ("sequence", "num_objects", "num_frames", "frames_per_second", *_MEASURE_COLUMNS),
         (
@@ -80,7 +80,7 @@ def write_csv_files(scores: Scores, folder: Path) -> None:
             for s in scores.sequences
         ),
     )
-    _write_csv(folder / "frames.csv", ("sequence", "object_id", "frame_index", "frame", "j", "f"), _frame_rows(scores))
+    write_csv(folder / "frames.csv", ("sequence", "object_id", "frame_index", "frame", "j", "f"), _frame_rows(scores))
 
 
 def _frame_rows(scores: Scores) -> Iterable[Sequence[object]]:
@@ -90,7 +90,8 @@ def _frame_rows(scores: Scores) -> Iterable[Sequence[object]]:
             yield sequence.name, entry.object_id, index, sequence.truth.frame_name(index), j, f
 
 
-def _write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """A table with a header line."""
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(header)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from shibori.interfaces import Propagator
+from shibori.interfaces import InteractiveSegmenter, Propagator
 
 
 def _pixel(
@@ -26,3 +26,6 @@ def _dyenet(
 
 PROPAGATORS: dict[str, Callable[..., Propagator]] = {"pixel": _pixel, "dyenet": _dyenet}
 """First mask in, masks of all frames out. Each takes preset, device, size, weights."""
+
+INTERACTIVE_SEGMENTERS: dict[str, Callable[..., InteractiveSegmenter]] = {}
+"""Marks in, masks of all frames out, again and again. Each takes preset, device, size, weights."""
