@@ -42,7 +42,10 @@ class Propagator(ABC):
 
 
 class FrameSource(ABC):
-    """The frames of a clip that are to be segmented, numbered from 0 without gaps, as often as they are needed."""
+    """The frames of a clip that are to be segmented, numbered from 0, as often as they are needed.
+
+    Images are (H, W, 3) uint8 RGB. Frames that cannot be decoded are left out: the numbers say which came.
+    """
 
     @property
     @abstractmethod
@@ -52,19 +55,19 @@ class FrameSource(ABC):
     @property
     @abstractmethod
     def num_frames(self) -> int:
-        """How many there are."""
+        """How many there should be."""
 
     @abstractmethod
     def read(self, index: int) -> NDArray[np.uint8]:
-        """One frame, (H, W, 3) uint8 RGB."""
+        """One frame that came before."""
 
     @abstractmethod
-    def forward(self, start: int, stop: int) -> Iterator[NDArray[np.uint8]]:
-        """The frames ``start``, ``start + 1`` ... before ``stop``."""
+    def forward(self, start: int, stop: int) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+        """The frames ``start``, ``start + 1`` ... before ``stop``, with their numbers."""
 
     @abstractmethod
-    def backward(self, start: int, stop: int) -> Iterator[NDArray[np.uint8]]:
-        """The frames ``start``, ``start - 1`` ... after ``stop``."""
+    def backward(self, start: int, stop: int) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+        """The frames ``start``, ``start - 1`` ... after ``stop``, with their numbers."""
 
 
 class ClipPropagation(ABC):
@@ -72,7 +75,7 @@ class ClipPropagation(ABC):
 
     @abstractmethod
     def masks(self) -> Iterator[FrameMasks]:
-        """The masks of every frame in order. Most of the work is done before the first is given."""
+        """The masks of every frame that came, in order. Most of the work is done before the first is given."""
 
     @property
     @abstractmethod

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TextIO, TypeVar
@@ -18,13 +19,14 @@ from numpy.typing import NDArray
 
 import shibori.systems as systems
 from shibori.errors import InputError
-from shibori.interfaces import InteractiveSegmenter, Propagation, Propagator
+from shibori.interfaces import ClipPropagator, InteractiveSegmenter, Propagation, Propagator
 from shibori.media.clip import Clip, Frame
 from shibori.media.mask import FrameMasks
 from shibori.media.reader import read_clip
 from shibori.media.reference import frame_index, read_references
+from shibori.media.track import Tracklet, write_tracklets
 from shibori.media.writer import FORMATS, ONE_FILE_NAMES, MaskWriter, open_writer
-from shibori.segmentation import Plan, make_plan, segment_frames
+from shibori.segmentation import Plan, Watch, make_plan, run_plan, segment_frames
 
 Built = TypeVar("Built")
 
@@ -157,12 +159,11 @@ def run_job(job: SegmentJob, progress: Progress = lambda done, total: None) -> S
         # Places that cannot take the results are refused before the network is loaded.
         tracks = stack.enter_context(TrackLog(tracks_path(job.out), clip, job, list(plan.first_frames)))
         writers = [stack.enter_context(writer) for writer in open_writers(job, clip, list(plan.first_frames))]
-        propagator = CountedPropagator(load_system(job), counter.step)
+        system = load_system(job)
+        propagator = counter.counted(system)
+        watch = Watch(counter.seen, partial(_write_tracklets, job, clip))
         began = time.perf_counter()
-        frames = segment_frames(
-            clip, references, propagator, start=start, stop=stop, every=job.every, both_ways=job.both_ways
-        )
-        for frame, masks in frames:
+        for frame, masks in run_plan(clip, plan, propagator, job.both_ways, watch):
             for writer in writers:
                 writer.write(frame, masks)
             tracks.write(frame, masks)
@@ -199,6 +200,14 @@ def place_of(job: SegmentJob, name: str) -> Path:
 def tracks_path(out: Path) -> Path:
     """``tracks.json`` in an output folder, ``NAME.tracks.json`` beside an output file."""
     return out.with_suffix(".tracks.json") if out.suffix and not out.is_dir() else out / "tracks.json"
+
+
+def _write_tracklets(job: SegmentJob, clip: Clip, tracklets: tuple[Tracklet, ...]) -> None:
+    """``tracklets.json`` beside ``tracks.json``."""
+    path = tracks_path(job.out)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(path.name.replace("tracks.json", "tracklets.json"))
+    write_tracklets(beside, clip.name, clip.num_frames, tracklets)
 
 
 def _end_index(clip: Clip, when: str) -> int:
@@ -287,7 +296,18 @@ class _Counter:
         self.backward = sum(plan.is_due(index) for index in range(plan.start, last + 1)) if runs_backward else 0
         self.total = self.backward + plan.num_frames
         self.steps = self.written = 0
-        self.progress = progress
+        self.plan, self.progress = plan, progress
+
+    def counted(self, system: Propagator) -> Propagator:
+        """The system, its steps counted: those of a whole clip tell of themselves, and come before all others."""
+        if isinstance(system, ClipPropagator):
+            self.backward = self.plan.num_frames
+            self.total = 2 * self.plan.num_frames
+            return system
+        return CountedPropagator(system, self.step)
+
+    def seen(self, frames: int) -> None:
+        self.progress(frames, self.total)
 
     def step(self) -> None:
         self.steps += 1

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import tempfile
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
@@ -20,9 +20,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shibori.errors import InputError
-from shibori.interfaces import Propagator
+from shibori.interfaces import ClipPropagator, FrameSource, Propagator
 from shibori.media.clip import Clip, Frame
 from shibori.media.mask import FrameMasks, ObjectStatus, check_size, ids_to_masks, object_ids, require_objects
+from shibori.media.track import Tracklet
 
 
 def segment_clip(
@@ -71,7 +72,28 @@ def segment_frames(
     both_ways: bool = False,
 ) -> Iterator[tuple[Frame, FrameMasks]]:
     """``segment_clip``, and beside each frame's masks the frame itself, decoded once: what a writer needs."""
-    plan = make_plan(clip, references, start, stop, every)
+    return run_plan(clip, make_plan(clip, references, start, stop, every), propagator, both_ways)
+
+
+@dataclass(frozen=True)
+class Watch:
+    """Who is told how a run goes on. Only a system that works on the clip as a whole has anything to tell."""
+
+    seen: Callable[[int], None] = lambda _frames: None
+    """Called with the number of frames seen before the first masks."""
+    linked: Callable[[tuple[Tracklet, ...]], None] = lambda _tracklets: None
+    """Called with the tracklets, positions counted as frames of the clip, before the first masks."""
+
+
+NOBODY = Watch()
+
+
+def run_plan(
+    clip: Clip, plan: Plan, propagator: Propagator, both_ways: bool = False, watch: Watch = NOBODY
+) -> Iterator[tuple[Frame, FrameMasks]]:
+    """What ``segment_frames`` does, for a plan that is made already."""
+    if isinstance(propagator, ClipPropagator):
+        return _whole(clip, plan, propagator, both_ways, watch)
     return _merged(clip, plan, propagator) if both_ways else _forward(clip, plan, propagator)
 
 
@@ -206,6 +228,67 @@ def _merged(clip: Clip, plan: Plan, propagator: Propagator) -> Iterator[tuple[Fr
         for frame, masks in _forward(clip, plan, propagator):
             earlier = spool.get(frame.index)
             yield frame, masks if earlier is None else _merge(masks, earlier)
+
+
+class PlannedFrames(FrameSource):
+    """The frames of a plan, numbered from 0, for a system that works on the clip as a whole."""
+
+    def __init__(self, clip: Clip, plan: Plan) -> None:
+        self.clip = clip
+        self.indices = [index for index in range(plan.start, plan.stop) if plan.is_due(index)]
+        self.positions = {index: position for position, index in enumerate(self.indices)}
+
+    @property
+    def size_hw(self) -> tuple[int, int]:
+        """Height and width in pixels."""
+        return self.clip.size_hw
+
+    @property
+    def num_frames(self) -> int:
+        """How many are due."""
+        return len(self.indices)
+
+    def read(self, index: int) -> NDArray[np.uint8]:
+        """One frame."""
+        return self.clip.frame(self.indices[index]).image
+
+    def forward(self, start: int, stop: int) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+        """Decoded as one stream; frames between those that are due are passed over."""
+        if start < stop:
+            yield from self._due(self.clip.frames(self.indices[start], self.indices[stop - 1] + 1))
+
+    def backward(self, start: int, stop: int) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+        """The same, against time."""
+        if start > stop:
+            yield from self._due(self.clip.backward(self.indices[start], self.indices[stop + 1] - 1))
+
+    def _due(self, frames: Iterator[Frame]) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+        return ((self.positions[frame.index], frame.image) for frame in frames if frame.index in self.positions)
+
+
+def _whole(
+    clip: Clip, plan: Plan, propagator: ClipPropagator, both_ways: bool, watch: Watch
+) -> Iterator[tuple[Frame, FrameMasks]]:
+    frames = PlannedFrames(clip, plan)
+    references = {frames.positions[index]: ids_to_masks(ids) for index, ids in plan.references.items()}
+    propagation = propagator.propagate(frames, references, both_ways, watch.seen)
+    told = False
+    for frame, masks in zip(_due_frames(clip, plan), propagation.masks(), strict=False):
+        if not told:
+            told = True
+            watch.linked(tuple(_in_clip(tracklet, frames.indices) for tracklet in propagation.tracklets))
+        yield frame, _complete(replace(masks, index=frame.index), plan)
+
+
+def _in_clip(tracklet: Tracklet, indices: Sequence[int]) -> Tracklet:
+    """Positions as frames of the clip; a frame between two that were due has the confidence of the one before."""
+    first, last = indices[tracklet.first], indices[tracklet.last]
+    confidences: list[float] = []
+    for position in range(tracklet.first, tracklet.last + 1):
+        until = indices[position + 1] if position < tracklet.last else last + 1
+        confidences += [tracklet.confidences[position - tracklet.first]] * (until - indices[position])
+    start = indices[tracklet.start]
+    return replace(tracklet, start=start, first=first, last=last, confidences=tuple(confidences))
 
 
 def _run_backward(clip: Clip, plan: Plan, propagator: Propagator, spool: Spool) -> None:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
+from functools import cached_property
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -33,7 +34,7 @@ from shibori.evaluation.sequence import (
     holds_masks,
     require_truth,
 )
-from shibori.interfaces import Propagation, Propagator
+from shibori.interfaces import ClipPropagator, FrameSource, Propagation, Propagator
 from shibori.media.mask import ids_to_masks, object_ids
 from shibori.media.palette import write_palette_png
 
@@ -172,6 +173,9 @@ def _run(
     sequence: AnnotatedSequence, propagator: Propagator, folder: Path, clock: _Clock, *, late_objects: bool
 ) -> None:
     """Propagate through one sequence and write every frame's masks."""
+    if isinstance(propagator, ClipPropagator):
+        _run_whole(sequence, propagator, folder, clock, late_objects=late_objects)
+        return
     propagation: Propagation | None = None
     known: set[int] = set()
     for index in range(sequence.num_frames):
@@ -184,6 +188,55 @@ def _run(
         masks = propagation.step(image, references or None)
         write_palette_png(folder / f"{sequence.frame_name(index)}.png", masks.ids)
         clock.frame_done(sequence.name, started)
+
+
+def _run_whole(
+    sequence: AnnotatedSequence, propagator: ClipPropagator, folder: Path, clock: _Clock, *, late_objects: bool
+) -> None:
+    """The same for a system that works on the clip as a whole; its work before the first mask counts as time too."""
+    references: dict[int, dict[int, NDArray[np.bool_]]] = {}
+    known: set[int] = set()
+    for index in range(sequence.num_frames if late_objects else 1):
+        new = _new_masks(sequence, index, known)
+        known |= set(new)
+        if new:
+            references[index] = new
+    started = time.perf_counter()
+    frames = SequenceFrames(sequence)
+    for masks in propagator.propagate(frames, references).masks():
+        write_palette_png(folder / f"{sequence.frame_name(masks.index)}.png", masks.ids)
+        clock.frame_done(sequence.name, started)
+        started = time.perf_counter()
+
+
+class SequenceFrames(FrameSource):
+    """The pictures of an annotated sequence."""
+
+    def __init__(self, sequence: AnnotatedSequence) -> None:
+        self.sequence = sequence
+
+    @cached_property
+    def size_hw(self) -> tuple[int, int]:  # type: ignore[override]
+        """Height and width in pixels."""
+        image = self.sequence.read_image(0)
+        return image.shape[0], image.shape[1]
+
+    @property
+    def num_frames(self) -> int:
+        """How many there are."""
+        return self.sequence.num_frames
+
+    def read(self, index: int) -> NDArray[np.uint8]:
+        """One frame."""
+        return self.sequence.read_image(index)
+
+    def forward(self, start: int, stop: int) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+        """In order of time."""
+        return ((index, self.read(index)) for index in range(start, stop))
+
+    def backward(self, start: int, stop: int) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+        """Against it."""
+        return ((index, self.read(index)) for index in range(start, stop, -1))
 
 
 def _new_masks(sequence: AnnotatedSequence, index: int, known: Iterable[int]) -> dict[int, NDArray[np.bool_]]:

@@ -101,6 +101,8 @@ class DyeNetClip(ClipPropagation):
             for object_id in references[index]:
                 self.first_given.setdefault(object_id, index)
         self.candidates: dict[int, list[Proposal]] = {}
+        self.came: list[int] = []
+        """Frames that could be decoded."""
         self.found: tuple[Tracklet, ...] = ()
 
     @property
@@ -115,12 +117,12 @@ class DyeNetClip(ClipPropagation):
             book = TrackletBook(TrackletMasks(stack.enter_context(tempfile.TemporaryFile())))
             self._first_iteration(book)
             if self.following.variant.reid:
-                for iteration in range(2, self.following.rule.max_iterations + 1):
+                for iteration in range(1, self.following.rule.max_iterations):
                     if not self._next_iteration(book, iteration):
                         break
             link(book)
             self.found = book.values()
-            for index in range(self.frames.num_frames):
+            for index in [*range(self.came[0]), *self.came]:
                 yield self._composed(book, index)
 
     # ---- the first iteration
@@ -129,7 +131,8 @@ class DyeNetClip(ClipPropagation):
         current: dict[int, GrowingTracklet] = {}
         starts: list[GrowingTracklet] = []
         begin = 0 if self.both_ways else min(self.references)
-        for index, image in enumerate(self.frames.forward(begin, self.frames.num_frames), begin):
+        for index, image in self.frames.forward(begin, self.frames.num_frames):
+            self.came.append(index)
             outcome = self.run.step(image, self.references.get(index, {}))
             starts += self._note(book, current, index, outcome)
             if self.progress is not None:
@@ -146,10 +149,10 @@ class DyeNetClip(ClipPropagation):
             book.add(current[glance.answer.object_id], index, glance.answer, glance.confidence)
         starts = []
         for object_id, found in outcome.found.items():
-            current[object_id] = self._started(book, object_id, index, found, iteration=1)
+            current[object_id] = self._started(book, object_id, index, found, iteration=0)
             starts.append(current[object_id])
         for object_id, mask in outcome.given.items():
-            current[object_id] = book.open(object_id, index, 1.0, "given", 1)
+            current[object_id] = book.open(object_id, index, 1.0, "given", 0)
             if mask.any():
                 current[object_id].confidences[index] = 1.0
                 starts.append(current[object_id])
@@ -198,9 +201,7 @@ class DyeNetClip(ClipPropagation):
 
     def _tried(self, book: TrackletBook, object_id: int, index: int) -> Found | None:
         view = FrameView(self.following.network, self.frames.read(index), None, self.flow, self.following.device)
-        taken = [
-            answer for other in self.first_given if other != object_id and (answer := self._held(book, other, index))
-        ]
+        taken = self._others(book, object_id, index)
         return self.run.refound(view, object_id, self.candidates[index], taken)
 
     # ---- propagation of one starting point
@@ -210,9 +211,8 @@ class DyeNetClip(ClipPropagation):
         object_id, start = tracklet.object_id, tracklet.start
         references = self.run.templates[object_id].references
         images = self.frames.forward(start, self.frames.num_frames) if forward else self.frames.backward(start, -1)
-        step, previous, follower = (1 if forward else -1), None, None
-        for index, image in enumerate(images):
-            frame = start + step * index
+        previous, follower = None, None
+        for frame, image in images:
             view = FrameView(self.following.network, image, previous, self.flow, self.following.device)
             previous = image
             if follower is None:

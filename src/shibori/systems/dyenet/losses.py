@@ -11,6 +11,7 @@ from torch.nn import functional
 
 from shibori.nn.backbones import PyramidFeatures
 from shibori.nn.pixel_tracker.network import Encoded, Memory, PixelNetwork, as_seen_from, join_memories, split_frames
+from shibori.ops.matching import EXCLUDED_SIMILARITY
 from shibori.ops.normalise import normalise_images
 from shibori.ops.roi import roi_align
 from shibori.ops.warp import warp_between_windows
@@ -89,6 +90,9 @@ class JointLoss(NamedTuple):
 def instance_matching_loss(embeddings: Tensor, identities: Tensor, table: Tensor, queue: Tensor) -> Tensor:
     """Online Instance Matching: cross entropy of each known identity against all stored ones (Xiao et al. 2017).
 
+    What is still empty takes no part, and an identity counts from the second time it is seen: against a row of zeros
+    there is nothing to match, and with a small temperature it would be the largest part of the loss (ours).
+
     Args:
         embeddings: (K, E) unit vectors.
         identities: (K,) int64; negative ones are not counted.
@@ -98,11 +102,13 @@ def instance_matching_loss(embeddings: Tensor, identities: Tensor, table: Tensor
     Returns:
         Scalar, zero if no identity is known.
     """
-    known = identities >= 0
-    if not known.any():
+    stored = torch.cat([table, queue])
+    is_filled = stored.any(1)
+    counted = (identities >= 0) & is_filled[identities.clamp_min(0)]
+    if not counted.any():
         return embeddings.sum() * 0.0
-    scores = embeddings[known] @ torch.cat([table, queue]).T / TEMPERATURE
-    return functional.cross_entropy(scores, identities[known])
+    scores = (embeddings[counted] @ stored.T / TEMPERATURE).masked_fill(~is_filled, EXCLUDED_SIMILARITY)
+    return functional.cross_entropy(scores, identities[counted])
 
 
 class IdentityTable(nn.Module):

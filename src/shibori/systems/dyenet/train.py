@@ -60,7 +60,7 @@ class TrainConfig:
     average: float = _option(0.998, "Decay of the moving average of the parameters, which is what is kept.")
     real_share: float = _option(0.45, "Share of clips and scenes drawn from real sequences.")
     max_gap: int = _option(8, "Largest gap between frames of a real clip.")
-    pool: int = _option(3000, "Cut-out objects with an identity of their own.")
+    pool: int = _option(1000, "Cut-out objects with an identity of their own.")
     split: str = _option("train", "DAVIS split that is trained on.")
     seed: int = _option(0, "Seed of the parameters, the clips and the scenes.")
     workers: int = _option(1, "Processes that make clips, and as many that make scenes.")
