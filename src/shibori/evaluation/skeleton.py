@@ -84,6 +84,8 @@ def longest_paths(skeleton: Mask, min_nodes: int) -> list[NDArray[np.int64]]:
     rows, columns = np.nonzero(skeleton)
     # Cutting the heaviest link of each cycle is what leaves the lightest tree.
     tree = csgraph.minimum_spanning_tree(_neighbour_graph(skeleton))
+    tree = (tree + tree.T).tocsr()
+    tree.sort_indices()
     num_pieces, pieces = csgraph.connected_components(tree, directed=False)
     points = np.stack([columns, rows], axis=1)
     members = [np.flatnonzero(pieces == piece) for piece in range(num_pieces)]
@@ -158,6 +160,6 @@ def _longest_path(tree: sparse.csr_matrix, start: int) -> list[int]:
 
 def _farthest(tree: sparse.csr_matrix, start: int) -> tuple[int, NDArray[np.int32]]:
     """The first of the nodes most steps away from ``start``, and the node before each on the way there."""
-    steps, before = csgraph.dijkstra(tree, False, start, return_predecessors=True, unweighted=True)
-    order = csgraph.breadth_first_order(tree, start, False, return_predecessors=False)
+    steps, before = csgraph.dijkstra(tree, True, start, return_predecessors=True, unweighted=True)
+    order = csgraph.breadth_first_order(tree, start, True, return_predecessors=False)
     return int(order[np.argmax(steps[order])]), before
