@@ -9,27 +9,12 @@ import numpy as np
 import pytest
 
 import shibori.systems as systems
-from shibori.interfaces import Propagation, Propagator
-from shibori.media.mask import FrameMasks, ObjectStatus, masks_to_ids
 from shibori.media.palette import write_palette_png
 from shibori.media.writer import write_video
 
+from .holder import Holder
+
 DOCS = Path(__file__).parents[1] / "docs"
-
-
-class Holder(Propagator):
-    def begin(self, size_hw):
-        return Holding()
-
-
-class Holding(Propagation):
-    def __init__(self) -> None:
-        self.known: dict[int, np.ndarray] = {}
-
-    def step(self, image, references=None):
-        self.known.update(references or {})
-        statuses = tuple(ObjectStatus(object_id, 1.0, "tracked") for object_id in sorted(self.known))
-        return FrameMasks(0, masks_to_ids(self.known, image.shape[:2]), statuses, None)
 
 
 @pytest.mark.parametrize("page", ["python-api.md", "evaluate.md", "evaluate-interactive.md", "../README.md"])

@@ -9,29 +9,10 @@ import pytest
 
 import shibori
 import shibori.systems as systems
-from shibori.interfaces import Propagation, Propagator
-from shibori.media.mask import FrameMasks, ObjectStatus, masks_to_ids
 from shibori.media.palette import write_palette_png
 from shibori.media.writer import write_video
 
-
-class Holder(Propagator):
-    def __init__(self, **options) -> None:
-        self.options = options
-
-    def begin(self, size_hw):
-        return Holding()
-
-
-class Holding(Propagation):
-    def __init__(self) -> None:
-        self.known: dict[int, np.ndarray] = {}
-
-    def step(self, image, references=None):
-        self.known.update(references or {})
-        statuses = tuple(ObjectStatus(object_id, 1.0, "tracked") for object_id in sorted(self.known))
-        return FrameMasks(0, masks_to_ids(self.known, image.shape[:2]), statuses, None)
-
+from .holder import Holder
 
 IDS = np.zeros((32, 48), np.uint8)
 IDS[4:12, 4:12] = 1

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -11,38 +10,13 @@ from typer.testing import CliRunner
 
 import shibori.systems as systems
 from shibori.cli.commands import app
-from shibori.interfaces import Propagation, Propagator
-from shibori.media.mask import FrameMasks, ObjectStatus, masks_to_ids
 from shibori.media.palette import write_palette_png
 from shibori.media.writer import write_video
 
+from ..holder import Holder
+
 SIZE_HW = (48, 64)
 NUM_FRAMES = 12
-
-
-class Holding(Propagation):
-    """Gives back the latest reference of every object."""
-
-    def __init__(self) -> None:
-        self.known: dict[int, np.ndarray] = {}
-        self.steps = 0
-
-    def step(self, image, references: Mapping[int, np.ndarray] | None = None) -> FrameMasks:
-        self.known.update(references or {})
-        self.steps += 1
-        lost = self.steps == 5
-        statuses = tuple(
-            ObjectStatus(o, 0.1 if lost else 0.9, "lost" if lost else "tracked") for o in sorted(self.known)
-        )
-        return FrameMasks(self.steps - 1, masks_to_ids(self.known, image.shape[:2]), statuses, None)
-
-
-class Holder(Propagator):
-    def __init__(self, **options) -> None:
-        self.options = options
-
-    def begin(self, size_hw: tuple[int, int]) -> Propagation:
-        return Holding()
 
 
 @pytest.fixture
@@ -52,7 +26,7 @@ def fake_system(monkeypatch) -> list[dict]:
 
     def build(**options):
         built.append(options)
-        return Holder(**options)
+        return Holder(lost_frame=4)
 
     monkeypatch.setattr(systems, "PROPAGATORS", {"pixel": build}, raising=False)
     return built

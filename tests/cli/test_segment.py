@@ -230,12 +230,12 @@ SLOW = """
 import sys, time
 from pathlib import Path
 sys.path[:0] = [{tests!r}]
-from conftest import Holder, Holding
+from holder import Holder
 import shibori.systems as systems
 
 class Slow(Holder):
     def begin(self, size_hw):
-        inner = Holding()
+        inner = super().begin(size_hw)
         step = inner.step
         pauses = iter([0.0] * 5 + [60.0] * 100)  # stuck in the sixth frame until the signal comes
         def slowly(*arguments):
@@ -244,7 +244,7 @@ class Slow(Holder):
         inner.step = slowly
         return inner
 
-systems.PROPAGATORS = {{"pixel": Slow}}
+systems.PROPAGATORS = {{"pixel": lambda **options: Slow()}}
 from shibori.cli import main
 main()
 """
@@ -252,7 +252,7 @@ main()
 
 def test_interrupted_run_keeps_whole_frames_and_can_be_resumed(shibori, place):
     script = place / "slow.py"
-    script.write_text(SLOW.format(tests=str(Path(__file__).parent)))
+    script.write_text(SLOW.format(tests=str(Path(__file__).parents[1])))
     source = str(Path(job_module.__file__).parents[1])
     environment = {**os.environ, "PYTHONPATH": source, "PYTHONWARNINGS": "error"}
     command = [sys.executable, str(script), *RUN.split(), "--format", "palette"]
