@@ -216,7 +216,7 @@ class SequenceFrames(FrameSource):
         self.sequence = sequence
 
     @cached_property
-    def size_hw(self) -> tuple[int, int]:  # type: ignore[override]
+    def size_hw(self) -> tuple[int, int]:
         """Height and width in pixels."""
         image = self.sequence.read_image(0)
         return image.shape[0], image.shape[1]
