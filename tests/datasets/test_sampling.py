@@ -116,16 +116,15 @@ def test_nothing_that_can_be_cut_out_is_said_at_once():
         TrainingClips([regions], [], PLAN, 0, 10)
 
 
-def test_reads_a_davis_folder(tmp_path: Path):
+def test_reads_a_davis_folder_by_name(tmp_path: Path):
     images, masks = moving_disk(4)
-    write_davis(tmp_path, {"disk": (images, masks)}, "train")
-    (found,) = read_real_sequences(tmp_path, ["disk"])
-    assert found.name == "disk"
+    write_davis(tmp_path, {"disk": (images, masks), "cat": (images[::-1], masks[::-1])}, "train")
+    cat, disk = read_real_sequences(tmp_path, "train")
+    assert (cat.name, disk.name) == ("cat", "disk")
     for t in range(4):
-        np.testing.assert_array_equal(found.masks[t], masks[t])
-        assert np.abs(found.images[t].astype(int) - images[t]).mean() < 6  # JPEG; RGB order
-    with pytest.raises(InputError, match="sequence cat"):
-        read_real_sequences(tmp_path, ["cat"])
+        np.testing.assert_array_equal(disk.masks[t], masks[t])
+        np.testing.assert_array_equal(cat.masks[t], masks[3 - t])
+        assert np.abs(disk.images[t].astype(int) - images[t]).mean() < 6  # JPEG; RGB order
     (tmp_path / "JPEGImages" / "480p" / "disk" / "00002.jpg").unlink()
     with pytest.raises(InputError, match=r"00002.jpg"):
-        read_real_sequences(tmp_path, ["disk"])
+        read_real_sequences(tmp_path, "train")

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from shibori.datasets.davis import DavisSequence, read_davis
 from shibori.datasets.stills import Still
 from shibori.datasets.synthesis import Layer, Scene, camera_over, cut_out, moving_layer
 from shibori.errors import InputError
@@ -64,41 +65,19 @@ class SamplingPlan:
     """Share of clips whose first step is a long jump, so that only matching with the reference can help."""
 
 
-def read_split(davis: Path, split: str) -> list[str]:
-    """Names of the sequences of a DAVIS 2016 split, whose file lists an image and a mask a line.
+def read_real_sequences(root: Path, split: str) -> list[RealSequence]:
+    """The sequences of a split of a DAVIS 2016 folder, by name, all frames decoded.
 
     Raises:
-        InputError: if there is no such split.
+        InputError: if there is no such split, or what it lists is not there or cannot be read.
     """
-    path = davis / "ImageSets" / "480p" / f"{split}.txt"
-    if not path.is_file():
-        raise InputError(f"expected the split file {path}, found nothing; name a split that exists there")
-    return sorted({line.split()[0].split("/")[-2] for line in path.read_text().splitlines() if line.strip()})
+    sequences = sorted(read_davis(root, 2016, split), key=lambda sequence: sequence.name)
+    return [_decoded(sequence) for sequence in sequences]
 
 
-def read_real_sequences(root: Path, names: Sequence[str]) -> list[RealSequence]:
-    """Sequences of a DAVIS 2016 folder, all frames decoded.
-
-    Raises:
-        InputError: if a sequence has no masks, or a frame cannot be read.
-    """
-    return [_read_sequence(root, name) for name in names]
-
-
-def _read_sequence(root: Path, name: str) -> RealSequence:
-    annotations = sorted((root / "Annotations" / "480p" / name).glob("*.png"))
-    if not annotations:
-        raise InputError(f"expected masks of sequence {name} under {root}/Annotations/480p, found none")
-    images, masks = [], []
-    for path in annotations:
-        mask = np.asarray(cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)) > 0
-        image_path = root / "JPEGImages" / "480p" / name / f"{path.stem}.jpg"
-        image = cv2.imread(str(image_path), cv2.IMREAD_COLOR)
-        if image is None:
-            raise InputError(f"expected the frame {image_path} of a mask that is there, found no readable image")
-        images.append(np.ascontiguousarray(image[..., ::-1], np.uint8))
-        masks.append(mask.astype(np.uint8))
-    return RealSequence(name, tuple(images), tuple(masks))
+def _decoded(sequence: DavisSequence) -> RealSequence:
+    frames = range(sequence.num_frames)
+    return RealSequence(sequence.name, tuple(map(sequence.read_image, frames)), tuple(map(sequence.read_ids, frames)))
 
 
 @dataclass(frozen=True)

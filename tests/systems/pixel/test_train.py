@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 import torch
 
-from shibori.datasets.sampling import read_split
 from shibori.errors import InputError
 from shibori.evaluation.measures import region_similarity
 from shibori.nn.pixel_tracker.compact import build_pixel_tracker
@@ -145,7 +144,7 @@ def test_tiny_overfits_one_clip_and_then_follows_it(config: TrainConfig, data: P
     ("change", "message"),
     [
         ({"data": Path("nowhere")}, "expected a folder stills/"),
-        ({"split": "dev"}, "expected the split file"),
+        ({"split": "dev"}, "no list of split dev of DAVIS 2016: its lists are ImageSets/480p/train.txt"),
         ({"preset": "giant"}, "expected a preset of the pixel tracker"),
         ({"device": "abacus"}, "expected a device"),
         ({"resume": True}, "expected a training checkpoint"),
@@ -169,10 +168,6 @@ def test_weights_of_another_preset_are_no_start(config: TrainConfig, tmp_path: P
     save_state(tmp_path / "start.safetensors", {"x": torch.zeros(1)}, "pixel", "compact")
     with pytest.raises(InputError, match="expected weights of pixel/tiny, found pixel/compact"):
         train(replace(config, start=tmp_path / "start.safetensors"))
-
-
-def test_splits_are_read_as_sequence_names(data: Path):
-    assert read_split(data / "davis2016", "train") == ["disk"]
 
 
 def test_two_processes_train_together(config: TrainConfig, data: Path):

@@ -19,7 +19,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from shibori.datasets.flow_clips import FlowClips
 from shibori.datasets.instance_scenes import InstancePlan, InstanceScenes, InstanceView
-from shibori.datasets.sampling import SamplingPlan, TrainingClip, TrainingClips, read_real_sequences, read_split
+from shibori.datasets.sampling import SamplingPlan, TrainingClip, TrainingClips, read_real_sequences
 from shibori.datasets.stills import read_stills
 from shibori.errors import InputError
 from shibori.nn.prepare import choose_device
@@ -171,7 +171,7 @@ class TrainingData:
             raise InputError(f"expected a folder stills/ with photographs and masks under {config.data}, found none")
         stills = read_stills(config.data / "stills")
         davis = config.data / "davis2016"
-        sequences = read_real_sequences(davis, read_split(davis, config.split)) if davis.is_dir() else []
+        sequences = read_real_sequences(davis, config.split) if davis.is_dir() else []
         plan = SamplingPlan(config.frames, config.size, config.real_share, config.max_gap)
         length = config.steps * config.batch * world_size
         clips = FlowClips(TrainingClips(stills, sequences, plan, config.seed, length), config.size // 4)

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader
 
-from shibori.datasets.sampling import SamplingPlan, TrainingClip, TrainingClips, read_real_sequences, read_split
+from shibori.datasets.sampling import SamplingPlan, TrainingClip, TrainingClips, read_real_sequences
 from shibori.datasets.stills import read_stills
 from shibori.errors import InputError
 from shibori.nn.pixel_tracker.compact import SIZES, build_pixel_tracker
@@ -145,7 +145,7 @@ def _batches(config: TrainConfig, first_step: int, group: ProcessGroup) -> Itera
     cv2.setNumThreads(0)  # OpenCV's own threads do not survive the fork into the workers.
     stills = read_stills(config.data / "stills") if (config.data / "stills").is_dir() else []
     davis = config.data / "davis2016"
-    sequences = read_real_sequences(davis, read_split(davis, config.split)) if davis.is_dir() else []
+    sequences = read_real_sequences(davis, config.split) if davis.is_dir() else []
     if not stills:
         raise InputError(f"expected a folder stills/ with photographs and masks under {config.data}, found none")
     length = config.steps * config.batch * group.world_size
