@@ -17,7 +17,7 @@ LINES = (
     {"nn", "weights", "interfaces"},
     {"datasets", "training"},
     {"systems", "evaluation", "session", "segmentation"},
-    {"job"},
+    {"job", "ablation"},
     {"web", "batch", "demo", "doctor"},
     {"cli"},
     {"__init__", "__main__"},

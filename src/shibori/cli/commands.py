@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from shibori import __version__
+from shibori.cli.ablation import ablate
 from shibori.cli.options import command_from
 from shibori.cli.outcome import BAD_INPUT, complaint, outcome
 from shibori.cli.progress import ProgressBar
@@ -119,6 +120,9 @@ def score(
         )
         report = write_report(scores, out) if out else None
     show_scores(scores, report, as_json)
+
+
+app.add_typer(ablate, name="ablate")
 
 
 evaluate = typer.Typer(no_args_is_help=True)

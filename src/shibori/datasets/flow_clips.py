@@ -23,7 +23,7 @@ class FlowClips(Dataset[tuple[TrainingClip, Tensor]]):
 
     def __init__(self, clips: TrainingClips, side: int) -> None:
         self.clips, self.side = clips, side
-        self.estimator = DisFlow("fast")
+        self.estimator = DisFlow()
 
     def __len__(self) -> int:
         return len(self.clips)

@@ -24,8 +24,19 @@ def _dyenet(
     return build_dyenet_propagator(preset, device, size, weights)
 
 
+def _dyenet_rows(
+    preset: str = "compact", device: str = "auto", weights: Path | None = None
+) -> list[tuple[str, float | None, Callable[[], Propagator]]]:
+    from shibori.systems.dyenet.ablation import ablation_rows
+
+    return ablation_rows(preset, device, weights)
+
+
 PROPAGATORS: dict[str, Callable[..., Propagator]] = {"pixel": _pixel, "dyenet": _dyenet}
 """First mask in, masks of all frames out. Each takes preset, device, size, weights."""
 
 INTERACTIVE_SEGMENTERS: dict[str, Callable[..., InteractiveSegmenter]] = {}
 """Marks in, masks of all frames out, again and again. Each takes preset, device, size, weights."""
+
+ABLATIONS: dict[str, Callable[..., list[tuple[str, float | None, Callable[[], Propagator]]]]] = {"dyenet": _dyenet_rows}
+"""The rows of a paper's ablation: what takes part, the paper's J&F, what builds it. Each takes preset, device, weights."""

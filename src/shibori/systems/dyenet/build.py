@@ -72,7 +72,7 @@ def propagator_from_state(
     assert isinstance(prepared, DyeNet)
     prepared.proposals.float()
     following = Following(prepared, VARIANTS[variant], rule, chosen)
-    return DyeNetPropagator(following, FLOWS["dis"]("fast"))
+    return DyeNetPropagator(following, FLOWS["dis"]())
 
 
 def load_matcher(network: DyeNet) -> None:

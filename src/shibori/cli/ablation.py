@@ -1,0 +1,110 @@
+"""``shibori ablate SYSTEM``: what each part of a system is worth, beside what its paper says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from shibori.cli.options import command_from
+from shibori.cli.outcome import outcome
+from shibori.cli.progress import ProgressBar
+from shibori.cli.tables import print_json
+
+ablate = typer.Typer(no_args_is_help=True)
+
+
+@ablate.callback()
+def ablate_help() -> None:
+    """Measure what each part of a system is worth: the rows of its paper's table."""
+
+
+@dataclass(frozen=True)
+class AblateOptions:
+    """The rows of the paper's table on the same clips, one after the other."""
+
+    data: Path = field(metadata={"help": "DAVIS folder: JPEGImages, Annotations, ImageSets."})
+    on: str = field(
+        default="hidden",
+        metadata={
+            "help": "hidden: composites with full occlusions and re-entries; composites; sequences: as they are."
+        },
+    )
+    split: str = field(default="dev", metadata={"help": "List of sequences in ImageSets."})
+    year: int | None = field(default=2016, metadata={"help": "2016: all that is marked is one object; 2017: ids."})
+    clips: int = field(default=8, metadata={"help": "How many clips."})
+    frames: int = field(default=90, metadata={"help": "Frames of a composite."})
+    objects: int = field(default=3, metadata={"help": "Objects of a composite."})
+    seed: int = field(default=0, metadata={"help": "Of the composites."})
+    preset: str = field(default="compact", metadata={"help": "Size of the networks."})
+    weights: Path | None = field(default=None, metadata={"help": "Weights file; without one, those that ship."})
+    device: str = field(default="auto", metadata={"help": "auto, cpu, cuda or mps."})
+    as_json: bool = field(default=False, metadata={"help": "Print the rows for machines.", "flags": ("--json",)})
+
+
+def ablate_system(name: str, options: AblateOptions) -> None:
+    """Run the rows of a system and print them as a Markdown table."""
+    from shibori.ablation import AblationClips, AblationRow, run_ablation
+    from shibori.systems import ABLATIONS
+
+    with outcome(), ProgressBar("ablate", wanted=not options.as_json) as bar:
+        wanted = AblationClips(
+            options.data,
+            options.on,
+            options.split,
+            options.year,
+            options.clips,
+            options.frames,
+            options.objects,
+            options.seed,
+        )
+        rows = [AblationRow(*row) for row in ABLATIONS[name](options.preset, options.device, options.weights)]
+        results = []
+        for result in run_ablation(rows, wanted.read(), lambda done: bar(done.frames_done, done.num_frames)):
+            results.append(result)
+            if not options.as_json:
+                _print_row(result, results)
+    if options.as_json:
+        print_json({"on": options.on, "rows": [_as_values(result) for result in results]})
+
+
+def _print_row(result: Any, results: list[Any]) -> None:
+    """One line; the heading before the first."""
+    if len(results) == 1:
+        print("| variant | J | F | J&F | delta | paper J&F | paper delta | found again | frames/s |")
+        print("|---|---|---|---|---|---|---|---|---|", flush=True)
+    before = results[-2] if len(results) > 1 else None
+    scores = result.scores
+    delta = "" if before is None else f"{scores.j_and_f - before.scores.j_and_f:+.3f}"
+    published = "" if result.published is None else f"{result.published:.3f}"
+    both = before is not None and before.published is not None and result.published is not None
+    published_delta = f"{result.published - before.published:+.3f}" if both and before is not None else ""
+    back = f"{result.found} of {result.returns}" if result.returns else ""
+    cells = (result.text, f"{scores.j.mean:.3f}", f"{scores.f.mean:.3f}", f"{scores.j_and_f:.3f}", delta)
+    print(
+        f"| {' | '.join((*cells, published, published_delta, back, f'{scores.frames_per_second:.1f}'))} |", flush=True
+    )
+
+
+def _as_values(result: Any) -> dict[str, Any]:
+    scores = result.scores
+    return {
+        "variant": result.text,
+        "j": scores.j.mean,
+        "f": scores.f.mean,
+        "j_and_f": scores.j_and_f,
+        "paper_j_and_f": result.published,
+        "found_again": result.found,
+        "reappearances": result.returns,
+        "frames_per_second": scores.frames_per_second,
+    }
+
+
+def _dyenet(options: AblateOptions) -> None:
+    """Measure what each part of DyeNet is worth: the rows of the paper's Table 1."""
+    ablate_system("dyenet", options)
+
+
+ablate.command("dyenet")(command_from(AblateOptions, _dyenet))

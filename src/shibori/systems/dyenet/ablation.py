@@ -1,0 +1,39 @@
+"""The rows of the paper's Table 1, to be run with whichever weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from shibori.errors import InputError
+from shibori.interfaces import Propagator
+from shibori.nn.weights import load_state
+from shibori.systems.dyenet.build import propagator_from_state
+from shibori.systems.dyenet.size import SIZES
+from shibori.weights import locate_weights
+
+ROWS = (
+    ("msk", "MSK: mask propagation without recurrence", 0.517),
+    ("remp-no-attention", "Re-MP, no attention", 0.580),
+    ("remp", "Re-MP", 0.610),
+    ("reid", "Re-MP + Re-ID", 0.682),
+    ("advanced", "advanced: patches, two streams, pyramid", 0.693),
+    ("combined", "combined: + the pixel tracker's matches (ours)", None),
+)
+"""Variant, what it is, and the paper's J&F on DAVIS 2017 test-dev."""
+
+
+def ablation_rows(
+    preset: str = "compact", device: str = "auto", weights: Path | None = None
+) -> list[tuple[str, float | None, Callable[[], Propagator]]]:
+    """For each row what it is, the paper's J&F, and what builds it; all with the same weights.
+
+    Raises:
+        InputError: on a preset or file that is not there.
+    """
+    if preset not in SIZES:
+        raise InputError(f"expected a preset of dyenet ({', '.join(SIZES)}), found {preset!r}")
+    state = load_state(locate_weights("dyenet", preset, weights), "dyenet", preset)
+    build = partial(propagator_from_state, state, preset, device)
+    return [(text, published, partial(build, variant=variant)) for variant, text, published in ROWS]
