@@ -11,7 +11,7 @@ import pytest
 from shibori.errors import InputError
 from shibori.evaluation.interactive import InteractiveSession, evaluate_interactive
 from shibori.evaluation.interactive_scores import InteractiveRules
-from shibori.evaluation.sequence import SequenceClip
+from shibori.evaluation.sequence import sequence_clip
 from shibori.interfaces import Interaction, InteractiveSegmenter
 from shibori.media.mask import FrameMasks, read_ids
 from shibori.media.scribble import Scribbles, Stroke, read_scribbles, write_scribbles
@@ -287,7 +287,7 @@ def test_results_are_written(tmp_path):
 
 def test_a_sequence_as_a_clip():
     sequence = moving_boxes(num_frames=5)
-    clip = SequenceClip(sequence)
+    clip = sequence_clip(sequence)
     assert (clip.name, clip.size_hw, clip.num_frames, clip.shortfall) == ("boxes", SIZE_HW, 5, None)
     assert [frame.index for frame in clip.frames(1, 4, 2)] == [1, 3]
     assert [frame.index for frame in clip.backward(3, 1)] == [3, 2]

@@ -20,7 +20,7 @@ from shibori.evaluation.interactive_scores import (
     InteractiveScores,
     SampleScores,
 )
-from shibori.evaluation.sequence import AnnotatedSequence, SequenceClip, require_truth
+from shibori.evaluation.sequence import AnnotatedSequence, require_truth, sequence_clip
 from shibori.interfaces import Interaction, InteractiveSegmenter
 from shibori.media.marks import marks_from_scribbles
 from shibori.media.mask import FrameMasks
@@ -197,7 +197,7 @@ def evaluate_interactive(
     while session.next():
         _, news, is_new = session.get_scribbles(only_last=True)
         if is_new:
-            interaction = segmenter.begin(SequenceClip(session.sample.sequence))
+            interaction = segmenter.begin(sequence_clip(session.sample.sequence))
         assert interaction is not None
         if news.frames:  # where the robot found nothing to draw the masks stay what they are
             interaction.mark(marks_from_scribbles(news))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,7 +12,8 @@ from numpy.typing import NDArray
 
 from shibori.datasets.davis import IMAGE_SUFFIXES
 from shibori.errors import InputError
-from shibori.media.clip import Clip, Frame
+from shibori.media.clip import Clip
+from shibori.media.folder import ImageClip
 from shibori.media.mask import read_ids
 from shibori.media.picture import read_image
 
@@ -83,37 +83,11 @@ class MaskFolder:
         return {path.stem: path for path in self.image_folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES}
 
 
-class SequenceClip(Clip):
+def sequence_clip(sequence: AnnotatedSequence) -> Clip:
     """An annotated sequence as a clip, for systems that read frames themselves; its path is its name."""
-
-    def __init__(self, sequence: AnnotatedSequence) -> None:
-        first = sequence.read_image(0)
-        self.sequence = sequence
-        self.name, self.path = sequence.name, Path(sequence.name)
-        self.size_hw = (first.shape[0], first.shape[1])
-        self.num_frames = sequence.num_frames
-        self.frame_rate = None
-        self.time_base = None
-
-    @property
-    def shortfall(self) -> str | None:
-        return None
-
-    def frames(self, start: int = 0, stop: int | None = None, step: int = 1) -> Iterator[Frame]:
-        start, stop = self.check_range(start, stop, step)
-        return map(self.frame, range(start, stop, step))
-
-    def frame(self, index: int) -> Frame:
-        if not 0 <= index < self.num_frames:
-            raise IndexError(f"frame {index} of {self.name}, which has frames 0..{self.num_frames - 1}")
-        return Frame(index, None, self.sequence.read_image(index))
-
-    def backward(self, start: int, stop: int = -1) -> Iterator[Frame]:
-        self.check_backward_range(start, stop)
-        return map(self.frame, range(start, stop, -1))
-
-    def frame_name(self, index: int) -> str:
-        return self.sequence.frame_name(index)
+    size_hw = sequence.read_image(0).shape[:2]
+    frame_names = [sequence.frame_name(index) for index in range(sequence.num_frames)]
+    return ImageClip(Path(sequence.name), sequence.name, size_hw, frame_names, sequence.read_image)
 
 
 @dataclass(frozen=True)

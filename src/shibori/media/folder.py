@@ -1,11 +1,14 @@
-"""A folder of images as a clip."""
+"""Pictures as a clip, and those of a folder."""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
 
 from shibori.errors import InputError
 from shibori.media.clip import Clip, Frame
@@ -13,16 +16,29 @@ from shibori.media.picture import IMAGE_SUFFIXES, image_size, read_image
 
 
 class ImageClip(Clip):
-    """Images of one size in natural order of their names (2 before 10). Built by ``read_clip``; it has no clock."""
+    """Pictures that are read one by one and have no clock.
 
-    def __init__(self, path: Path, image_paths: Sequence[Path]) -> None:
-        self.path = path
-        self.name = path.stem if path.is_file() else path.resolve().name
-        self.image_paths = tuple(image_paths)
-        self.size_hw = _common_size(path, self.image_paths)
-        self.num_frames = len(self.image_paths)
+    Args:
+        path: where they are; a name for people.
+        name: of the clip.
+        size_hw: of every picture.
+        frame_names: one for each picture.
+        read: gives the picture of an index, (H, W, 3) uint8 RGB.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        name: str,
+        size_hw: tuple[int, int],
+        frame_names: Sequence[str],
+        read: Callable[[int], NDArray[np.uint8]],
+    ) -> None:
+        self.path, self.name, self.size_hw = path, name, size_hw
+        self.num_frames = len(frame_names)
         self.frame_rate = None
         self.time_base = None
+        self._frame_names, self._read = tuple(frame_names), read
 
     @property
     def shortfall(self) -> str | None:
@@ -30,22 +46,31 @@ class ImageClip(Clip):
 
     def frames(self, start: int = 0, stop: int | None = None, step: int = 1) -> Iterator[Frame]:
         start, stop = self.check_range(start, stop, step)
-        return map(self._read, range(start, stop, step))
+        return map(self.frame, range(start, stop, step))
 
     def frame(self, index: int) -> Frame:
         if not 0 <= index < self.num_frames:
             raise IndexError(f"frame {index} of {self.name}, which has frames 0..{self.num_frames - 1}")
-        return self._read(index)
+        return Frame(index, None, self._read(index))
 
     def backward(self, start: int, stop: int = -1) -> Iterator[Frame]:
         self.check_backward_range(start, stop)
-        return map(self._read, range(start, stop, -1))
+        return map(self.frame, range(start, stop, -1))
 
     def frame_name(self, index: int) -> str:
-        return self.image_paths[index].stem
+        return self._frame_names[index]
 
-    def _read(self, index: int) -> Frame:
-        return Frame(index, None, read_image(self.image_paths[index]))
+
+def clip_of_images(path: Path, image_paths: Sequence[Path]) -> ImageClip:
+    """Image files of one size, in this order, as a clip; ``path`` is their folder or the only one of them.
+
+    Raises:
+        InputError: their sizes differ, or one is no picture.
+    """
+    name = path.stem if path.is_file() else path.resolve().name
+    frame_names = [image_path.stem for image_path in image_paths]
+    size_hw = _common_size(path, image_paths)
+    return ImageClip(path, name, size_hw, frame_names, lambda index: read_image(image_paths[index]))
 
 
 def find_images(folder: Path) -> list[Path]:

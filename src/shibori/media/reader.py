@@ -6,7 +6,7 @@ from pathlib import Path
 
 from shibori.errors import InputError
 from shibori.media.clip import Clip
-from shibori.media.folder import ImageClip, find_images
+from shibori.media.folder import clip_of_images, find_images
 from shibori.media.picture import IMAGE_SUFFIXES
 
 
@@ -19,11 +19,11 @@ def read_clip(path: str | Path) -> Clip:
     path = Path(path)
     try:
         if path.is_dir():
-            return ImageClip(path, find_images(path))
+            return clip_of_images(path, find_images(path))
         if not path.exists():
             raise InputError(f"there is no file or folder {path}")
         if path.suffix.lower() in IMAGE_SUFFIXES:
-            return ImageClip(path, [path])
+            return clip_of_images(path, [path])
     except PermissionError as error:
         raise InputError(f"{path} may not be read: permission denied") from error
     from shibori.media.video import VideoClip  # PyAV takes a while to import and a folder of images does without it
