@@ -78,3 +78,20 @@ def write_davis(root: Path, sequences: dict[str, tuple[list[np.ndarray], list[np
             lines.append(f"/{image_path} /{mask_path}")
     (root / "ImageSets" / "480p").mkdir(parents=True, exist_ok=True)
     (root / "ImageSets" / "480p" / f"{split}.txt").write_text("\n".join(lines) + "\n")
+
+
+class Painted:
+    """An annotated sequence of flat colours: a square that moves over its own background of another level."""
+
+    def __init__(self, name: str, level: int, num_frames: int = 5, size_hw: tuple[int, int] = (72, 128)) -> None:
+        self.name, self.level, self.num_frames, self.size_hw = name, level, num_frames, size_hw
+
+    def read_ids(self, index: int) -> np.ndarray:
+        ids = np.zeros(self.size_hw, np.uint8)
+        ids[20:52, 30 + 4 * index : 62 + 4 * index] = 1
+        return ids
+
+    def read_image(self, index: int) -> np.ndarray:
+        picture = np.full((*self.size_hw, 3), 10, np.uint8)
+        picture[self.read_ids(index) == 1] = self.level
+        return picture

@@ -7,24 +7,9 @@ import pytest
 
 from shibori.datasets.composite import composites_from_davis, feathered, make_demo_clip, there_and_back
 
+from .made import Painted
+
 SMALL = (72, 128)
-
-
-class Painted:
-    """An annotated sequence of flat colours: a square that moves over its own background."""
-
-    def __init__(self, name: str, level: int, num_frames: int = 5) -> None:
-        self.name, self.level, self.num_frames = name, level, num_frames
-
-    def read_ids(self, index: int) -> np.ndarray:
-        ids = np.zeros(SMALL, np.uint8)
-        ids[20:52, 30 + 4 * index : 62 + 4 * index] = 1
-        return ids
-
-    def read_image(self, index: int) -> np.ndarray:
-        picture = np.full((*SMALL, 3), 10, np.uint8)
-        picture[self.read_ids(index) == 1] = self.level
-        return picture
 
 
 @pytest.fixture(scope="module")

@@ -31,6 +31,8 @@ class CompositeSequence:
     size_hw: tuple[int, int]
     compose: Callable[[int], ImageAndIds] = field(repr=False)
     """Frame index -> (H, W, 3) uint8 RGB image and (H, W) uint8 ids."""
+    compose_ids: Callable[[int], NDArray[np.uint8]] | None = field(default=None, repr=False)
+    """Frame index -> the ids alone, where they can be had for less."""
 
     def read_image(self, index: int) -> NDArray[np.uint8]:
         """(H, W, 3) uint8 RGB."""
@@ -46,7 +48,8 @@ class CompositeSequence:
 
     def read_ids(self, index: int, *, keep_void: bool = False) -> NDArray[np.uint8]:
         """(H, W) uint8, 0 background; there is no void."""
-        return self.compose(self._checked(index))[1]
+        index = self._checked(index)
+        return self.compose(index)[1] if self.compose_ids is None else self.compose_ids(index)
 
     def _checked(self, index: int) -> int:
         if not 0 <= index < self.num_frames:
@@ -104,7 +107,7 @@ def _cast(rng: np.random.Generator, size_hw: tuple[int, int], num_frames: int) -
     coat, paint = coats[rng.integers(len(coats))], paints[rng.integers(len(paints))]
     dog_height, van_height, ball_height = 0.4 * height, 0.36 * height, 0.2 * height
     van_y, ball_y, dog_y = 0.7 * height, 0.82 * height, 0.93 * height
-    van_x = width * (0.25 + 0.48 * _eased(time))
+    van_x = width * (0.25 + 0.48 * eased(time))
     dog_x = width * (0.78 - 0.58 * time)
     # The ball rolls to the right, out of the picture, and back in again.
     ball_x = width * np.interp(time, [0, 0.55, 0.68, 1], [0.2, 1.12, 1.12, 0.62])
@@ -113,12 +116,13 @@ def _cast(rng: np.random.Generator, size_hw: tuple[int, int], num_frames: int) -
     ball = Ball(ball_height, [(0.86, 0.16, 0.2), white, (0.15, 0.35, 0.8), white, (0.95, 0.76, 0.15), white])
     return [
         Actor(2, Van(rng, van_height, *paint), van_height, _path(van_x, van_y), van_y, False),
-        Actor(3, ball, ball_height, _path(_smooth(ball_x), ball_y - hops), ball_y, False),
+        Actor(3, ball, ball_height, _path(smoothed(ball_x), ball_y - hops), ball_y, False),
         Actor(1, Dog(rng, dog_height, *coat), dog_height, _path(dog_x, dog_y), dog_y, True),
     ]
 
 
-def _eased(time: NDArray[np.float64]) -> NDArray[np.float64]:
+def eased(time: NDArray[np.float64]) -> NDArray[np.float64]:
+    """0 at 0 and 1 at 1, flat at both."""
     return time * time * (3 - 2 * time)
 
 
@@ -126,7 +130,7 @@ def _path(x: NDArray[np.float64], y: NDArray[np.float64] | float) -> NDArray[np.
     return np.stack([x, np.broadcast_to(y, x.shape)], axis=1)
 
 
-def _smooth(values: NDArray[np.float64], reach: int = 3) -> NDArray[np.float64]:
+def smoothed(values: NDArray[np.float64], reach: int = 3) -> NDArray[np.float64]:
     """Running mean, ends held: takes the corners off a path."""
     padded = np.pad(values, reach, mode="edge")
     return np.convolve(padded, np.full(2 * reach + 1, 1 / (2 * reach + 1)), mode="valid")
@@ -191,7 +195,7 @@ class Cutout:
         zoom, (x, y) = self.zoom[index], self.shift_xy[index]
         matrix = np.array([[zoom, 0, x], [0, zoom, y]])
         image = self.sequence.read_image(source)
-        mask = _object_mask(self.sequence, source).astype(np.float32)
+        mask = object_mask(self.sequence, source).astype(np.float32)
         colour = cv2.warpAffine(image, matrix, size_hw[::-1], borderMode=cv2.BORDER_REPLICATE)
         coverage = cv2.warpAffine(mask, matrix, size_hw[::-1])
         return colour.astype(np.float32), feathered(coverage.astype(np.float32))
@@ -209,14 +213,17 @@ class SourceTrack:
     @classmethod
     def of(cls, sequence: DavisSequence, num_frames: int) -> SourceTrack:
         """The track of the first ``num_frames`` composite frames, the sequence played there and back."""
-        masks = [_object_mask(sequence, index) for index in range(min(num_frames, sequence.num_frames))]
-        boxes = np.array([_box(mask) for mask in masks], np.float64)[
-            [there_and_back(index, sequence.num_frames) for index in range(num_frames)]
-        ]
-        low, high = boxes[:, :2], boxes[:, 2:]
+        masks = [object_mask(sequence, index) for index in range(min(num_frames, sequence.num_frames))]
+        boxes = np.array([tight_box(mask) for mask in masks], np.float64)
+        return cls.of_boxes(boxes[[there_and_back(index, sequence.num_frames) for index in range(num_frames)]])
+
+    @classmethod
+    def of_boxes(cls, boxes_xyxy: NDArray[np.float64]) -> SourceTrack:
+        """The track of (T, 4) tight boxes, half-open; those without area are gaps."""
+        low, high = boxes_xyxy[:, :2], boxes_xyxy[:, 2:]
         seen = np.flatnonzero((high > low).all(axis=1))
         rows = [(low + high)[:, 0] / 2, (low + high)[:, 1] / 2, np.sqrt((high - low).prod(axis=1))]
-        x, y, size = (_smooth(np.interp(np.arange(num_frames), seen, row[seen])) for row in rows)
+        x, y, size = (smoothed(np.interp(np.arange(len(low)), seen, row[seen])) for row in rows)
         return cls(np.stack([x, y], axis=1), size)
 
 
@@ -303,7 +310,7 @@ def _ways(rng: np.random.Generator, num_ways: int, num_frames: int) -> list[NDAr
         start = np.array([sides[place] + rng.uniform(-0.06, 0.06), rng.uniform(0.4, 0.68)])
         end = np.array([sides[-1 - place] + rng.uniform(-0.1, 0.1), rng.uniform(0.35, 0.7)])
         swing = rng.uniform(0.02, 0.06, 2) * np.sin(2 * np.pi * rng.uniform(0.6, 1.6, 2) * time[:, None])
-        way = start + (end - start) * _eased(time)[:, None] + swing
+        way = start + (end - start) * eased(time)[:, None] + swing
         if place == leaver:
             outwards = 1.3 if way[num_frames // 2, 0] > 0.5 else -1.3
             way[:, 0] += _excursion(time, rng) * outwards
@@ -314,7 +321,7 @@ def _ways(rng: np.random.Generator, num_ways: int, num_frames: int) -> list[NDAr
 def _excursion(time: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64]:
     """0, then 1 for a while, then 0 again, all smooth: out of the picture and back."""
     out, back = rng.uniform(0.15, 0.25), rng.uniform(0.8, 0.92)
-    return _eased(((time - out) / 0.28).clip(0, 1)) * _eased(((back - time) / 0.28).clip(0, 1))
+    return eased(((time - out) / 0.28).clip(0, 1)) * eased(((back - time) / 0.28).clip(0, 1))
 
 
 def _place(
@@ -339,8 +346,8 @@ def _compose(
 ) -> ImageAndIds:
     """Frame ``index``: the ground, then the objects (1 is the ground's own) in the order ``depth``, back to front."""
     source = there_and_back(index, ground.num_frames)
-    base = _fitted(ground.read_image(source), size_hw, cv2.INTER_AREA).astype(np.float32)
-    own = _fitted(_object_mask(ground, source).astype(np.uint8), size_hw, cv2.INTER_NEAREST).astype(np.float32)
+    base = fitted(ground.read_image(source), size_hw, cv2.INTER_AREA).astype(np.float32)
+    own = fitted(object_mask(ground, source).astype(np.uint8), size_hw, cv2.INTER_NEAREST).astype(np.float32)
     image, ids = base, np.zeros(size_hw, np.uint8)
     for object_id in depth:
         colour, coverage = (base, own) if object_id == 1 else cutouts[object_id - 2].layer(index, size_hw)
@@ -350,19 +357,20 @@ def _compose(
     return image.round().clip(0, 255).astype(np.uint8), ids
 
 
-def _object_mask(sequence: DavisSequence, index: int) -> NDArray[np.bool_]:
+def object_mask(sequence: DavisSequence, index: int) -> NDArray[np.bool_]:
     """(H, W) bool: all objects of the sequence as one, void left out."""
     ids = sequence.read_ids(index)
     return (ids > 0) & (ids < 255)
 
 
-def _fitted(picture: NDArray[np.uint8], size_hw: tuple[int, int], interpolation: int) -> NDArray[np.uint8]:
+def fitted(picture: NDArray[np.uint8], size_hw: tuple[int, int], interpolation: int) -> NDArray[np.uint8]:
+    """A picture or map at another size; as it is where it has that size."""
     if picture.shape[:2] == tuple(size_hw):
         return picture
     return cv2.resize(picture, size_hw[::-1], interpolation=interpolation).astype(np.uint8)
 
 
-def _box(mask: NDArray[np.bool_]) -> tuple[int, int, int, int]:
+def tight_box(mask: NDArray[np.bool_]) -> tuple[int, int, int, int]:
     """Left, top, right, bottom, half-open, of a mask; all 0 for an empty one."""
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     if not rows.size:

@@ -1,0 +1,95 @@
+"""Opaque pieces of other pictures' backgrounds, behind which objects vanish."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from shibori.datasets.sprite import Footage, Layer, Silhouette
+
+_TRIES = 16
+
+
+@dataclass(frozen=True)
+class Screen:
+    """A piece cut from a picture of some footage; it never changes."""
+
+    footage: Footage
+    index: int
+    """The frame it is cut from."""
+    corner_xy: tuple[int, int]
+    """Where its cut begins in that picture."""
+    outline: tuple[tuple[int, int], ...]
+    """Pixels of the cut."""
+
+    @property
+    def cut_hw(self) -> tuple[int, int]:
+        """Height and width of the cut."""
+        width, height = np.max(self.outline, axis=0) + 1
+        return int(height), int(width)
+
+    def silhouette(self, index: int) -> Silhouette:
+        """Its shape, the same in every frame."""
+        return self.footage.cache.get(("shape", self.corner_xy, self.outline), self._draw, lambda cut: cut.mask.nbytes)
+
+    def colours(self, index: int) -> NDArray[np.uint8]:
+        """(h, w, 3) uint8 RGB of its cut, the same in every frame."""
+        (x, y), (height, width) = self.corner_xy, self.cut_hw
+        key = ("screen", self.footage.sequence.name, self.index, self.corner_xy, self.cut_hw)
+
+        def make() -> NDArray[np.uint8]:
+            return self.footage.picture(self.index)[y : y + height, x : x + width].copy()
+
+        return self.footage.cache.get(key, make, lambda image: image.nbytes)
+
+    def _draw(self) -> Silhouette:
+        (x, y), (height, width) = self.corner_xy, self.cut_hw
+        mask = np.zeros((height, width), np.uint8)
+        cv2.fillPoly(mask, [np.array(self.outline, np.int32)], 255)
+        return Silhouette(mask, self.corner_xy, (x, y, x + width, y + height))
+
+
+def screen_layer(
+    rng: np.random.Generator, footage: Footage, outline_xy: NDArray[np.float64], centre_xy: NDArray[np.float64]
+) -> Layer:
+    """A screen of an outline (pixels around its centre) on its way, cut where little of the footage's object is.
+
+    Args:
+        rng: source of randomness.
+        footage: whose background it is cut from.
+        outline_xy: (N, 2) pixels of the composite, around (0, 0).
+        centre_xy: (T, 2) pixels of the composite.
+    """
+    height, width = footage.picture(0).shape[:2]
+    low, high = outline_xy.min(axis=0), outline_xy.max(axis=0)
+    zoom = max(1.0, *((high - low + 3) / (width, height)))
+    points = np.round((outline_xy - low) / zoom).astype(int)
+    corner = _emptiest(rng, footage, points.max(axis=0) + 1, (width, height))
+    screen = Screen(footage, *corner, tuple((int(x), int(y)) for x, y in points))
+    shift = centre_xy + low - zoom * np.array(screen.corner_xy)
+    matrices = np.zeros((len(centre_xy), 2, 3))
+    matrices[:, 0, 0] = matrices[:, 1, 1] = zoom
+    matrices[:, :, 2] = shift
+    return Layer(0, screen, matrices)
+
+
+def _emptiest(
+    rng: np.random.Generator, footage: Footage, size_xy: NDArray[np.int64], picture_xy: tuple[int, int]
+) -> tuple[int, tuple[int, int]]:
+    """The frame and the corner, of some drawn, where the object covers least of a cut of this size."""
+    best: tuple[int, int, tuple[int, int]] | None = None
+    for _ in range(_TRIES):
+        index = int(rng.integers(footage.sequence.num_frames))
+        x, y = (int(rng.integers(max(whole - part, 0) + 1)) for whole, part in zip(picture_xy, size_xy, strict=True))
+        x0, y0, x1, y1 = footage.silhouette(index).box_xyxy
+        wide, high = min(x1, x + size_xy[0]) - max(x0, x), min(y1, y + size_xy[1]) - max(y0, y)
+        covered = int(max(wide, 0) * max(high, 0))
+        if best is None or covered < best[0]:
+            best = (covered, index, (x, y))
+        if covered == 0:
+            break
+    assert best is not None
+    return best[1], best[2]
