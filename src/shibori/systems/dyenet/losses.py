@@ -319,9 +319,10 @@ def _frame_loss(step: Step, truth: Tensor, hard_share: float) -> tuple[Tensor, T
 
 
 def _shaken(boxes: Tensor, size_hw: tuple[int, int]) -> Tensor:
-    """(K, 4) boxes, moved and stretched a little, within the picture."""
+    """(K, 4) boxes, moved and stretched a little, within the picture, at least two pixels wide and high."""
     sides = (boxes[:, 2:] - boxes[:, :2]).repeat(1, 2)
     moved = boxes + torch.randn_like(boxes) * JITTER * 0.5 * sides
-    limit = torch.tensor([size_hw[1], size_hw[0]], device=boxes.device).repeat(2)
-    moved = torch.minimum(moved.clamp_min(0), limit)
-    return torch.cat([torch.minimum(moved[:, :2], moved[:, 2:] - 2), moved[:, 2:]], 1)
+    limit = torch.tensor([size_hw[1], size_hw[0]], device=boxes.device)
+    start = torch.minimum(moved[:, :2].clamp_min(0), limit - 2)
+    end = torch.minimum(moved[:, 2:], limit)
+    return torch.cat([start, torch.maximum(end, start + 2)], 1)
