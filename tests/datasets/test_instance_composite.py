@@ -51,7 +51,8 @@ def test_pixels_are_where_the_truth_says(clips):
             image, ids = clip.compose(index)
             np.testing.assert_array_equal(ids, clip.read_ids(index))
             for object_id, name in zip(clip.object_ids, names, strict=True):
-                core = cv2.erode((ids == object_id).astype(np.uint8), np.ones((7, 7))) > 0
+                shown = np.pad((ids == object_id).astype(np.uint8), 2)
+                core = cv2.erode(shown, np.ones((5, 5)))[2:-2, 2:-2] > 0
                 assert core.sum() == 0 or (np.abs(image[core, 0].astype(int) - LEVELS[name]) <= 2).mean() > 0.97
 
 

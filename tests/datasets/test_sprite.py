@@ -40,7 +40,8 @@ def slow_stage(ground: Textured, layers: list[tuple[int, Textured, np.ndarray, b
         mask = (source.read_ids(0) > 0).astype(np.float32)
         colour = cv2.warpAffine(source.read_image(0), matrix, SIZE[::-1], borderMode=cv2.BORDER_REPLICATE)
         warped = cv2.warpAffine(mask, matrix, SIZE[::-1])
-        soft = feathered(warped)
+        beyond = cv2.warpAffine(mask, matrix + np.array([[0, 0, 20], [0, 0, 20]]), (SIZE[1] + 40, SIZE[0] + 40))
+        soft = feathered(beyond)[20:-20, 20:-20]
         image = image + soft[..., None] * ((base if at_home else colour) - image)
         ids[(warped if at_home else soft) > 0.5] = object_id
     return image, ids

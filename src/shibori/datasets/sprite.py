@@ -144,9 +144,14 @@ class Layer:
         x0, y0, x1, y1 = _covered(matrix, cut.mask.shape, size_hw)
         if x1 <= x0 or y1 <= y0:
             return None
+        place = slice(y0, y1), slice(x0, x1)
         matrix[:, 2] -= x0, y0
-        warped = np.asarray(cv2.warpAffine(cut.mask, matrix, (x1 - x0, y1 - y0)), np.float32) / np.float32(255)
-        return Patch((slice(y0, y1), slice(x0, x1)), warped if self.at_home else feathered(warped), matrix)
+        if self.at_home:
+            return Patch(place, _warped(cut.mask, matrix, (y1 - y0, x1 - x0)), matrix)
+        # The rim at the picture's border needs to know what lies beyond it.
+        beyond = matrix + np.array([[0, 0, _RIM], [0, 0, _RIM]])
+        coverage = feathered(_warped(cut.mask, beyond, (y1 - y0 + 2 * _RIM, x1 - x0 + 2 * _RIM)))
+        return Patch(place, np.ascontiguousarray(coverage[_RIM:-_RIM, _RIM:-_RIM]), matrix)
 
     def boxes(self, num_frames: int) -> NDArray[np.float64]:
         """(T, 4) xyxy boxes in the composite, of the turned source box; zeros where the sprite does not show."""
@@ -158,6 +163,10 @@ class Layer:
                 corners += self.matrices[index, :, 2]
                 boxes[index] = *corners.min(axis=0), *corners.max(axis=0)
         return boxes
+
+
+def _warped(mask: NDArray[np.uint8], matrix: NDArray[np.float64], size_hw: tuple[int, int]) -> NDArray[np.float32]:
+    return np.asarray(cv2.warpAffine(mask, matrix, size_hw[::-1]), np.float32) / np.float32(255)
 
 
 def _covered(
