@@ -221,7 +221,7 @@ def test_masks_have_the_side_of_their_region():
 
 
 def test_re_identification_halves_the_region_and_the_mask_network_keeps_it():
-    """ "We decrease the convolutional strides" of the one (Sec. 2.1); the other has its full stride."""
+    """Sec. 2.1: the one has its strides decreased, the other has them all."""
     size = replace(TINY, region_blocks=3)
     torch.manual_seed(0)
     region = random(1, TINY.feature_channels[2], 14, 14)

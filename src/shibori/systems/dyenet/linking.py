@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -43,35 +41,43 @@ def contradict(book: TrackletBook, lower: GrowingTracklet, higher: GrowingTrackl
     frames = [shared[i] for i in np.linspace(0, len(shared) - 1, min(len(shared), MAX_COMPARED)).round().astype(int)]
     pairs = [(book.answer(lower, frame), book.answer(higher, frame)) for frame in frames]
     overlaps = [mask_overlap(one, other) for one, other in pairs if one is not None and other is not None]
+    if not overlaps:  # of a given frame there is no soft mask
+        return False
     if lower.object_id == higher.object_id:
         return float(np.mean([iou for iou, _ in overlaps])) < AGREEMENT
     return float(np.mean([claimed for _, claimed in overlaps])) > CLAIMED
 
 
 def mask_overlap(one: WindowedLogits, other: WindowedLogits) -> tuple[float, float]:
-    """IoU of two masks, and the share of the first that the second covers; 0 and 0 where the first is empty.
+    """IoU of two masks (1 if both are empty), and the share of the first that the second covers (0 if it is empty).
 
-    Counted on a grid over both windows with about the finer one's steps.
+    Each mask's area is counted on its own grid; what both cover, where their windows meet, in the finer one's steps.
     """
-    masks = on_one_grid([one, other])
-    both, either, area = (masks[0] & masks[1]).sum(), (masks[0] | masks[1]).sum(), masks[0].sum()
-    return (float(both / either) if either else 1.0), (float(both / area) if area else 0.0)
+    areas = [float((answer.logits > 0).sum() * np.prod(_steps(answer))) for answer in (one, other)]
+    both = min(_shared_area(one, other), *areas)
+    either = sum(areas) - both
+    return (both / either if either else 1.0), (both / areas[0] if areas[0] else 0.0)
 
 
-def on_one_grid(answers: Sequence[WindowedLogits], side: int = 96) -> list[NDArray[np.bool_]]:
-    """(side, side) masks of answers, all on the grid over the box around their windows."""
-    windows = np.stack([answer.window for answer in answers])
-    low, high = windows[:, :2].min(0), windows[:, 2:].max(0)
-    steps = (np.arange(side) + 0.5) / side
-    xs, ys = low[0] + steps * (high[0] - low[0]), low[1] + steps * (high[1] - low[1])
-    return [_sampled(answer, xs, ys) for answer in answers]
+def _shared_area(one: WindowedLogits, other: WindowedLogits) -> float:
+    """In square pixels of the frame."""
+    low = np.maximum(one.window[:2], other.window[:2])
+    extent = np.minimum(one.window[2:], other.window[2:]) - low
+    if (extent <= 0).any():
+        return 0.0
+    counts = np.ceil(extent / np.minimum(_steps(one), _steps(other))).astype(int)
+    xs, ys = (low[axis] + (np.arange(counts[axis]) + 0.5) / counts[axis] * extent[axis] for axis in (0, 1))
+    return float((_sampled(one, xs, ys) & _sampled(other, xs, ys)).mean() * np.prod(extent))
+
+
+def _steps(answer: WindowedLogits) -> NDArray[np.float64]:
+    """(2,) width and height of a position of the answer's grid, in pixels of the frame."""
+    return np.asarray((answer.window[2:] - answer.window[:2]) / answer.logits.shape[::-1], np.float64)
 
 
 def _sampled(answer: WindowedLogits, xs: NDArray[np.float64], ys: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """(len(ys), len(xs)) whether the mask covers places of its window."""
     height, width = answer.logits.shape
-    left, top, right, bottom = answer.window
-    columns = ((xs - left) / (right - left) * width).astype(int)
-    rows = ((ys - top) / (bottom - top) * height).astype(int)
-    inside = ((ys >= top) & (ys < bottom))[:, None] & ((xs >= left) & (xs < right))[None]
-    values = answer.logits[rows.clip(0, height - 1)][:, columns.clip(0, width - 1)]
-    return np.asarray((values > 0) & inside, bool)
+    columns = ((xs - answer.window[0]) / _steps(answer)[0]).astype(int).clip(0, width - 1)
+    rows = ((ys - answer.window[1]) / _steps(answer)[1]).astype(int).clip(0, height - 1)
+    return answer.logits[rows][:, columns] > 0

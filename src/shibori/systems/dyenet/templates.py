@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import torch
 from torch import Tensor
 
 from shibori.nn.pixel_tracker.network import Memory
+
+Item = TypeVar("Item")
 
 MAX_REFERENCES = 3
 """Given masks of one object that the pixel tracker remembers: the first and the latest."""
@@ -28,12 +31,17 @@ class Templates:
         """From a mask that is taken as true."""
         self.given.append(vector)
         if reference is not None:
-            self.references = [*self.references[:1], *self.references[1:][-(MAX_REFERENCES - 2) :], reference]
+            self.references = _first_and_latest([*self.references, reference], MAX_REFERENCES)
 
     def add_found(self, vector: Tensor) -> None:
         """From a confident mask. The first of them is kept for good, then the latest."""
-        self.found = [*self.found[:1], *self.found[1:][-(self.max_found - 2) :], vector]
+        self.found = _first_and_latest([*self.found, vector], self.max_found)
 
     def similarity(self, vectors: Tensor) -> Tensor:
         """(K,) the highest cosine of each of (K, E) unit vectors with a template."""
         return (vectors @ torch.stack([*self.given, *self.found]).T).amax(1)
+
+
+def _first_and_latest(items: list[Item], most: int) -> list[Item]:
+    """At most ``most`` of them."""
+    return [*items[:1], *items[1 + max(len(items) - most, 0) :]]
