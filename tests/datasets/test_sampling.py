@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from shibori.datasets.sampling import RealFrames, SamplingPlan, TrainingClips, read_real_sequences
+from shibori.datasets.sampling import RealFrames, SamplingPlan, TrainingClips, read_real_sequences, render_widely
 from shibori.datasets.stills import Still
 from shibori.errors import InputError
 
@@ -128,3 +128,18 @@ def test_reads_a_davis_folder_by_name(tmp_path: Path):
     (tmp_path / "JPEGImages" / "480p" / "disk" / "00002.jpg").unlink()
     with pytest.raises(InputError, match=r"00002.jpg"):
         read_real_sequences(tmp_path, "train")
+
+
+@pytest.mark.parametrize("real_share", [0.0, 1.0])
+def test_a_wide_look_keeps_still(real_share: float):
+    plan = replace(PLAN, real_share=real_share)
+    clips = TrainingClips([made_still(0), made_still(1)], [made_sequence()], plan, 0, 9, render_widely)
+    sizes = set()
+    for index in range(8):
+        clip = clips[index]
+        assert clip.images.shape == (3, 3, 48, 48)
+        assert (clip.windows == clip.windows[0]).all()
+        assert clip.masks[0].float().mean() >= 0.01
+        sizes.add(float(clip.windows[0, 2] - clip.windows[0, 0]))
+    short_side = 96 if real_share else 240
+    assert 0.6 * short_side <= min(sizes) < max(sizes) <= short_side

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from shibori.ops.ridge import balanced_weights, fit_ridge
+from shibori.ops.ridge import add_sums, balanced_weights, fit_ridge, ridge_sums, solve_ridge
 
 
 def made_samples(seed: int, batch: int = 3, count: int = 40, channels: int = 6):
@@ -78,3 +78,18 @@ def test_balanced_weights_of_one_side_alone_are_finite(share: float):
     weights = balanced_weights(torch.full((1, 9), share))
     assert weights.isfinite().all()
     assert weights.sum().item() == pytest.approx(0.5)
+
+
+def test_samples_that_arrive_in_turn_give_the_solution_of_all_together():
+    """Three batches; from the second on there is one object more. Against least squares of everything in float64."""
+    rng = np.random.default_rng(0)
+    batches = [(rng.normal(size=(n, 8)), np.eye(3)[rng.integers(0, k, n)]) for n, k in ((30, 2), (1, 3), (17, 3))]
+    sums = ridge_sums(torch.from_numpy(batches[0][0]), torch.from_numpy(batches[0][1][:, :2]))
+    for samples, targets in batches[1:]:
+        sums = add_sums(sums, ridge_sums(torch.from_numpy(samples), torch.from_numpy(targets)))
+    system = np.vstack([*(samples for samples, _ in batches), np.sqrt(0.7) * np.eye(8)])
+    goal = np.vstack([*(targets for _, targets in batches), np.zeros((8, 3))])
+    expected = np.linalg.lstsq(system, goal, rcond=None)[0]
+    np.testing.assert_allclose(solve_ridge(sums, 0.7).numpy(), expected, atol=1e-12)
+    single = solve_ridge(type(sums)(*(part.float() for part in sums)), 0.7)
+    np.testing.assert_allclose(single.numpy(), expected, atol=1e-5)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -122,14 +122,22 @@ class TrainingClips(Dataset[TrainingClip]):
         plan: how to draw.
         seed: of the whole run.
         length: how many items it says it has.
+        render: how a scene is looked at: closely, as a tracker does, or widely.
 
     Raises:
         InputError: if no object of the stills can be cut out.
     """
 
     def __init__(
-        self, stills: Sequence[Still], sequences: Sequence[RealSequence], plan: SamplingPlan, seed: int, length: int
+        self,
+        stills: Sequence[Still],
+        sequences: Sequence[RealSequence],
+        plan: SamplingPlan,
+        seed: int,
+        length: int,
+        render: Callable[[Generator, Scene, SamplingPlan, bool], TrainingClip | None] | None = None,
     ) -> None:
+        self.render = render or render_closely
         self.stills = stills
         self.sequences = sequences
         self.plan = plan
@@ -149,7 +157,7 @@ class TrainingClips(Dataset[TrainingClip]):
         rng = np.random.default_rng((self.seed, index))
         for _ in range(20):
             scene, tell_others = self._scene(rng, index)
-            clip = render_clip(rng, scene, self.plan, tell_others)
+            clip = self.render(rng, scene, self.plan, tell_others)
             if clip is not None:
                 return clip
         raise RuntimeError("twenty scenes in a row showed no object in their first frame")
@@ -232,7 +240,7 @@ class TrainingClips(Dataset[TrainingClip]):
         return pairs[int(rng.integers(len(pairs)))]
 
 
-def render_clip(rng: Generator, scene: Scene, plan: SamplingPlan, tell_others: bool) -> TrainingClip | None:
+def render_closely(rng: Generator, scene: Scene, plan: SamplingPlan, tell_others: bool) -> TrainingClip | None:
     """Look at each frame of the scene as a tracker would: where the object just was, somewhat off.
 
     Returns:
@@ -254,8 +262,34 @@ def render_clip(rng: Generator, scene: Scene, plan: SamplingPlan, tell_others: b
         masks.append(mask)
         others.append(other if tell_others else np.zeros_like(other))
         windows.append(window)
-    if masks[0].mean() < 0.015:
+    return None if masks[0].mean() < 0.015 else _stacked(images, masks, others, windows)
+
+
+def render_widely(rng: Generator, scene: Scene, plan: SamplingPlan, tell_others: bool) -> TrainingClip | None:
+    """Look at all frames of the scene through one large window, as a system does that sees the whole frame.
+
+    Returns:
+        None if the object cannot be seen well in the first frame.
+    """
+    height, width = scene.base.size_hw
+    side = min(height, width) * float(rng.uniform(0.6, 1.0))
+    corner = rng.uniform(0, 1, 2) * (np.array([width, height]) - side)
+    window = np.concatenate([corner, corner + side])
+    shutter = Shutter.draw(rng)
+    seen = [scene.render(t, window, plan.size) for t in range(plan.num_frames)]
+    if seen[0][1].mean() < 0.01:
         return None
+    images = [shutter.expose(rng, image) for image, _, _ in seen]
+    others = [other if tell_others else np.zeros_like(other) for _, _, other in seen]
+    return _stacked(images, [mask for _, mask, _ in seen], others, [window] * plan.num_frames)
+
+
+def _stacked(
+    images: list[NDArray[np.uint8]],
+    masks: list[NDArray[np.uint8]],
+    others: list[NDArray[np.uint8]],
+    windows: list[NDArray[np.float64]],
+) -> TrainingClip:
     stacked = np.ascontiguousarray(np.stack(images).transpose(0, 3, 1, 2))
     return TrainingClip(
         torch.from_numpy(stacked),

@@ -1,9 +1,52 @@
-"""Closed-form ridge regression: the online classifier of strnn (Sec. 2.3, Eq. 3), batched and differentiable."""
+"""Closed-form ridge regression: the online classifier of strnn (Sec. 2.3, Eq. 3), differentiable.
+
+All that the solution needs of the samples are two sums, so samples that arrive later are added at the cost of their own
+number, and none has to be kept.
+"""
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor
+from torch.nn import functional
+
+
+class RidgeSums(NamedTuple):
+    """What is known of all samples so far: N of them with D channels, and K targets each."""
+
+    gram: Tensor
+    """(..., D, D) ``X X^T``, the sum of the outer products of the samples."""
+    moment: Tensor
+    """(..., D, K) ``X Y^T``, the sum of each sample times its targets."""
+
+
+def ridge_sums(samples: Tensor, targets: Tensor) -> RidgeSums:
+    """The sums of (..., N, D) samples with (..., N, K) targets."""
+    turned = samples.transpose(-1, -2)
+    return RidgeSums(turned @ samples, turned @ targets)
+
+
+def add_sums(first: RidgeSums, second: RidgeSums) -> RidgeSums:
+    """The sums of both sets of samples. Where one has fewer targets, its samples have zero for the others."""
+    count = max(first.moment.shape[-1], second.moment.shape[-1])
+    moments = [functional.pad(sums.moment, (0, count - sums.moment.shape[-1])) for sums in (first, second)]
+    return RidgeSums(first.gram + second.gram, moments[0] + moments[1])
+
+
+def solve_ridge(sums: RidgeSums, penalty: Tensor | float) -> Tensor:
+    """``W* = (X X^T + penalty I)^-1 X Y^T`` (Eq. 3) by Cholesky.
+
+    Args:
+        sums: of the samples.
+        penalty: positive.
+
+    Returns:
+        (..., D, K) one column a target.
+    """
+    identity = torch.eye(sums.gram.shape[-1], dtype=sums.gram.dtype, device=sums.gram.device)
+    return torch.cholesky_solve(sums.moment, torch.linalg.cholesky(sums.gram + penalty * identity))
 
 
 def fit_ridge(samples: Tensor, targets: Tensor, weights: Tensor, penalty: Tensor | float) -> Tensor:
@@ -21,10 +64,8 @@ def fit_ridge(samples: Tensor, targets: Tensor, weights: Tensor, penalty: Tensor
     # A Gram matrix rounded to bfloat16 is not positive definite.
     with torch.autocast(samples.device.type, enabled=False):
         weighted = samples * weights[:, :, None]
-        gram = weighted.transpose(1, 2) @ samples
-        gram = gram + penalty * torch.eye(samples.shape[2], dtype=samples.dtype, device=samples.device)
-        moment = (weighted * targets[:, :, None]).sum(1)
-        return torch.cholesky_solve(moment[:, :, None], torch.linalg.cholesky(gram))[:, :, 0]
+        moment = (weighted * targets[:, :, None]).sum(1)[:, :, None]
+        return solve_ridge(RidgeSums(weighted.transpose(1, 2) @ samples, moment), penalty)[:, :, 0]
 
 
 def balanced_weights(labels: Tensor) -> Tensor:
