@@ -52,7 +52,7 @@ def sweep_southeast(inputs: Tensor, kernels: Tensor) -> Tensor:
 
 @lru_cache(maxsize=32)
 def _diagonals(height: int, width: int, device: torch.device) -> tuple[Tensor, Tensor]:
-    """(S, H) flat place of the vertex in each anti-diagonal and row, H * W for none; (S, H, 1) 1 or 0, if there is one."""
+    """(S, H) flat place of the vertex in each anti-diagonal and row, H * W for none; (S, H, 1) 1 where there is one."""
     row = torch.arange(height, device=device)
     column = torch.arange(height + width - 1, device=device)[:, None] - row
     valid = (column >= 0) & (column < width)
