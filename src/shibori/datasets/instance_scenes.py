@@ -50,7 +50,7 @@ class InstancePlan:
     """Side of the square pictures in pixels."""
     real_share: float = 0.35
     """Share of scenes whose ground is a real clip."""
-    pool: int = 3000
+    pool: int = 1000
     """Cut-out objects that are known again; the real clips' own objects always are."""
     max_layers: int = 4
     """Most cut-outs pasted into a scene."""
