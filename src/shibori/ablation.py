@@ -13,6 +13,7 @@ from shibori.datasets.davis import DavisSequence, read_davis
 from shibori.datasets.instance_composite import Episode, episodes, hidden_composites
 from shibori.errors import InputError
 from shibori.evaluation.davis import evaluate_davis
+from shibori.evaluation.reappearance import Reappearance, reappearances
 from shibori.evaluation.scores import ProgressCallback, Scores, SequenceScores
 from shibori.interfaces import Propagator
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from shibori.interfaces import InteractiveSegmenter, Propagator
@@ -29,7 +30,8 @@ def _dyenet_rows(
 ) -> list[tuple[str, float | None, Callable[[], Propagator]]]:
     from shibori.systems.dyenet.ablation import ablation_rows
 
-    return ablation_rows(preset, device, weights)
+    alone = partial(_pixel, preset, device)
+    return [*ablation_rows(preset, device, weights), ("the pixel tracker alone (ours)", None, alone)]
 
 
 PROPAGATORS: dict[str, Callable[..., Propagator]] = {"pixel": _pixel, "dyenet": _dyenet}
