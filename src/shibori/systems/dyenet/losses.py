@@ -174,7 +174,10 @@ class JointTraining(nn.Module):
         # Templates have given masks, candidates predicted ones: the vectors must agree.
         given = torch.rand(len(chosen), 1, 1, device=true.device) < 0.5
         embeddings = network.reid(regions, torch.where(given, target, logits.detach().sigmoid()))
-        return self.identities(embeddings, scenes.identities[chosen]), pixels, proposals
+        # One view after the other, so that the second meets what the first has just stored.
+        identities, is_second = scenes.identities[chosen], scenes.picture[chosen] % 2 == 1
+        views = [self.identities(embeddings[part], identities[part]) for part in (~is_second, is_second)]
+        return torch.stack(views).mean(), pixels, proposals
 
     def _follow(self, clips: Clips, hard_share: float) -> tuple[Tensor, Tensor, Tensor]:
         """L_remp: each clip unrolled from its first mask, its own masks and hidden states fed back."""
