@@ -102,16 +102,17 @@ def test_the_digest_tells_states_apart_and_nothing_else():
 
 
 def test_the_digest_is_noted_and_checked():
-    network = tiny_network(1)
+    network, again = tiny_network(1), tiny_network(2)
     load_matcher(network)
     noted = network.matcher_digest.clone()
     assert noted.any()
-    load_matcher(network)  # again, with the same
-    assert network.matcher_digest.equal(noted)
-    other = tiny_network(2)
-    other.load_own_state(network.own_state())
+    assert noted.equal(state_digest(network.matcher.state_dict()))
+    again.load_own_state(network.own_state())
+    load_matcher(again)  # the same tracker, whatever it was built with
+    assert again.matcher_digest.equal(noted)
+    again.matcher_digest[0] += 1
     with pytest.raises(InputError, match="trained with this version's pixel tracker"):
-        load_matcher(other)
+        load_matcher(again)
 
 
 def test_a_network_with_a_trunk_of_its_own_has_no_pixel_tracker_to_note():

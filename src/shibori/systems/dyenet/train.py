@@ -91,6 +91,7 @@ def train(config: TrainConfig, dev_score: Callable[[dict[str, Tensor]], float] |
 def _train(config: TrainConfig, dev_score: Callable[[dict[str, Tensor]], float] | None, group: ProcessGroup) -> Path:
     torch.manual_seed(config.seed)
     torch.set_num_threads(config.threads)
+    _check_sides(config)
     device = choose_device(f"cuda:{group.local_rank}" if config.device == "cuda" else config.device)
     data = TrainingData.read(config, group.world_size)
     run = JointTraining(_start_network(config), data.num_identities).to(device).to(memory_format=torch.channels_last)
@@ -118,6 +119,12 @@ def _train(config: TrainConfig, dev_score: Callable[[dict[str, Tensor]], float] 
     return config.out / "weights.safetensors"
 
 
+def _check_sides(config: TrainConfig) -> None:
+    for name, side in (("size", config.size), ("scene_size", config.scene_size)):
+        if side < 16 or side % 16:
+            raise InputError(f"expected a {name} that is a multiple of 16, found {side}; give one such as 208")
+
+
 def _start_network(config: TrainConfig) -> DyeNet:
     if config.preset not in SIZES:
         raise InputError(f"expected a preset of dyenet ({', '.join(SIZES)}), found {config.preset!r}")
@@ -125,6 +132,7 @@ def _start_network(config: TrainConfig) -> DyeNet:
     network = build_dyenet(config.preset, config.pretrained and from_nothing)
     if config.start is not None:
         network.load_own_state(load_state(config.start, "dyenet", config.preset))
+        network.matcher_digest.zero_()  # whichever tracker they come from, they are trained on with this version's
     load_matcher(network)
     return network
 
@@ -244,6 +252,7 @@ def _resume(
 ) -> int:
     state = load_checkpoint(config.out / "checkpoint.pt")
     run.network.load_own_state(state["network"])
+    load_matcher(run.network)
     run.identities.load_state_dict(state["identities"])
     optimiser.load_state_dict(state["optimiser"])
     average.state |= {name: value.to(average.state[name].device) for name, value in state["average"].items()}

@@ -1,0 +1,252 @@
+"""Joint training on fabricated folders: resumes exactly, refuses what is wrong, and what it wrote can be run."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from shibori.errors import InputError
+from shibori.nn.weights import load_state, save_state
+from shibori.systems.dyenet import train as training
+from shibori.systems.dyenet.build import build_dyenet_propagator
+from shibori.systems.dyenet.model import build_dyenet
+from shibori.systems.dyenet.train import TrainConfig, TrainingData, stack_clips, stack_scenes, train
+from shibori.training.processes import ProcessGroup
+
+from ...datasets.made import made_still, moving_disk, write_davis, write_still
+from ...training.together import run_together
+
+PARTS = ("total", "reid", "mask", "remp", "proposals", "verdict", "iou")
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two photographs with cut-outs and one real clip of a moving disk."""
+    root = tmp_path_factory.mktemp("data")
+    for seed in range(2):
+        still = made_still(seed)
+        write_still(root / "stills" / "made", f"photo{seed}", still.image, still.ids)
+    write_davis(root / "davis2016", {"disk": moving_disk(10)}, "train")
+    return root
+
+
+@pytest.fixture
+def config(data: Path, tmp_path: Path) -> TrainConfig:
+    return TrainConfig(
+        data=data,
+        out=tmp_path / "run",
+        preset="tiny",
+        steps=4,
+        batch=2,
+        scenes=1,
+        size=48,
+        scene_size=48,
+        frames=2,
+        warmup=2,
+        workers=0,
+        threads=1,
+        save_every=2,
+        dev_every=2,
+        device="cpu",
+    )
+
+
+@pytest.fixture(autouse=True)
+def log_every_step(monkeypatch: pytest.MonkeyPatch):
+    threads = cv2.getNumThreads()
+    monkeypatch.setattr(training.RunLog, "EVERY", 1)
+    yield
+    cv2.setNumThreads(threads)
+
+
+def losses(folder: Path) -> list[tuple[float, ...]]:
+    """Every loss of every logged step, after its number."""
+    lines = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+    return [(line["step"], *(line[part] for part in PARTS)) for line in lines if "total" in line]
+
+
+class Killed(Exception):
+    """What stands for a power cut."""
+
+
+def killed(_state: dict) -> float:
+    raise Killed
+
+
+def test_a_resumed_run_is_the_unbroken_run(config: TrainConfig):
+    train(config)
+    broken = replace(config, out=config.out.with_name("broken"))
+    with pytest.raises(Killed):
+        train(broken, dev_score=killed)
+    assert [step for step, *_ in losses(broken.out)] == [1, 2]
+    path = train(replace(broken, resume=True))
+    assert losses(broken.out) == losses(config.out)
+    assert len({total for _, total, *_ in losses(config.out)}) == 4
+    expected = load_state(config.out / "weights.safetensors", "dyenet", "tiny")
+    torch.testing.assert_close(load_state(path, "dyenet", "tiny"), expected, rtol=0, atol=0)
+
+
+def test_the_number_of_workers_changes_nothing(config: TrainConfig):
+    short = replace(config, steps=2)
+    train(short)
+    other = replace(short, out=config.out.with_name("worker"), workers=1)
+    train(other)
+    assert losses(other.out) == losses(short.out)
+
+
+def test_what_a_run_leaves_behind_can_be_run(config: TrainConfig, capsys: pytest.CaptureFixture[str]):
+    scores = iter([0.25, 0.5])
+    path = train(config, dev_score=lambda state: next(scores) if "reid.project.weight" in state else 0.0)
+    assert path == config.out / "weights.safetensors"
+    state = load_state(path, "dyenet", "tiny")
+    assert not any(name.startswith("matcher.") for name in state)
+    build_dyenet("tiny").load_own_state(state)
+    saved = json.loads((config.out / "config.json").read_text())
+    assert saved.keys() == TrainConfig.__dataclass_fields__.keys()
+    assert (saved["steps"], saved["preset"], saved["out"]) == (4, "tiny", str(config.out))
+    printed = capsys.readouterr().out
+    for expected in ("step 4/4", "reid", "step 2 dev J&F 0.2500", "step 4 dev J&F 0.5000"):
+        assert expected in printed
+    assert any((config.out / "tensorboard").iterdir())
+    assert not list(config.out.glob("*.partial"))
+    images, masks = moving_disk(2)
+    propagation = build_dyenet_propagator("tiny", "cpu", 64, path).begin(masks[0].shape)
+    for t, image in enumerate(images):
+        (status,) = propagation.step(image, {1: masks[0]} if t == 0 else None).statuses
+        assert 0 <= status.confidence <= 1
+
+
+def test_a_time_limit_ends_with_a_checkpoint(config: TrainConfig):
+    train(replace(config, minutes=1e-6))
+    assert [step for step, *_ in losses(config.out)] == [1]
+    train(replace(config, resume=True))
+    assert [step for step, *_ in losses(config.out)] == [1, 2, 3, 4]
+
+
+def still(config: TrainConfig) -> TrainConfig:
+    """A run that changes no parameter."""
+    return replace(config, steps=1, rate=0.0)
+
+
+def test_a_run_can_start_from_other_weights(config: TrainConfig, tmp_path: Path):
+    torch.manual_seed(5)
+    save_state(tmp_path / "start.safetensors", build_dyenet("tiny").own_state(), "dyenet", "tiny")
+    found = load_state(train(replace(still(config), start=tmp_path / "start.safetensors")), "dyenet")
+    expected = load_state(tmp_path / "start.safetensors", "dyenet")
+    torch.testing.assert_close(found["reid.project.weight"], expected["reid.project.weight"], rtol=0, atol=0)
+
+
+def test_weights_made_with_another_pixel_tracker_can_be_trained_on_but_not_run(config: TrainConfig, tmp_path: Path):
+    """As their refusal says; what comes of it belongs to this version's tracker."""
+    state = load_state(train(still(config)), "dyenet", "tiny")
+    noted = state["matcher_digest"]
+    old = tmp_path / "old.safetensors"
+    save_state(old, state | {"matcher_digest": noted + 1}, "dyenet", "tiny")
+    with pytest.raises(InputError, match="train dyenet --start"):
+        build_dyenet_propagator("tiny", "cpu", weights=old)
+    again = train(replace(still(config), start=old, out=tmp_path / "again"))
+    assert load_state(again, "dyenet")["matcher_digest"].equal(noted)
+    build_dyenet_propagator("tiny", "cpu", weights=again)
+
+
+def test_a_run_does_not_go_on_with_another_pixel_tracker(config: TrainConfig, monkeypatch: pytest.MonkeyPatch):
+    train(replace(config, minutes=1e-6))
+    monkeypatch.setattr("shibori.systems.dyenet.build.state_digest", lambda _state: torch.ones(8, dtype=torch.uint8))
+    with pytest.raises(InputError, match="trained with this version's pixel tracker"):
+        train(replace(config, resume=True))
+
+
+def test_the_moving_average_is_what_is_kept(config: TrainConfig):
+    path = train(replace(config, average=0.0))
+    checkpoint = torch.load(config.out / "checkpoint.pt", weights_only=True)
+    kept = load_state(path, "dyenet")["reid.project.weight"]
+    torch.testing.assert_close(kept, checkpoint["network"]["reid.project.weight"].half().float(), rtol=0, atol=0)
+    path = train(replace(config, average=0.9, out=config.out.with_name("slow")))
+    checkpoint = torch.load(path.with_name("checkpoint.pt"), weights_only=True)
+    kept = load_state(path, "dyenet")["reid.project.weight"]
+    assert not torch.allclose(kept, checkpoint["network"]["reid.project.weight"], atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"data": Path("nowhere")}, "expected a folder stills/"),
+        ({"split": "dev"}, "no list of split dev of DAVIS 2016"),
+        ({"preset": "giant"}, "expected a preset of dyenet"),
+        ({"device": "abacus"}, "expected a device"),
+        ({"resume": True}, "expected a training checkpoint"),
+        ({"start": Path("nowhere.safetensors")}, "expected weights at nowhere.safetensors"),
+        ({"size": 50}, "multiple of 16"),
+        ({"scene_size": 0}, "multiple of 16"),
+    ],
+)
+def test_wrong_input_is_one_sentence_and_leaves_nothing(config: TrainConfig, change: dict, message: str):
+    with pytest.raises(InputError, match=message) as caught:
+        train(replace(config, **change))
+    assert "\n" not in str(caught.value)
+    assert not config.out.exists()
+
+
+def test_weights_of_another_system_are_no_start(config: TrainConfig, tmp_path: Path):
+    save_state(tmp_path / "start.safetensors", {"x": torch.zeros(1)}, "pixel", "tiny")
+    with pytest.raises(InputError, match="expected weights of dyenet/tiny, found pixel/tiny"):
+        train(replace(config, start=tmp_path / "start.safetensors"))
+
+
+# ---- batches
+
+
+def test_batches_hold_what_the_supplies_gave(config: TrainConfig):
+    supplies = TrainingData.read(config, world_size=1)
+    assert supplies.num_identities == 4 + 1  # two cut-outs a photograph, one clip
+    batches = list(supplies.batches(config, 2, ProcessGroup(0, 1, 0)))
+    assert len(batches) == config.steps - 2
+    clips, scenes = batches[0]
+    for row in range(2):
+        clip, flow = supplies.clips[2 * config.batch + row]
+        assert clips.images[row].equal(clip.images)
+        assert clips.flows[row].equal(flow)
+    views = supplies.scenes[2 * config.scenes]
+    assert scenes.images.equal(torch.stack([view.image for view in views]))
+    for n, view in enumerate(views):
+        is_own = scenes.picture == n
+        assert scenes.boxes[is_own].equal(view.boxes)
+        assert scenes.identities[is_own].equal(view.identities)
+        assert scenes.masks[is_own].equal(view.masks)
+
+
+def test_stacked_shapes(config: TrainConfig):
+    supplies = TrainingData.read(config, world_size=1)
+    clips = stack_clips([supplies.clips[i] for i in range(3)])
+    assert [tuple(part.shape) for part in clips] == [
+        (3, 2, 3, 48, 48), (3, 2, 48, 48), (3, 2, 48, 48), (3, 2, 4), (3, 2, 2, 12, 12),
+    ]  # fmt: skip
+    scenes = stack_scenes([supplies.scenes[i] for i in range(2)])
+    assert scenes.images.shape == (4, 3, 48, 48)
+    count = len(scenes.boxes)
+    assert scenes.masks.shape == (count, 48, 48)
+    assert scenes.identities.shape == scenes.picture.shape == (count,)
+    assert set(scenes.picture.tolist()) <= {0, 1, 2, 3}
+
+
+def test_two_processes_train_together(config: TrainConfig, data: Path):
+    script = f"""
+import sys
+from pathlib import Path
+from shibori.systems.dyenet import train as training
+training.RunLog.EVERY = 1
+training.train(training.TrainConfig(
+    data=Path({str(data)!r}), out=Path({str(config.out)!r}), preset="tiny", steps=2, batch=1, scenes=1, size=48,
+    scene_size=48, frames=2, warmup=1, workers=0, threads=1, save_every=2, minutes=30, device="cpu",
+))
+"""
+    run_together(2, ["-c", script])
+    assert [step for step, *_ in losses(config.out)] == [1, 2]
+    assert all(np.isfinite(total) for _, total, *_ in losses(config.out))
+    build_dyenet("tiny").load_own_state(load_state(config.out / "weights.safetensors", "dyenet", "tiny"))
