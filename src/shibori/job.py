@@ -48,6 +48,9 @@ class SystemChoice:
         default=None,
         metadata={"help": "Working side in pixels; less is faster. Results always have the clip's own size."},
     )
+    online_steps: int = field(
+        default=0, metadata={"help": "Training steps on the first masks before the clip is segmented; dyenet only."}
+    )
 
 
 @dataclass(frozen=True)
@@ -111,7 +114,7 @@ def load_system(choice: SystemChoice = SystemChoice()) -> Propagator:
     Raises:
         InputError: there is no such system, preset, device or weights file.
     """
-    return _load(choice, systems.PROPAGATORS)
+    return _load(choice, systems.PROPAGATORS, online_steps=choice.online_steps)
 
 
 def load_interactive_system(choice: SystemChoice) -> InteractiveSegmenter:
@@ -119,7 +122,7 @@ def load_interactive_system(choice: SystemChoice) -> InteractiveSegmenter:
     return _load(choice, systems.INTERACTIVE_SEGMENTERS)
 
 
-def _load(choice: SystemChoice, table: Mapping[str, Callable[..., Built]]) -> Built:
+def _load(choice: SystemChoice, table: Mapping[str, Callable[..., Built]], **more: int) -> Built:
     if choice.system not in table:
         raise InputError(f"there is no system {choice.system!r}: choose one of {', '.join(table)}")
     if choice.device not in ("auto", "cpu"):
@@ -127,7 +130,7 @@ def _load(choice: SystemChoice, table: Mapping[str, Callable[..., Built]]) -> Bu
 
         choose_device(choice.device)  # before the weights are read
     build = table[choice.system]
-    return build(preset=choice.preset, device=choice.device, size=choice.size, weights=choice.weights)
+    return build(preset=choice.preset, device=choice.device, size=choice.size, weights=choice.weights, **more)
 
 
 def facts_of(choice: SystemChoice) -> dict[str, str]:

@@ -12,7 +12,7 @@ import shibori.nn.backbones as backbones
 from shibori.errors import InputError
 from shibori.nn.pixel_tracker.compact import build_pixel_tracker
 from shibori.ops.roi import roi_align
-from shibori.systems.dyenet.build import load_matcher, state_digest
+from shibori.systems.dyenet.matcher import load_matcher, state_digest
 from shibori.systems.dyenet.model import DIGEST_BYTES, MATCHER_PREFIX, DyeNet, build_dyenet, load_imagenet_weights
 
 from .made import SIDE, TINY, own_trunk_network, random, tiny_network

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-import hashlib
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from shibori.errors import InputError
 from shibori.nn.flow import FLOWS
-from shibori.nn.pixel_tracker.compact import build_pixel_tracker
 from shibori.nn.prepare import choose_device, choose_dtype, prepare_network
 from shibori.nn.weights import load_state
 from shibori.systems.dyenet.follow import Following
 from shibori.systems.dyenet.inference import DyeNetPropagator
-from shibori.systems.dyenet.model import DIGEST_BYTES, DyeNet, build_dyenet
+from shibori.systems.dyenet.matcher import load_matcher
+from shibori.systems.dyenet.model import DyeNet, build_dyenet
+from shibori.systems.dyenet.online import train_online
 from shibori.systems.dyenet.rule import FollowRule
 from shibori.systems.dyenet.size import SIZES
 from shibori.systems.dyenet.variant import VARIANTS
@@ -28,7 +31,7 @@ def build_dyenet_propagator(
     device: str = "auto",
     size: int | None = None,
     weights: Path | None = None,
-    variant: str = "combined",
+    online_steps: int = 0,
 ) -> DyeNetPropagator:
     """DyeNet with its weights.
 
@@ -37,78 +40,71 @@ def build_dyenet_propagator(
         device: auto, cpu, cuda, cuda:N or mps.
         size: working side: each object's patch is resized to about ``size`` squared pixels.
         weights: a file to use instead of the shipped one.
-        variant: a name in ``VARIANTS``.
+        online_steps: training steps on the first masks before the clip is segmented (Sec. 4).
 
     Raises:
-        InputError: on a preset, device, size, variant or file that is not there.
+        InputError: on a preset, device, size, number of steps or file that is not there.
     """
     if preset not in SIZES:
         raise InputError(f"expected a preset of dyenet ({', '.join(SIZES)}), found {preset!r}")
+    if online_steps < 0:
+        raise InputError(f"expected 0 or more steps of online training, found {online_steps}")
+    if size is not None and size < 64:
+        raise InputError(f"expected a working size of at least 64 pixels, found {size}; the default is 320")
+    rule = FollowRule()
+    if size is not None:
+        rule = replace(rule, window=replace(rule.window, area_side=size))
     state = load_state(locate_weights("dyenet", preset, weights), "dyenet", preset)
-    return propagator_from_state(state, preset, device, size, variant)
+    return propagator_from_state(state, preset, device, rule=rule, online_steps=online_steps)
 
 
 def propagator_from_state(
     state: dict[str, Tensor],
     preset: str,
     device: str = "auto",
-    size: int | None = None,
     variant: str = "combined",
     rule: FollowRule | None = None,
     dtype: torch.dtype | None = None,
+    online_steps: int = 0,
 ) -> DyeNetPropagator:
-    """DyeNet with parameters that are in memory; see ``build_dyenet_propagator``."""
+    """DyeNet with parameters that are in memory.
+
+    Args:
+        state: of the networks, as ``DyeNet.own_state`` gives it.
+        preset: whose parameters they are.
+        device: auto, cpu, cuda, cuda:N or mps.
+        variant: a name in ``VARIANTS``.
+        rule: numbers of inference.
+        dtype: of the convolutions; by default the fastest that is safe on the device.
+        online_steps: see ``build_dyenet_propagator``.
+
+    Raises:
+        InputError: on a variant or device that is not there, and parameters that do not fit.
+    """
     if variant not in VARIANTS:
         raise InputError(f"expected a variant of dyenet ({', '.join(VARIANTS)}), found {variant!r}")
-    rule = rule or FollowRule()
-    if size is not None:
-        if size < 64:
-            raise InputError(f"expected a working size of at least 64 pixels, found {size}; the default is 320")
-        rule = replace(rule, window=replace(rule.window, area_side=size))
+    chosen = choose_device(device)
+    parts, numbers = VARIANTS[variant], rule or FollowRule()
+    precision = dtype or choose_dtype(chosen)
+
+    def adapted(image: NDArray[np.uint8], masks: Mapping[int, NDArray[np.bool_]]) -> Following:
+        network = _loaded(state, preset).to(chosen)
+        train_online(network, image, masks, parts, online_steps, chosen)
+        return Following(_prepared(network, chosen, precision), parts, numbers, chosen)
+
+    following = Following(_prepared(_loaded(state, preset), chosen, precision), parts, numbers, chosen)
+    return DyeNetPropagator(following, FLOWS["dis"](), adapted if online_steps else None)
+
+
+def _loaded(state: dict[str, Tensor], preset: str) -> DyeNet:
     network = build_dyenet(preset)
     network.load_own_state(state)
     load_matcher(network)
-    chosen = choose_device(device)
-    prepared = prepare_network(network, chosen, dtype or choose_dtype(chosen))
+    return network
+
+
+def _prepared(network: DyeNet, device: torch.device, dtype: torch.dtype) -> DyeNet:
+    prepared = prepare_network(network, device, dtype)
     assert isinstance(prepared, DyeNet)
     prepared.proposals.float()
-    following = Following(prepared, VARIANTS[variant], rule, chosen)
-    return DyeNetPropagator(following, FLOWS["dis"]())
-
-
-def load_matcher(network: DyeNet) -> None:
-    """Give the network the shipped pixel tracker of its preset, and note which one that is.
-
-    Raises:
-        InputError: if the network was trained on top of another one.
-    """
-    if network.size.matcher is None or network.matcher is None:
-        return
-    state = _matcher_state(network)
-    network.matcher.load_state_dict(state)
-    digest = state_digest(state)
-    if bool(network.matcher_digest.any()) and not torch.equal(network.matcher_digest.cpu(), digest):
-        raise InputError(
-            "expected dyenet weights that were trained with this version's pixel tracker, found others; "
-            "train them on from it (shibori train dyenet --start) or use those that ship with this version"
-        )
-    network.matcher_digest.copy_(digest)
-
-
-def _matcher_state(network: DyeNet) -> dict[str, Tensor]:
-    preset = network.size.matcher
-    assert preset is not None
-    if preset == "tiny":  # for tests: random, and always the same
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(0)
-            return build_pixel_tracker(preset).state_dict()
-    return load_state(locate_weights("pixel", preset), "pixel", preset)
-
-
-def state_digest(state: dict[str, Tensor]) -> Tensor:
-    """(8,) uint8: the first bytes of the SHA-256 of all parameters in the order of their names."""
-    digest = hashlib.sha256()
-    for name in sorted(state):
-        digest.update(name.encode())
-        digest.update(state[name].contiguous().numpy().tobytes())
-    return torch.tensor(list(digest.digest()[:DIGEST_BYTES]), dtype=torch.uint8)
+    return prepared

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import cv2
@@ -17,6 +17,9 @@ from shibori.systems.dyenet.frame import FrameView
 from shibori.systems.dyenet.linking import CLAIMED, mask_overlap
 from shibori.systems.dyenet.search import Proposal, find_proposals, place_of, similar_proposals, template_vector
 from shibori.systems.dyenet.templates import Templates
+
+Adaption = Callable[[NDArray[np.uint8], Mapping[int, NDArray[np.bool_]]], Following]
+"""Image and given masks -> what to follow these objects with."""
 
 
 @dataclass
@@ -54,10 +57,13 @@ class ForwardRun:
         following: networks, variant and numbers.
         flow: how motion is estimated.
         size_hw: of the frames.
+        adapted: asked once, in the first frame with masks.
     """
 
-    def __init__(self, following: Following, flow: FlowEstimator, size_hw: tuple[int, int]) -> None:
-        self.following, self.flow, self.size_hw = following, flow, size_hw
+    def __init__(
+        self, following: Following, flow: FlowEstimator, size_hw: tuple[int, int], adapted: Adaption | None = None
+    ) -> None:
+        self.following, self.flow, self.size_hw, self.adapted = following, flow, size_hw, adapted
         self.rule = following.rule
         self.templates: dict[int, Templates] = {}
         self.followers: dict[int, Follower] = {}
@@ -67,9 +73,14 @@ class ForwardRun:
         self.since_expanded: dict[int, int] = {}
         self.previous: NDArray[np.uint8] | None = None
 
-    @torch.inference_mode()
     def step(self, image: NDArray[np.uint8], given: Mapping[int, NDArray[np.bool_]]) -> Outcome:
         """The next frame, with the masks that are true of it."""
+        if self.adapted is not None and given:
+            self.following, self.adapted = self.adapted(image, given), None
+        with torch.inference_mode():
+            return self._step(image, given)
+
+    def _step(self, image: NDArray[np.uint8], given: Mapping[int, NDArray[np.bool_]]) -> Outcome:
         view = FrameView(self.following.network, image, self.previous, self.flow, self.following.device)
         outcome = Outcome(dict(given))
         for object_id, follower in list(self.followers.items()):

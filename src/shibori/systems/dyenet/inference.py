@@ -16,7 +16,7 @@ from shibori.media.track import Tracklet
 from shibori.nn.flow import FlowEstimator
 from shibori.ops.overlap import OverlapMap, WindowedLogits, settled_ids
 from shibori.systems.dyenet.follow import Follower, Following, Place
-from shibori.systems.dyenet.forward import ForwardRun, Found, Outcome
+from shibori.systems.dyenet.forward import Adaption, ForwardRun, Found, Outcome
 from shibori.systems.dyenet.frame import FrameView
 from shibori.systems.dyenet.linking import link
 from shibori.systems.dyenet.search import Proposal
@@ -35,14 +35,15 @@ class DyeNetPropagator(ClipPropagator):
     Args:
         following: networks, variant and numbers.
         flow: how motion is estimated.
+        adapted: given the first frame that has masks, and them, what to follow with instead: online training (Sec. 4).
     """
 
-    def __init__(self, following: Following, flow: FlowEstimator) -> None:
-        self.following, self.flow = following, flow
+    def __init__(self, following: Following, flow: FlowEstimator, adapted: Adaption | None = None) -> None:
+        self.following, self.flow, self.adapted = following, flow, adapted
 
     def begin(self, size_hw: tuple[int, int]) -> DyeNetPropagation:
         """See ``Propagator``: each frame is answered from the past alone, so nothing is propagated backward."""
-        return DyeNetPropagation(ForwardRun(self.following, self.flow, size_hw))
+        return DyeNetPropagation(ForwardRun(self.following, self.flow, size_hw, self.adapted))
 
     def propagate(
         self,
@@ -93,9 +94,9 @@ class DyeNetClip(ClipPropagation):
         both_ways: bool,
         progress: Callable[[int], None] | None,
     ) -> None:
-        self.following, self.flow = system.following, system.flow
+        self.flow = system.flow
         self.frames, self.references, self.both_ways, self.progress = frames, references, both_ways, progress
-        self.run = ForwardRun(self.following, self.flow, frames.size_hw)
+        self.run = ForwardRun(system.following, self.flow, frames.size_hw, system.adapted)
         self.first_given: dict[int, int] = {}
         for index in sorted(references):
             for object_id in references[index]:
@@ -106,11 +107,15 @@ class DyeNetClip(ClipPropagation):
         self.found: tuple[Tracklet, ...] = ()
 
     @property
+    def following(self) -> Following:
+        """Networks, variant and numbers."""
+        return self.run.following
+
+    @property
     def tracklets(self) -> tuple[Tracklet, ...]:
         """All tracklets, the linked and the others; empty until the first of the masks was given."""
         return self.found
 
-    @torch.inference_mode()
     def masks(self) -> Iterator[FrameMasks]:
         """See ``ClipPropagation``."""
         with ExitStack() as stack:
@@ -174,6 +179,7 @@ class DyeNetClip(ClipPropagation):
 
     # ---- later iterations
 
+    @torch.inference_mode()
     def _next_iteration(self, book: TrackletBook, iteration: int) -> bool:
         """Ask the templates, which are more by now, about the frames without an object; whether anything was found."""
         anything = False
@@ -206,6 +212,7 @@ class DyeNetClip(ClipPropagation):
 
     # ---- propagation of one starting point
 
+    @torch.inference_mode()
     def _extend(self, book: TrackletBook, tracklet: GrowingTracklet, forward: bool) -> None:
         """Carry a tracklet on until confidence falls, or a frame is reached that the object is already seen in."""
         object_id, start = tracklet.object_id, tracklet.start

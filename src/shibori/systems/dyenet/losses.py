@@ -180,26 +180,43 @@ class JointTraining(nn.Module):
         return torch.stack(views).mean(), pixels, proposals
 
     def _follow(self, clips: Clips, hard_share: float) -> tuple[Tensor, Tensor, Tensor]:
-        """L_remp: each clip unrolled from its first mask, its own masks and hidden states fed back."""
-        variants = [VARIANTS[MIX[b % len(MIX)]] for b in range(len(clips.images))]
-        if self.network.matcher is None:
-            variants = [VARIANTS["advanced"]] * len(variants)
-        views = ClipViews(self.network, clips, variants)
-        switches = switches_of(variants, clips.images.device)
-        truth, rest = clips.masks.float(), clips.others.float()
-        mask = truth[:, :1]
-        hidden = self.network.propagation.begin(views.features(0), mask, rest[:, :1])
-        views.remember(0, mask, rest[:, :1])
-        losses = []
-        for t in range(1, clips.images.shape[1]):
-            carried = Carried(*views.warped(t, hidden, mask, rest[:, t - 1 : t]))
-            region = Region(views.features(t), views.flow(t), views.matched(t, mask, rest[:, t - 1 : t]))
-            step = self.network.propagation(region, carried, switches)
-            losses.append(_frame_loss(step, truth[:, t], hard_share))
-            mask, hidden = step.logits.detach().sigmoid(), step.hidden
-            views.remember(t, mask, rest[:, t : t + 1])
-        remp, verdict, iou = (torch.stack(parts).mean() for parts in zip(*losses, strict=True))
-        return remp, verdict, iou
+        """L_remp of a batch in which the rows of Table 1 take turns."""
+        names = [
+            MIX[b % len(MIX)] if self.network.matcher is not None else "advanced" for b in range(len(clips.images))
+        ]
+        return propagation_loss(self.network, clips, [VARIANTS[name] for name in names], hard_share)
+
+
+def propagation_loss(
+    network: DyeNet, clips: Clips, variants: Sequence[Variant], hard_share: float
+) -> tuple[Tensor, Tensor, Tensor]:
+    """L_remp: each clip unrolled from its first mask, its own masks and hidden states fed back.
+
+    Args:
+        network: whose propagation is trained.
+        clips: B of them.
+        variants: which parts take part, for each clip.
+        hard_share: share of pixels that the cross entropy counts.
+
+    Returns:
+        The pixels' loss, the loss of the expected IoU and presence, and the mean IoU.
+    """
+    views = ClipViews(network, clips, variants)
+    switches = switches_of(variants, clips.images.device)
+    truth, rest = clips.masks.float(), clips.others.float()
+    mask = truth[:, :1]
+    hidden = network.propagation.begin(views.features(0), mask, rest[:, :1])
+    views.remember(0, mask, rest[:, :1])
+    losses = []
+    for t in range(1, clips.images.shape[1]):
+        carried = Carried(*views.warped(t, hidden, mask, rest[:, t - 1 : t]))
+        region = Region(views.features(t), views.flow(t), views.matched(t, mask, rest[:, t - 1 : t]))
+        step = network.propagation(region, carried, switches)
+        losses.append(_frame_loss(step, truth[:, t], hard_share))
+        mask, hidden = step.logits.detach().sigmoid(), step.hidden
+        views.remember(t, mask, rest[:, t : t + 1])
+    remp, verdict, iou = (torch.stack(parts).mean() for parts in zip(*losses, strict=True))
+    return remp, verdict, iou
 
 
 def see(network: DyeNet, images: Tensor) -> PyramidFeatures:

@@ -24,8 +24,8 @@ from shibori.datasets.stills import read_stills
 from shibori.errors import InputError
 from shibori.nn.prepare import choose_device
 from shibori.nn.weights import load_state, save_state
-from shibori.systems.dyenet.build import load_matcher
 from shibori.systems.dyenet.losses import Clips, JointLoss, JointTraining, Scenes
+from shibori.systems.dyenet.matcher import load_matcher
 from shibori.systems.dyenet.model import DyeNet, build_dyenet
 from shibori.systems.dyenet.size import SIZES
 from shibori.training.batches import StepBatches, one_thread
