@@ -7,6 +7,7 @@ import math
 import pytest
 import torch
 from torch.nn import functional
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from shibori.ops.matching import (
     ABSENT_SIMILARITY,
@@ -165,3 +166,25 @@ def test_bfloat16_values_stay_near_float32():
         low_best, low_read = match_and_read(query, memory, values.bfloat16(), labels, SHARPNESS)
     torch.testing.assert_close(low_best.float(), best, atol=0.02, rtol=0)
     torch.testing.assert_close(low_read.float(), read, atol=0.05, rtol=0.05)
+
+
+class Multiplications(TorchDispatchMode):
+    """The shapes of all matrix multiplications."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.shapes: set[tuple[torch.Size, ...]] = set()
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        if func is torch.ops.aten.mm.default:
+            self.shapes.add(tuple(arg.shape for arg in args))
+        return func(*args, **(kwargs or {}))
+
+
+def test_multiplications_have_the_same_shapes_whatever_the_object_covers():
+    """A CPU's library compiles one for every shape, and keeps it."""
+    query, memory, values, _ = made_inputs(9, 2 * BLOCK)
+    with torch.no_grad(), Multiplications() as seen:
+        for count in (0, 1, 100, BLOCK, BLOCK + 1, 2 * BLOCK):
+            match_and_read(query, memory, values, (torch.arange(2 * BLOCK) < count).float()[None], SHARPNESS)
+    assert len(seen.shapes) == 2
