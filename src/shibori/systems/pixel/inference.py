@@ -101,9 +101,22 @@ class ObjectState:
     velocity: NDArray[np.float64] = field(default_factory=lambda: np.zeros(2))
     confidence: float = 1.0
     lost_for: int = 0
+    """Frames since it was seen; 0 while it is."""
     is_absent: bool = False
     """Whether the user said that it is not there, and it has not been found since."""
     frames_since_remembered: int = 0
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether it has to be searched for."""
+        return self.lost_for > 0
+
+    @property
+    def status(self) -> ObjectStatus:
+        """What is said of it."""
+        if not self.is_lost:
+            return ObjectStatus(self.object_id, self.confidence, "tracked")
+        return ObjectStatus(self.object_id, self.confidence, "absent" if self.is_absent else "lost")
 
 
 @dataclass
@@ -170,14 +183,14 @@ class PixelPropagation(Propagation):
             self._update(sight, shares)
         for object_id, mask in references.items():
             self._refer(object_id, mask, image, shares)
-        statuses = tuple(_status(state) for state in self.states.values())
+        statuses = tuple(state.status for state in self.states.values())
         return FrameMasks(self.index, ids, statuses, None)
 
     def _look(self, state: ObjectState, image: NDArray[np.uint8]) -> Sight | None:
         """Segment one object where it was, or search for it where it is lost."""
-        if state.box is None or not state.references or state.last is None:
+        if state.box is None:  # nothing but its absence was ever marked
             return None
-        if state.lost_for > 0:
+        if state.is_lost:
             return self._search(state, image, state.box)
         box = state.box + np.tile(state.velocity * self.rule.momentum, 2)
         return self._segment(state, image, box_window(self.rule.window, box, self.size_hw))
@@ -195,7 +208,7 @@ class PixelPropagation(Propagation):
         return closer if closer.confidence >= best.confidence else best
 
     def _is_seen(self, sight: Sight) -> bool:
-        return sight.confidence >= (self.rule.seen if sight.state.lost_for == 0 else self.rule.found)
+        return sight.confidence >= (self.rule.found if sight.state.is_lost else self.rule.seen)
 
     def _segment(self, state: ObjectState, image: NDArray[np.uint8], window: NDArray[np.float64]) -> Sight:
         assert state.last is not None
@@ -246,7 +259,7 @@ class PixelPropagation(Propagation):
             state.lost_for += 1
             state.velocity = np.zeros(2)
             return
-        if state.box is not None and state.lost_for == 0:
+        if state.box is not None and not state.is_lost:
             state.velocity = (box[:2] + box[2:] - state.box[:2] - state.box[2:]) / 2
         state.box, state.lost_for = settled_box(box, state.box, self.rule.min_shrink, self.rule.max_growth), 0
         state.is_absent = False
@@ -295,9 +308,3 @@ def _joined(memories: list[Memory]) -> Memory:
     for memory in memories[1:]:
         joined = join_memories(joined, memory)
     return joined
-
-
-def _status(state: ObjectState) -> ObjectStatus:
-    if state.lost_for == 0:
-        return ObjectStatus(state.object_id, state.confidence, "tracked")
-    return ObjectStatus(state.object_id, state.confidence, "absent" if state.is_absent else "lost")
