@@ -62,3 +62,11 @@ def test_gradients_are_right():
     inputs = torch.randn(2, 1, 3, 4, 2, dtype=torch.float64, requires_grad=True)
     kernels = torch.randn(2, 2, 2, dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(sweep_southeast, (inputs, kernels))
+
+
+def test_a_grid_first_seen_in_inference_can_be_trained_on_later():
+    inputs = torch.randn(4, 1, 9, 11, 2)
+    with torch.inference_mode():
+        sweep_southeast(inputs, torch.zeros(4, 2, 2))
+    sweep_southeast(inputs.requires_grad_(), torch.zeros(4, 2, 2)).sum().backward()
+    assert inputs.grad is not None

@@ -53,15 +53,17 @@ def sweep_southeast(inputs: Tensor, kernels: Tensor) -> Tensor:
 @lru_cache(maxsize=32)
 def _diagonals(height: int, width: int, device: torch.device) -> tuple[Tensor, Tensor]:
     """(S, H) flat place of the vertex in each anti-diagonal and row, H * W for none; (S, H, 1) 1 where there is one."""
-    row = torch.arange(height, device=device)
-    column = torch.arange(height + width - 1, device=device)[:, None] - row
-    valid = (column >= 0) & (column < width)
-    return torch.where(valid, row * width + column, height * width), valid[:, :, None].float()
+    with torch.inference_mode(False):  # what is kept here must serve training later
+        row = torch.arange(height, device=device)
+        column = torch.arange(height + width - 1, device=device)[:, None] - row
+        valid = (column >= 0) & (column < width)
+        return torch.where(valid, row * width + column, height * width), valid[:, :, None].float()
 
 
 @lru_cache(maxsize=32)
 def _vertices(height: int, width: int, device: torch.device) -> Tensor:
     """(H * W,) where each vertex is among the (S, H) flattened places of the anti-diagonals."""
-    row = torch.arange(height, device=device)[:, None]
-    column = torch.arange(width, device=device)
-    return ((row + column) * height + row).flatten()
+    with torch.inference_mode(False):
+        row = torch.arange(height, device=device)[:, None]
+        column = torch.arange(width, device=device)
+        return ((row + column) * height + row).flatten()

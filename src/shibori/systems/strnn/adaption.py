@@ -1,0 +1,105 @@
+"""The online adaption module: a classifier of pixels, solved in closed form (strnn, Sec. 2.3, Eq. 3).
+
+Axes: P samples, D features, M channels of a sample, K classes (background, then the objects), h w the grid.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from shibori.ops.fourier import draw_waves, fourier_features
+from shibori.ops.ridge import RidgeSums, add_sums, ridge_sums, solve_ridge
+from shibori.systems.strnn.rule import AdaptionRule, KernelRule
+from shibori.systems.strnn.samples import Samples
+
+PLACE_AXES = 3
+"""Row, column and frame."""
+
+
+class OnlineAdaption:
+    """What the samples so far say. Samples are added in any order; the solution is found when it is asked for.
+
+    Args:
+        rule: penalty and kind of classifier.
+        channels: of the features.
+        device: where it is solved.
+    """
+
+    def __init__(self, rule: AdaptionRule, channels: int, device: torch.device) -> None:
+        self.rule = rule
+        self.object_ids: list[int] = []
+        """Of the classes from the second on, in the order of their first samples."""
+        self._lift = _Lift(rule.kernel, channels, device) if rule.kernel else None
+        self._sums: RidgeSums | None = None
+        self._classifier: Tensor | None = None
+
+    def add(self, features: Tensor, frame_index: int, samples: Samples, size_hw: tuple[int, int]) -> None:
+        """Learn from pixels of a frame.
+
+        Args:
+            features: (D, h, w) of the frame.
+            frame_index: which it is.
+            samples: pixels of the frame.
+            size_hw: of the frame in pixels.
+        """
+        self.object_ids += sorted(set(samples.labels.tolist()) - {0, *self.object_ids})
+        _, height, width = features.shape
+        rows = torch.from_numpy(samples.rows).to(features.device) * height // size_hw[0]
+        columns = torch.from_numpy(samples.columns).to(features.device) * width // size_hw[1]
+        lifted = self._lifted(features[:, rows, columns].T, rows, columns, frame_index, height)
+        classes = torch.tensor([self._class_of(label) for label in samples.labels.tolist()], device=features.device)
+        targets = functional.one_hot(classes, len(self.object_ids) + 1)
+        sums = ridge_sums(lifted.double(), targets.double())
+        self._sums = sums if self._sums is None else add_sums(self._sums, sums)
+        self._classifier = None
+
+    def logits(self, features: Tensor, frame_index: int) -> Tensor:
+        """(K - 1, h, w) float32 log-odds of each object against background.
+
+        The one-hot scores of the classes, times ``sharpness``, are taken for logits: the softmax over all classes is
+        then the soft aggregation of the objects (``ops/aggregate.py``).
+        """
+        _, height, width = features.shape
+        rows, columns = torch.meshgrid(
+            torch.arange(height, device=features.device), torch.arange(width, device=features.device), indexing="ij"
+        )
+        lifted = self._lifted(features.flatten(1).T, rows.flatten(), columns.flatten(), frame_index, height)
+        scores = lifted @ self._solution()
+        return (self.rule.sharpness * (scores[:, 1:] - scores[:, :1])).T.reshape(-1, height, width)
+
+    def _solution(self) -> Tensor:
+        assert self._sums is not None
+        if self._classifier is None:
+            self._classifier = solve_ridge(self._sums, self.rule.penalty).float()
+        return self._classifier
+
+    def _class_of(self, label: int) -> int:
+        return self.object_ids.index(label) + 1 if label else 0
+
+    def _lifted(self, points: Tensor, rows: Tensor, columns: Tensor, frame_index: int, height: int) -> Tensor:
+        """(P, M) samples: (P, D) features at their places, as the classifier sees them, and a constant one."""
+        if self._lift is not None:
+            time = torch.full_like(rows, frame_index, dtype=torch.float32)
+            place = torch.stack([rows / height, columns / height, time], dim=1)
+            points = self._lift(points, place)
+        return functional.pad(points, (0, 1), value=1.0)
+
+
+class _Lift:
+    """Random features of the two kernels of a ``KernelRule``."""
+
+    def __init__(self, rule: KernelRule, channels: int, device: torch.device) -> None:
+        self.rule = rule
+        self.everywhere = [part.to(device) for part in draw_waves(channels, rule.num_waves, seed=0)]
+        self.near = [part.to(device) for part in draw_waves(channels + PLACE_AXES, rule.num_waves, seed=1)]
+        self.widths = torch.tensor([rule.place_width, rule.place_width, rule.time_width], device=device)
+
+    def __call__(self, points: Tensor, places: Tensor) -> Tensor:
+        """(P, D) features and (P, 3) row, column, frame -> (P, 2 * waves)."""
+        joint = torch.cat([points / self.rule.near_feature_width, places / self.widths], dim=1)
+        return torch.cat(
+            [fourier_features(points / self.rule.feature_width, *self.everywhere), fourier_features(joint, *self.near)],
+            dim=1,
+        )

@@ -1,0 +1,95 @@
+"""The network of strnn (Lin et al. 2019, Sec. 2.1 and 2.2): features of a frame with their context in space and time.
+
+Axes: B clips, C channels, H W pixels of the working frame, h w its grid; the direction of a sweep comes first.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from shibori.nn.backbones import CompactTrunk
+from shibori.nn.deeplab import DeeplabFeatures
+from shibori.ops.recurrence import DIRECTIONS, sweep_southeast, turned
+from shibori.systems.strnn.size import SIZES, DeeplabSize, StrnnSize
+
+
+class SpatioTemporalRnn(nn.Module):
+    """Four sweeps over the grid, each with a link to the frame before (Sec. 2.2, Eq. 2)."""
+
+    def __init__(self, in_channels: int, hidden_channels: int, out_channels: int, shortcut: bool) -> None:
+        super().__init__()
+        count = len(DIRECTIONS)
+        self.enter = nn.Conv2d(in_channels, count * hidden_channels, 1)  # U_d and b_d
+        self.spatial = nn.Parameter(torch.eye(hidden_channels).repeat(count, 1, 1) * 0.2)  # K_d
+        self.temporal = nn.Parameter(torch.eye(hidden_channels) * 0.2)  # K
+        self.leave = nn.Conv2d(count * hidden_channels, out_channels, 1)  # V_d and c
+        self.shortcut = nn.Conv2d(in_channels, out_channels, 1, bias=False) if shortcut else None
+
+    def forward(self, features: Tensor, before: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Give features their context.
+
+        Args:
+            features: (B, C, h, w) x of this frame.
+            before: (4, B, h, w, hidden) float32 hidden states of the frame before; None where there is none, or no
+                temporal link is wanted.
+
+        Returns:
+            (B, D, h, w) y, and this frame's hidden states.
+        """
+        given = self.enter(features).float().unflatten(1, (len(DIRECTIONS), -1)).permute(1, 0, 3, 4, 2)
+        # The sweeps are short multiplications one after the other: converting numbers would take most of the time.
+        with torch.autocast(features.device.type, enabled=False):
+            if before is not None:
+                given = given + before @ self.temporal
+            hidden = turned(sweep_southeast(turned(given), self.spatial))
+        out = self.leave(hidden.permute(1, 0, 4, 2, 3).flatten(1, 2).to(features.dtype))
+        return (out if self.shortcut is None else out + self.shortcut(features)), hidden
+
+
+class StrnnNetwork(nn.Module):
+    """Feature extractor and spatio-temporal RNN. ``stride``: pixels of the working frame to a position of the grid."""
+
+    def __init__(self, size: StrnnSize, pretrained: bool = False) -> None:
+        super().__init__()
+        self.size = size
+        if isinstance(size.extractor, DeeplabSize):
+            extractor = DeeplabFeatures(size.extractor.backbone, size.extractor.channels, pretrained=pretrained)
+            self.extractor: nn.Module = extractor
+            channels, self.stride = extractor.channels, extractor.stride
+        else:
+            self.extractor = CompactTrunk(size.extractor.widths, size.extractor.blocks)
+            channels, self.stride = size.extractor.widths[2], 8
+        self.rnn = SpatioTemporalRnn(channels, size.hidden_channels, size.feature_channels, size.shortcut)
+
+    def extract(self, images: Tensor) -> Tensor:
+        """(B, 3, H, W) normalised images, H and W multiples of 16 -> (B, C, h, w) features without context."""
+        features = self.extractor(images.to(self.rnn.enter.weight.dtype))
+        return features.s8 if isinstance(self.extractor, CompactTrunk) else features
+
+    def forward(self, images: Tensor, before: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Features F of one frame, as Eq. 3 and Eq. 4 take them.
+
+        Args:
+            images: (B, 3, H, W) normalised, H and W multiples of 16.
+            before: what this returned second for the frame before, or None.
+
+        Returns:
+            (B, D, h, w) float32 of unit length, and the hidden states.
+        """
+        features, hidden = self.rnn(self.extract(images), before)
+        return functional.normalize(features.float(), dim=1), hidden
+
+
+def build_strnn(preset: str, pretrained: bool = False) -> StrnnNetwork:
+    """The network of a preset, with random parameters.
+
+    Args:
+        preset: a name in ``SIZES``; KeyError for others.
+        pretrained: fetch public ImageNet weights for the backbone of ``paper``; the others have none.
+
+    Raises:
+        InputError: if ``paper`` needs libraries that are not installed, or its backbone's weights cannot be fetched.
+    """
+    return StrnnNetwork(SIZES[preset], pretrained)

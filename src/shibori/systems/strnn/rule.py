@@ -1,0 +1,54 @@
+"""How the online adaption goes about it: working size, samples, classifier."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class KernelRule:
+    """A classifier on Gaussian kernels instead of a linear one, by random Fourier features.
+
+    The metric loss (Eq. 4) brings each pixel near to the nearest pixel of its object. An object of several parts is
+    then not linearly separable, but it is by a Gaussian kernel on the same distance. Two kernels are summed: one on
+    features alone, which knows the object wherever it goes; one on features, place and time together, by which a
+    correction is local.
+    """
+
+    num_waves: int = 256
+    """Random features of each of the two."""
+    feature_width: float = 0.5
+    """Width of the first kernel, as a distance of unit features."""
+    near_feature_width: float = 0.8
+    """Width of the second kernel along features."""
+    place_width: float = 0.2
+    """Width of the second kernel along rows and columns, in heights of the frame."""
+    time_width: float = 16.0
+    """Width of the second kernel along frames."""
+
+
+@dataclass(frozen=True)
+class AdaptionRule:
+    """The online adaption of one preset (Sec. 2.3)."""
+
+    short_side: int = 384
+    """Short side of the working frame in pixels; the long one follows, both rounded to multiples of 16."""
+    penalty: float = 0.3
+    """Lambda of Eq. 3."""
+    kernel: KernelRule | None = KernelRule()
+    """None: linear in the features, as the paper has it."""
+    box_growth: float = 1.2
+    """By how much the box around a stroke grows; no background is sampled inside."""
+    box_margin: float = 0.05
+    """Least growth of a box on each side, in short sides of the frame: a click does not say how large a thing is."""
+    sharpness: float = 6.0
+    """Factor from the classifier's scores, about 0 and 1, to log-odds."""
+    cache_bytes: int = 512 << 20
+    """Features of a clip that are kept in memory; what is more goes to disk."""
+
+
+RULES: dict[str, AdaptionRule] = {
+    "paper": AdaptionRule(short_side=480, kernel=None, penalty=1.0),
+    "compact": AdaptionRule(),
+    "tiny": AdaptionRule(short_side=96, kernel=KernelRule(num_waves=64)),
+}

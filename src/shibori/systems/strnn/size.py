@@ -1,0 +1,45 @@
+"""What tells one preset of strnn's network from another."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class TrunkSize:
+    """The feature extractor of ``compact`` and ``tiny``: the trunk of the pixel tracker, features at stride 8."""
+
+    widths: tuple[int, int, int, int]
+    """Channels at strides 2, 4, 8, 16."""
+    blocks: tuple[int, int, int]
+    """Residual blocks at strides 4, 8, 16."""
+
+
+@dataclass(frozen=True)
+class DeeplabSize:
+    """The feature extractor of ``paper``: DeepLabv3+ without its classifier, features at stride 4 (Sec. 2.1)."""
+
+    backbone: str = "tu-xception65"
+    """A name that ``nn.deeplab`` knows."""
+    channels: int = 256
+    """Of the features."""
+
+
+@dataclass(frozen=True)
+class StrnnSize:
+    """The network of one preset."""
+
+    extractor: TrunkSize | DeeplabSize
+    hidden_channels: int
+    """Of the hidden state of each of the four sweeps."""
+    feature_channels: int
+    """Of the features that the online classifier sees."""
+    shortcut: bool
+    """Whether the features are the extractor's, projected, plus what the sweeps add; else the sweeps' alone (Eq. 2)."""
+
+
+SIZES: dict[str, StrnnSize] = {
+    "paper": StrnnSize(DeeplabSize(), 64, 64, shortcut=False),
+    "compact": StrnnSize(TrunkSize((32, 64, 128, 256), (2, 3, 3)), 48, 64, shortcut=True),
+    "tiny": StrnnSize(TrunkSize((8, 16, 24, 32), (1, 1, 1)), 8, 16, shortcut=True),
+}
