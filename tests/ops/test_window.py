@@ -7,6 +7,7 @@ import pytest
 
 from shibori.ops.window import (
     GRID,
+    SIDE_STEP,
     WindowRule,
     box_window,
     cut_window,
@@ -68,12 +69,23 @@ def test_sizes_fit_the_trunk_and_keep_area_and_shape(size_hw: tuple[int, int], a
     assert GRID % 16 == 0
     for box in random_boxes(size_hw):
         window = box_window(rule, box, size_hw)
-        height, width = window_size(rule, window)
-        assert height % GRID == width % GRID == 0
-        assert min(height, width) >= GRID
+        size = np.array(window_size(rule, window))
+        assert (size % GRID == 0).all()
         sides = (window[2:] - window[:2])[::-1]
-        zoom = min(area_side / np.sqrt(sides.prod()), rule.max_zoom)
-        assert (np.abs(np.array([height, width]) - zoom * sides) <= np.maximum(GRID / 2, 2 * GRID - zoom * sides)).all()
+        wanted = sides * min(area_side / np.sqrt(sides.prod()), rule.max_zoom)
+        allowed = SIDE_STEP**0.5 if wanted.prod() < 0.99 * area_side**2 else 1.0
+        assert (size <= np.maximum(wanted * allowed + GRID / 2, 2 * GRID)).all()
+        assert (size >= np.maximum(wanted / allowed - GRID / 2, 2 * GRID)).all()
+
+
+def test_few_shapes_occur():
+    rng, frame_wh = np.random.default_rng(0), np.array([854, 480])
+    shapes = set()
+    for _ in range(5000):
+        extent = np.exp(rng.uniform(np.log(8), np.log(frame_wh)))
+        corner = rng.uniform(0, 1, 2) * (frame_wh - extent)
+        shapes.add(window_size(RULE, box_window(RULE, np.concatenate([corner, corner + extent]), (480, 854))))
+    assert len(shapes) <= 40
 
 
 def test_the_cost_of_a_frame_does_not_depend_on_its_resolution():

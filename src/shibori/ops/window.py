@@ -13,7 +13,11 @@ from numpy.typing import NDArray
 
 GRID = 32
 """Windows are resized to multiples of this: of the trunk's largest stride, and so coarse that few shapes occur, because
-the CPU's convolutions are compiled, and kept, for every shape."""
+the CPU's convolutions are compiled, and kept, for every shape, and tensors of ever new sizes leave gaps in memory."""
+
+SIDE_STEP = 2**0.5
+"""Where a window is too small to be enlarged to the full area, its side is the full one over a power of this. With
+``GRID`` that leaves some 40 shapes where objects of every size made 88."""
 
 MIN_COMPONENT_SHARE = 0.05
 """Pieces of a mask smaller than this share of its area do not stretch the box."""
@@ -28,7 +32,7 @@ class WindowRule:
     area_side: int = 320
     """A resized window has about the area of a square of this side, in pixels."""
     max_zoom: float = 2.0
-    """A small window is not enlarged by more than this."""
+    """A small window is not enlarged by much more than this."""
     min_share: float = 0.1
     """A window is no smaller than this share of the frame's short side."""
 
@@ -85,10 +89,15 @@ def settled_box(
 
 
 def window_size(rule: WindowRule, window: NDArray[np.float64]) -> tuple[int, int]:
-    """Height and width in pixels to which ``window`` is resized: multiples of ``GRID``, its shape nearly kept."""
+    """Height and width in pixels to which ``window`` is resized: multiples of ``GRID``, its shape nearly kept.
+
+    Its area is the full one if that takes no more than ``rule.max_zoom``, otherwise the nearest of a few smaller ones.
+    """
     width, height = window[2:] - window[:2]
-    zoom = min(rule.area_side / np.sqrt(width * height), rule.max_zoom)
-    rounded = [max(round(float(side) * zoom / GRID), 2) * GRID for side in (height, width)]
+    side = np.sqrt(width * height)
+    steps = max(round(np.log(rule.area_side / (rule.max_zoom * side)) / np.log(SIDE_STEP)), 0)
+    zoom = rule.area_side / SIDE_STEP**steps / side
+    rounded = [max(round(float(extent) * zoom / GRID), 2) * GRID for extent in (height, width)]
     return rounded[0], rounded[1]
 
 
