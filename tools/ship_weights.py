@@ -1,6 +1,6 @@
 """Put a trained weights file into the package: copy it, note its hash in the manifest. For maintainers.
 
-    python tools/ship_weights.py runs/pixel/weights.safetensors [--preset compact]
+    python tools/ship_weights.py runs/pixel/weights.safetensors [--system pixel] [--preset compact]
 
 Afterwards bring the model card beside it up to date, and commit the three files.
 """
@@ -8,6 +8,7 @@ Afterwards bring the model card beside it up to date, and commit the three files
 from __future__ import annotations
 
 import argparse
+import importlib
 import json
 import shutil
 import sys
@@ -15,21 +16,21 @@ from pathlib import Path
 
 from shibori.errors import InputError
 from shibori.nn.weights import load_state
-from shibori.systems.pixel.build import propagator_from_state
 from shibori.weights import SHIPPED, file_hash
 
 LARGEST_BYTES = 32_000_000
 """Everything in the folder of weights together: it travels with every copy of the package."""
 
 
-def ship_weights(source: Path, preset: str, folder: Path = SHIPPED) -> str:
-    """Copy a file of the pixel tracker into ``folder`` and update its ``manifest.json``; returns the SHA-256.
+def ship_weights(source: Path, preset: str, folder: Path = SHIPPED, system: str = "pixel") -> str:
+    """Copy a file of a system into ``folder`` and update its ``manifest.json``; returns the SHA-256.
 
     Raises:
         InputError: the file is damaged or does not fit the preset, or the folder would grow too large.
     """
-    propagator_from_state(load_state(source, "pixel", preset), preset, "cpu")
-    name = f"pixel-{preset}.safetensors"
+    build = importlib.import_module(f"shibori.systems.{system}.build")
+    build.propagator_from_state(load_state(source, system, preset), preset, "cpu")
+    name = f"{system}-{preset}.safetensors"
     others = [path for path in folder.iterdir() if path.is_file() and path.name != name] if folder.is_dir() else []
     total = source.stat().st_size + sum(path.stat().st_size for path in others)
     if total > LARGEST_BYTES:
@@ -50,13 +51,14 @@ def main() -> None:
     """Ship the file that was named, or say why not."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("weights", type=Path)
+    parser.add_argument("--system", default="pixel")
     parser.add_argument("--preset", default="compact")
     arguments = parser.parse_args()
     try:
-        digest = ship_weights(arguments.weights, arguments.preset)
+        digest = ship_weights(arguments.weights, arguments.preset, system=arguments.system)
     except InputError as error:
         sys.exit(f"ship_weights: {error}")
-    print(f"{SHIPPED / f'pixel-{arguments.preset}.safetensors'}\nsha256 {digest}")
+    print(f"{SHIPPED / f'{arguments.system}-{arguments.preset}.safetensors'}\nsha256 {digest}")
 
 
 if __name__ == "__main__":
