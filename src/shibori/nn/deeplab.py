@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from shibori.errors import InputError
+from shibori.nn.backbones import PyramidFeatures
 
 IMAGE_MEAN = (0.485, 0.456, 0.406)
 IMAGE_STD = (0.229, 0.224, 0.225)
@@ -50,6 +51,41 @@ class DeeplabFeatures(nn.Module):
         own = images * self.gain + self.lift
         first = next(module for module in self.encoder.modules() if isinstance(module, nn.Conv2d))
         return self.decoder(self.encoder(own.to(first.weight.dtype)))
+
+
+class XceptionFeatures(nn.Module):
+    """Xception-65 of timm up to stride 8: its later stages dilated instead of strided (DyeNet, Sec. 3).
+
+    Args:
+        pretrained: start from the public ImageNet weights, which are fetched or found in the cache.
+
+    Raises:
+        InputError: if timm is not installed, or the weights cannot be fetched.
+    """
+
+    channels = (128, 256, 1024)
+
+    def __init__(self, pretrained: bool = False) -> None:
+        super().__init__()
+        try:
+            import timm
+        except ImportError as error:
+            raise InputError(
+                "expected timm for the preset paper-xception, found it not installed; pip install shibori[paper]"
+            ) from error
+        try:
+            self.body = timm.create_model(
+                "xception65", pretrained=pretrained, features_only=True, output_stride=8, out_indices=(0, 1, 3)
+            )
+        except OSError as error:  # what the hub's client raises for every failure to fetch
+            raise InputError(
+                "expected to fetch the public ImageNet weights of xception65, found no way to reach them; connect to "
+                "the network once, or start from random parameters with --no-pretrained"
+            ) from error
+
+    def forward(self, images: Tensor) -> PyramidFeatures:
+        """(B, 3, H, W) normalised images -> 128, 256 and 1,024 channels at strides 2, 4, 8."""
+        return PyramidFeatures(*self.body(images))
 
 
 def _build(backbone: str, channels: int, output_stride: int, pretrained: bool) -> Any:

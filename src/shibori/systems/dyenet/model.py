@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from shibori.errors import InputError
 from shibori.nn.backbones import PyramidFeatures, ResNetFeatures
+from shibori.nn.deeplab import XceptionFeatures
 from shibori.nn.pixel_tracker.compact import build_pixel_tracker
 from shibori.nn.pixel_tracker.network import Encoded, PixelNetwork
 from shibori.nn.rpn import ProposalNetwork, build_rpn
@@ -111,7 +112,7 @@ def build_dyenet(preset: str, pretrained: bool = False) -> DyeNet:
 
     Args:
         preset: a name in ``SIZES``; KeyError for others.
-        pretrained: fetch ResNet-101's public ImageNet weights for ``paper``; the others have none.
+        pretrained: fetch the backbone's public ImageNet weights for the ``paper`` presets; the others have none.
 
     Raises:
         InputError: if they cannot be fetched.
@@ -119,6 +120,8 @@ def build_dyenet(preset: str, pretrained: bool = False) -> DyeNet:
     size = SIZES[preset]
     if size.matcher is not None:
         return DyeNet(size, build_pixel_tracker(size.matcher), None)
+    if size.backbone == "xception65":
+        return DyeNet(size, None, XceptionFeatures(pretrained))
     network = DyeNet(size, None, ResNetFeatures())
     if pretrained:
         load_imagenet_weights(network)

@@ -29,14 +29,17 @@ class DyeNetSize:
     """Of the flow stream."""
     matcher: str | None
     """Preset of the pixel tracker whose trunk gives the features and whose matches are a further input."""
+    backbone: str | None
+    """What gives the features where no pixel tracker does: resnet101, or xception65 (Sec. 3)."""
 
 
 SIZES = {
-    "paper": DyeNetSize((64, 256, 1024), 0, 3, 256, 28, 256, 32, None),
-    "compact": DyeNetSize((32, 64, 128), 96, 2, 96, 28, 256, 16, "compact"),
-    "tiny": DyeNetSize((8, 16, 24), 16, 1, 16, 14, 32, 4, "tiny"),
+    "paper": DyeNetSize((64, 256, 1024), 0, 3, 256, 28, 256, 32, None, "resnet101"),
+    "paper-xception": DyeNetSize((128, 256, 1024), 512, 3, 256, 28, 256, 32, None, "xception65"),
+    "compact": DyeNetSize((32, 64, 128), 96, 2, 96, 28, 256, 16, "compact", None),
+    "tiny": DyeNetSize((8, 16, 24), 16, 1, 16, 14, 32, 4, "tiny", None),
 }
-"""``tiny`` is for tests."""
+"""``paper-xception`` is the deeper second variant of Sec. 3; ``tiny`` is for tests."""
 
 
 def region_blocks(size: DyeNetSize, in_channels: int, stride: int) -> tuple[nn.Module, int]:
