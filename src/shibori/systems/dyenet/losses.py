@@ -29,7 +29,7 @@ MOMENTUM = 0.5
 VERDICT_WEIGHT, DICE_WEIGHT = 0.1, 0.7
 JITTER = 0.12
 """Boxes of the training objects are off by about this share of their sides."""
-MAX_REGIONS = 24
+MAX_REGIONS = 64
 """Most objects of the scenes that count in one step."""
 
 MIX = ("combined", "combined", "combined", "combined", "advanced", "remp", "remp-no-attention", "msk")
@@ -151,9 +151,10 @@ class JointTraining(nn.Module):
         self.network = network
         self.identities = IdentityTable(num_identities, queue_length, network.size.embedding_channels)
 
-    def forward(self, clips: Clips, scenes: Scenes, hard_share: float) -> JointLoss:
-        """Losses of one batch of clips and one of scenes."""
-        remp, verdict, iou = self._follow(clips, hard_share)
+    def forward(self, clips: Clips | None, scenes: Scenes, hard_share: float) -> JointLoss:
+        """Losses of one batch of clips, if there is one, and one of scenes."""
+        nothing = torch.zeros((), device=scenes.images.device)
+        remp, verdict, iou = (nothing,) * 3 if clips is None else self._follow(clips, hard_share)
         reid, mask, proposals = self._identify(scenes)
         total = reid + LAMBDA * (mask + remp) + proposals + VERDICT_WEIGHT * verdict
         return JointLoss(total, reid, mask, remp, proposals, verdict, iou)

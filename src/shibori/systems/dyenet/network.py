@@ -99,14 +99,16 @@ class MaskNetwork(nn.Module):
 class ReidNetwork(nn.Module):
     """conv5_x with its full stride, global average pooling, a linear layer: a unit vector (Sec. 2.1).
 
-    The region's mask (given, or from ``MaskNetwork``) weighs a second pooling beside the plain one: a deviation, so
-    that what stands beside the object in its box counts less.
+    Two deviations. The region's mask (given, or from ``MaskNetwork``) weighs a second pooling beside the plain one, so
+    that what stands beside the object in its box counts less. And the vectors are centred and scaled by their
+    statistics before they get unit length: else all point the same way, and learning to tell them apart takes long.
     """
 
     def __init__(self, size: DyeNetSize) -> None:
         super().__init__()
         self.blocks, channels = region_blocks(size, size.feature_channels[2] + 1, stride=2)
         self.project = nn.Linear(2 * channels, size.embedding_channels)
+        self.neck = nn.BatchNorm1d(size.embedding_channels, affine=False)
 
     def forward(self, regions: Tensor, masks: Tensor) -> Tensor:
         """(K, C8, m, m) features and (K, m, m) probabilities -> (K, E) float32 unit vectors."""
@@ -116,7 +118,7 @@ class ReidNetwork(nn.Module):
         weights = functional.adaptive_avg_pool2d(masks[:, None].to(dtype), hidden.shape[2:])
         inside = (hidden * weights).sum((2, 3)) / (weights.sum((2, 3)) + 0.5)
         pooled = torch.cat([inside, hidden.mean((2, 3))], 1)
-        return functional.normalize(self.project(pooled).float(), dim=1)
+        return functional.normalize(self.neck(self.project(pooled).float()), dim=1)
 
 
 class RegionAttention(nn.Module):  # Sec. 2.2

@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +49,7 @@ class TrainConfig:
     out: Path = _option(Path("runs/dyenet"), "Folder for the checkpoint, the log, the configuration and the weights.")
     preset: str = _option("compact", "Size of the network.")
     steps: int = _option(4000, "Optimiser steps in all.")
-    batch: int = _option(8, "Clips a step and process; the rows of the paper's Table 1 take turns in it.")
+    batch: int = _option(8, "Clips a step and process, in which the rows of Table 1 take turns; 0: scenes alone.")
     scenes: int = _option(3, "Scenes a step and process, each seen twice.")
     size: int = _option(208, "Side of the clips' windows in pixels, a multiple of 16.")
     scene_size: int = _option(256, "Side of the scenes' pictures in pixels, a multiple of 16.")
@@ -106,7 +107,8 @@ def _train(config: TrainConfig, dev_score: Callable[[dict[str, Tensor]], float] 
     deadline = time.monotonic() + config.minutes * 60
     for step, (clips, scenes) in enumerate(data.batches(config, first_step, group), first_step):
         torch.manual_seed(config.seed * 1_000_003 + step)  # what is drawn in the loss depends on the step alone
-        loss = _update(config, step, wrapped, run.network, optimiser, clips.on(device), scenes.on(device))
+        moved = None if clips is None else clips.on(device)
+        loss = _update(config, step, wrapped, run.network, optimiser, moved, scenes.on(device))
         average.update(run.network, step)
         log.add(step, loss, optimiser.param_groups[0]["lr"])
         stopping = bool(config.minutes) and group.any(time.monotonic() > deadline)
@@ -143,14 +145,14 @@ def _update(
     run: nn.Module,
     network: DyeNet,
     optimiser: torch.optim.Optimizer,
-    clips: Clips,
+    clips: Clips | None,
     scenes: Scenes,
 ) -> JointLoss:
     factor = warm_stable_decay(step, config.steps, config.warmup, config.decay_share)
     for parameters in optimiser.param_groups:
         parameters["lr"] = config.rate * factor
     hard_share = linear(step / config.steps, 1.0, 0.15, until=0.5)
-    with torch.autocast(clips.images.device.type, dtype=torch.bfloat16):
+    with torch.autocast(scenes.images.device.type, dtype=torch.bfloat16):
         loss: JointLoss = run(clips, scenes, hard_share)
     optimiser.zero_grad(set_to_none=True)
     loss.total.backward()
@@ -187,12 +189,15 @@ class TrainingData:
         scenes = InstanceScenes(stills, sequences, instance_plan, config.seed, config.steps * config.scenes)
         return cls(clips, scenes, scenes.num_identities)
 
-    def batches(self, config: TrainConfig, first_step: int, group: ProcessGroup) -> Iterator[tuple[Clips, Scenes]]:
+    def batches(
+        self, config: TrainConfig, first_step: int, group: ProcessGroup
+    ) -> Iterator[tuple[Clips | None, Scenes]]:
         """A batch of each for every step left."""
         cv2.setNumThreads(0)  # OpenCV's own threads do not survive the fork into the workers.
-        clips = _loader(self.clips, config, first_step, config.batch, group, stack_clips)
         scenes = _loader(self.scenes, config, first_step, config.scenes, group, stack_scenes)
-        return zip(clips, scenes, strict=True)
+        if config.batch == 0:
+            return zip(repeat(None), scenes, strict=False)
+        return zip(_loader(self.clips, config, first_step, config.batch, group, stack_clips), scenes, strict=True)
 
 
 def _loader(
