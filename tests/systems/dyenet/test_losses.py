@@ -201,9 +201,9 @@ def test_the_pixel_tracker_inside_learns_nothing_and_keeps_its_statistics():
 
 
 def test_more_objects_than_count_in_a_step():
-    many = [made_scenes(seed=n) for n in range(6)]
+    many = [made_scenes(seed=n) for n in range(24)]
     scenes = Scenes(*(torch.cat(parts) for parts in zip(*many, strict=True)))
-    scenes = scenes._replace(picture=torch.arange(12).repeat_interleave(3))
+    scenes = scenes._replace(picture=torch.arange(48).repeat_interleave(3))
     assert len(scenes.boxes) > MAX_REGIONS
     run = JointTraining(tiny_network(), 5, 100)
     run(made_clips(1), scenes, 1.0)

@@ -116,11 +116,13 @@ class ForwardRun:
         """The best starting point of an object among a frame's proposals, if one holds when it is looked at closely."""
         best: Found | None = None
         templates, still = self.templates[object_id], view.still()
-        for similarity, proposal in similar_proposals(self.following, proposals, templates):
+        rivals = [other for known, other in self.templates.items() if known != object_id and other.given]
+        for similarity, proposal in similar_proposals(self.following, proposals, templates, rivals):
             place = place_of(self.following, proposal.box, self.size_hw)
             follower = self.following.begin_softly(still, object_id, proposal.placed(place), place)
             glance = self.following.look(still, follower, templates.references)
-            if glance.confidence < self.rule.found or _is_taken(glance.answer, taken):
+            too_small = covered_area(glance.answer) < self.rule.min_area * templates.area
+            if glance.confidence < self.rule.found or too_small or _is_taken(glance.answer, taken):
                 continue
             if best is None or glance.confidence > best.glance.confidence:
                 best = Found(similarity, glance, follower)
@@ -130,6 +132,8 @@ class ForwardRun:
         shares = OverlapMap(self.size_hw, outcome.answers, outcome.given)
         for glance in outcome.seen:
             self.following.advance(self.followers[glance.answer.object_id], glance, shares)
+            if glance.confidence >= self.rule.confident:
+                self.templates[glance.answer.object_id].note_area(covered_area(glance.answer))
         for object_id, found in outcome.found.items():
             self.followers[object_id] = found.follower
             self.following.advance(found.follower, found.glance, shares)
@@ -153,6 +157,7 @@ class ForwardRun:
         vector = template_vector(self.following, view, mask)
         assert vector is not None
         templates.add_given(vector, self.following.reference(view, mask, follower))
+        templates.area = float(mask.sum())
         self.since_expanded[object_id] = 0
 
     def _expand(self, view: FrameView, object_id: int) -> None:
@@ -178,6 +183,12 @@ def mask_in_frame(follower: Follower, size_hw: tuple[int, int]) -> NDArray[np.bo
     rows, columns = slice(max(top, 0), min(bottom, size_hw[0])), slice(max(left, 0), min(right, size_hw[1]))
     mask[rows, columns] = whole[rows.start - top : rows.stop - top, columns.start - left : columns.stop - left]
     return mask
+
+
+def covered_area(answer: WindowedLogits) -> float:
+    """Pixels of the frame under a mask."""
+    left, top, right, bottom = answer.window
+    return float((answer.logits > 0).mean() * (right - left) * (bottom - top))
 
 
 def _is_taken(answer: WindowedLogits, taken: Sequence[WindowedLogits]) -> bool:

@@ -38,6 +38,8 @@ class FollowRule:
     """Frames between such additions."""
     similar: float = 0.6
     """Cosine similarity with a template from which a proposal can be a starting point (Sec. 2.1)."""
+    min_area: float = 0.15
+    """Share of its usual area that an object must show to be found again: less is a fragment of something else."""
     top_m: int = 12
     """M: proposals a frame."""
     reid_every: int = 2

@@ -93,12 +93,18 @@ def _matched_boxes(likeness: NDArray[np.float32]) -> Tensor:
 
 
 def similar_proposals(
-    following: Following, proposals: Sequence[Proposal], templates: Templates
+    following: Following, proposals: Sequence[Proposal], templates: Templates, rivals: Sequence[Templates] = ()
 ) -> list[tuple[float, Proposal]]:
-    """Those similar enough to a template, the most similar first; of overlapping ones the best."""
+    """Those similar enough to a template, the most similar first; of overlapping ones the best.
+
+    One that is more like another object of the clip is left to that.
+    """
     if not proposals or not templates.given:
         return []
-    scores = templates.similarity(torch.stack([proposal.vector for proposal in proposals])).float().cpu()
+    vectors = torch.stack([proposal.vector for proposal in proposals])
+    scores = templates.similarity(vectors).float().cpu()
+    for rival in rivals:
+        scores[rival.similarity(vectors).float().cpu() > scores] = -1.0
     boxes = torch.from_numpy(np.stack([proposal.box for proposal in proposals])).float()
     kept = [int(i) for i in nms(boxes, scores, OVERLAP)]
     good = [(float(scores[i]), proposals[i]) for i in kept if float(scores[i]) >= following.rule.similar]

@@ -12,6 +12,7 @@ from shibori.nn.pixel_tracker.network import Memory
 
 Item = TypeVar("Item")
 
+AREA_MOMENTUM = 0.9
 MAX_REFERENCES = 3
 """Given masks of one object that the pixel tracker remembers: the first and the latest."""
 
@@ -26,6 +27,12 @@ class Templates:
     found: list[Tensor] = field(default_factory=list)
     """(E,) unit vectors of confident masks (Sec. 2, template expansion)."""
     references: list[Memory] = field(default_factory=list)
+    area: float = 0.0
+    """Pixels of the frame it usually covers."""
+
+    def note_area(self, area: float) -> None:
+        """One more frame in which it was seen with confidence."""
+        self.area = area if self.area == 0 else AREA_MOMENTUM * self.area + (1 - AREA_MOMENTUM) * area
 
     def add_given(self, vector: Tensor, reference: Memory | None) -> None:
         """From a mask that is taken as true."""
