@@ -9,10 +9,14 @@ import pytest
 
 import shibori
 import shibori.systems as systems
+from shibori.job import SegmentJob, run_job
+from shibori.media.mask import read_ids
 from shibori.media.palette import write_palette_png
+from shibori.media.track import read_tracklets
 from shibori.media.writer import write_video
 
 from .holder import Holder
+from .lookahead import Lookahead
 
 IDS = np.zeros((32, 48), np.uint8)
 IDS[4:12, 4:12] = 1
@@ -54,7 +58,7 @@ def test_a_system_by_name(clip, monkeypatch):
     built = []
     monkeypatch.setattr(systems, "PROPAGATORS", {"pixel": lambda **options: built.append(options) or Holder()})
     list(shibori.segment(clip, "first.png", device="cpu", size=100))
-    assert built == [{"preset": "compact", "device": "cpu", "size": 100, "weights": None}]
+    assert built == [{"preset": "compact", "device": "cpu", "size": 100, "weights": None, "online_steps": 0}]
     with pytest.raises(shibori.InputError, match="no system 'sam'"):
         shibori.segment(clip, "first.png", "sam")
 
@@ -67,3 +71,65 @@ def test_pushed_frames_give_the_same_masks(clip):
     ]
     for ids, masks in zip(pushed, shibori.segment(clip, IDS, Holder()), strict=True):
         np.testing.assert_array_equal(ids, masks.ids)
+
+
+# ---- a system that works on the clip as a whole
+
+
+@pytest.fixture
+def lookahead(clip, monkeypatch) -> Lookahead:
+    propagator = Lookahead()
+    monkeypatch.setattr(systems, "PROPAGATORS", {"whole": lambda **_options: propagator})
+    return propagator
+
+
+def whole_job(**options) -> SegmentJob:
+    return SegmentJob(
+        **{"system": "whole", "clip": Path("clip.mp4"), "mask": ("first.png",), "out": Path("out")} | options
+    )
+
+
+def test_tracklets_are_written_beside_the_tracks(lookahead):
+    summary = run_job(whole_job(mask=("first.png", "3:later.png")))
+    assert (summary.frames, summary.objects) == (6, (1, 2))
+    found = read_tracklets("out/tracklets.json")
+    assert (found.clip_name, found.num_frames) == ("clip", 6)
+    assert [(t.object_id, t.start, t.first, t.last) for t in found.tracklets] == [(1, 0, 0, 5), (2, 3, 3, 5)]
+    assert found.tracklets[0].confidences == (1.0, 0.99, 0.98, 0.97, 0.96, 0.95)
+    assert sorted(path.name for path in Path("out").iterdir()) == [
+        *(f"{index:05d}.png" for index in range(6)), "tracklets.json", "tracks.json",
+    ]  # fmt: skip
+    np.testing.assert_array_equal(read_ids("out/00005.png"), IDS + LATER)
+
+
+def test_tracklets_of_a_part_with_a_stride_count_frames_of_the_clip(lookahead):
+    run_job(whole_job(mask=("1:first.png", "4:later.png"), start="1", every=2))
+    found = read_tracklets("out/tracklets.json")
+    assert [(t.start, t.first, t.last) for t in found.tracklets] == [(1, 1, 5), (4, 4, 5)]
+    assert found.tracklets[0].confidences == (1.0, 1.0, 0.99, 0.98, 0.97)  # frames 1, (2), 3, 4, 5
+
+
+def test_tracklets_of_one_file_stand_beside_it(lookahead):
+    run_job(whole_job(out=Path("masks.json"), format=("rle",)))
+    assert Path("masks.tracks.json").is_file()
+    assert len(read_tracklets("masks.tracklets.json").tracklets) == 1
+
+
+def test_a_system_without_tracklets_writes_none(clip, monkeypatch):
+    monkeypatch.setattr(systems, "PROPAGATORS", {"whole": lambda **_options: Holder()})
+    run_job(whole_job())
+    assert Path("out/tracks.json").is_file()
+    assert not Path("out/tracklets.json").exists()
+
+
+@pytest.mark.parametrize("both_ways", [False, True])
+def test_progress_counts_each_frame_when_it_is_seen_and_when_it_is_written(lookahead, both_ways):
+    told: list[tuple[int, int]] = []
+    run_job(whole_job(both_ways=both_ways), lambda done, total: told.append((done, total)))
+    assert told == [(done, 12) for done in range(1, 13)]
+
+
+def test_both_ways_reaches_a_whole_clip_through_the_short_form(lookahead):
+    found = list(shibori.segment("clip.mp4", {3: IDS}, "whole", both_ways=True))
+    np.testing.assert_array_equal(found[0].ids, IDS)
+    assert lookahead.runs[0].both_ways

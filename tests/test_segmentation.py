@@ -14,7 +14,10 @@ from shibori.errors import InputError
 from shibori.interfaces import Propagation, Propagator
 from shibori.media.clip import Clip, Frame
 from shibori.media.mask import FrameMasks, ObjectStatus, masks_to_ids
-from shibori.segmentation import Plan, Spool, segment_clip, segment_frames
+from shibori.media.track import Tracklet
+from shibori.segmentation import Plan, PlannedFrames, Spool, Watch, _in_clip, run_plan, segment_clip, segment_frames
+
+from .lookahead import Lookahead
 
 SIZE_HW = (8, 40)
 
@@ -223,3 +226,119 @@ def test_spool_gives_back_what_was_put(tmp_path):
 def test_wrong_input_is_named_at_once(references, options, expected):
     with pytest.raises(InputError, match=expected):
         segment_clip(ClockClip(), references, Shifter(), **options)
+
+
+# ---- systems that work on the clip as a whole
+
+RANGE = Plan({4: box(6), 7: box(9, 2, top=4)}, 2, 12, 2)
+
+
+def clocks(frames: Iterator[tuple[int, np.ndarray]]) -> dict[int, int]:
+    """Position -> frame of the clip, read from its pixels."""
+    return {position: int(image[0, 0, 0]) for position, image in frames}
+
+
+def test_planned_frames_are_those_that_are_due_numbered_from_0():
+    clip = ClockClip()
+    frames = PlannedFrames(clip, RANGE)
+    assert frames.indices == [2, 4, 6, 7, 8, 10]
+    assert (frames.num_frames, frames.size_hw) == (6, SIZE_HW)
+    assert clip.decoded == []
+    assert [int(frames.read(position)[0, 0, 0]) for position in range(6)] == frames.indices
+    assert clocks(frames.forward(0, 6)) == dict(enumerate(frames.indices))
+
+
+@pytest.mark.parametrize(("start", "stop"), [(0, 6), (1, 4), (3, 4), (5, 6), (2, 2), (6, 6)])
+def test_planned_frames_run_forward_and_backward_over_a_part(start: int, stop: int):
+    frames = PlannedFrames(ClockClip(), RANGE)
+    expected = {position: frames.indices[position] for position in range(start, stop)}
+    assert clocks(frames.forward(start, stop)) == expected
+    assert list(clocks(frames.forward(start, stop))) == list(range(start, stop))
+    backward = clocks(frames.backward(stop - 1, start - 1))
+    assert backward == expected
+    assert list(backward) == list(reversed(range(start, stop)))
+
+
+def test_a_whole_clip_gives_every_frame_that_is_due():
+    propagator = Lookahead()
+    found = list(segment_frames(ClockClip(), RANGE.references, propagator, start=2, stop=12, every=2))
+    assert [frame.index for frame, _ in found] == [masks.index for _, masks in found] == [2, 4, 6, 7, 8, 10]
+    assert all(int(frame.image[0, 0, 0]) == frame.index for frame, _ in found)
+    assert [left_of(masks.ids, 1) for _, masks in found] == [None, 6, 6, 6, 6, 6]
+    assert [left_of(masks.ids, 2) for _, masks in found] == [None, None, None, 9, 9, 9]
+    states = [[status.state for status in masks.statuses] for _, masks in found]
+    assert states == [["absent", "absent"], *[["tracked", "absent"]] * 2, *[["tracked", "tracked"]] * 3]
+    (run,) = propagator.runs
+    assert {position: sorted(masks) for position, masks in run.references.items()} == {1: [1], 3: [2]}
+    np.testing.assert_array_equal(run.references[3][2], box(9, 2, top=4) == 2)
+    assert sorted(run.seen) == [1, 2, 3, 4, 5]  # nothing before the first reference
+
+
+def test_a_whole_clip_both_ways():
+    propagator = Lookahead()
+    found = list(segment_clip(ClockClip(), {5: box(6), 9: box(9, 2, top=4)}, propagator, both_ways=True))
+    assert [masks.index for masks in found] == list(range(20))
+    assert all((left_of(masks.ids, 1), left_of(masks.ids, 2)) == (6, 9) for masks in found)
+    assert propagator.runs[0].both_ways
+    assert sorted(propagator.runs[0].seen) == list(range(20))
+
+
+def test_who_watches_hears_of_every_frame_and_then_of_the_tracklets():
+    heard: list[tuple[str, object]] = []
+    watch = Watch(lambda frames: heard.append(("seen", frames)), lambda found: heard.append(("linked", found)))
+    for frame, _ in run_plan(ClockClip(), RANGE, Lookahead(), watch=watch):
+        heard.append(("frame", frame.index))
+    assert [what for what, _ in heard] == ["seen"] * 5 + ["linked"] + ["frame"] * 6
+    assert [value for what, value in heard if what == "seen"] == [2, 3, 4, 5, 6]
+    tracklets = next(value for what, value in heard if what == "linked")
+    assert [(t.object_id, t.start, t.first, t.last) for t in tracklets] == [(1, 4, 4, 10), (2, 7, 7, 10)]
+
+
+def test_tracklets_count_frames_of_the_clip():
+    """Between two frames that were due, the confidence is that of the one before."""
+    confidences = (0.1, 0.2, 0.3, 0.4)
+    tracklet = Tracklet(1, 2, 1, 4, 0.8, "found", 1, True, confidences)
+    moved = _in_clip(tracklet, [2, 5, 6, 8, 11, 14])
+    assert (moved.first, moved.start, moved.last) == (5, 6, 11)
+    assert moved.confidences == (0.1, 0.2, 0.2, 0.3, 0.3, 0.3, 0.4)
+    assert (moved.similarity, moved.origin, moved.iteration, moved.linked) == (0.8, "found", 1, True)
+    assert _in_clip(tracklet, range(9)) == tracklet
+
+
+@pytest.mark.parametrize("both_ways", [False, True])
+def test_a_whole_clip_that_ends_early_gives_what_decodes(both_ways: bool):
+    clip = ClockClip(20, decodable=7)
+    found = list(segment_frames(clip, {2: box(2)}, Lookahead(), every=2, both_ways=both_ways))
+    assert [frame.index for frame, _ in found] == [0, 2, 4, 6]
+    assert [left_of(masks.ids, 1) for _, masks in found] == [2 if both_ways else None, 2, 2, 2]
+
+
+class Damaged(ClockClip):
+    """Frames 0 and 3 cannot be decoded."""
+
+    def frames(self, start: int = 0, stop: int | None = None, step: int = 1) -> Iterator[Frame]:
+        return (frame for frame in super().frames(start, stop, step) if frame.index not in (0, 3))
+
+    def backward(self, start: int, stop: int = -1) -> Iterator[Frame]:
+        return (frame for frame in super().backward(start, stop) if frame.index not in (0, 3))
+
+
+@pytest.mark.parametrize("both_ways", [False, True])
+def test_a_frame_that_does_not_come_moves_no_mask_to_another(both_ways: bool):
+    references = {1: box(1), 2: box(2), 4: box(4), 5: box(5), 6: box(6)}
+    found = list(segment_frames(Damaged(8), references, Lookahead(), both_ways=both_ways))
+    assert [frame.index for frame, _ in found] == [1, 2, 4, 5, 6, 7]
+    assert [left_of(masks.ids, 1) for _, masks in found] == [1, 2, 4, 5, 6, 6]
+
+
+@pytest.mark.parametrize(("clip", "index"), [(Damaged(), 3), (ClockClip(20, decodable=7), 10), (Damaged(), 0)])
+@pytest.mark.parametrize("references", [{}, {1: box(2)}], ids=["alone", "beside another"])
+def test_a_whole_clip_with_a_mask_on_a_frame_that_cannot_be_decoded(clip: ClockClip, index: int, references: dict):
+    with pytest.raises(InputError, match=f"frame {index} of clock cannot be decoded"):
+        list(segment_clip(clip, {**references, index: box(5)}, Lookahead()))
+
+
+def test_a_frame_is_decoded_for_the_system_and_once_more_for_who_writes_it():
+    clip = ClockClip(6)
+    list(segment_clip(clip, {0: box(1)}, Lookahead()))
+    assert sorted(clip.decoded) == sorted([*range(6), *range(6)])

@@ -234,7 +234,7 @@ class PlannedFrames(FrameSource):
     """The frames of a plan, numbered from 0, for a system that works on the clip as a whole."""
 
     def __init__(self, clip: Clip, plan: Plan) -> None:
-        self.clip = clip
+        self.clip, self.references = clip, plan.references
         self.indices = [index for index in range(plan.start, plan.stop) if plan.is_due(index)]
         self.positions = {index: position for position, index in enumerate(self.indices)}
 
@@ -253,14 +253,27 @@ class PlannedFrames(FrameSource):
         return self.clip.frame(self.indices[index]).image
 
     def forward(self, start: int, stop: int) -> Iterator[tuple[int, NDArray[np.uint8]]]:
-        """Decoded as one stream; frames between those that are due are passed over."""
-        if start < stop:
-            yield from self._due(self.clip.frames(self.indices[start], self.indices[stop - 1] + 1))
+        """Decoded as one stream; frames between those that are due are passed over.
+
+        Raises:
+            InputError: a frame with a reference cannot be decoded.
+        """
+        waiting = [index for index in reversed(self.indices[start:stop]) if index in self.references]
+        for position, image in self._stream(start, stop):
+            if waiting and waiting[-1] <= self.indices[position]:
+                _check_decoded(self.clip, waiting.pop(), self.indices[position])
+            yield position, image
+        if waiting:
+            _check_decoded(self.clip, waiting[-1], -1)
 
     def backward(self, start: int, stop: int) -> Iterator[tuple[int, NDArray[np.uint8]]]:
         """The same, against time."""
         if start > stop:
             yield from self._due(self.clip.backward(self.indices[start], self.indices[stop + 1] - 1))
+
+    def _stream(self, start: int, stop: int) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+        if start < stop:
+            yield from self._due(self.clip.frames(self.indices[start], self.indices[stop - 1] + 1))
 
     def _due(self, frames: Iterator[Frame]) -> Iterator[tuple[int, NDArray[np.uint8]]]:
         return ((self.positions[frame.index], frame.image) for frame in frames if frame.index in self.positions)
@@ -272,8 +285,9 @@ def _whole(
     frames = PlannedFrames(clip, plan)
     references = {frames.positions[index]: ids_to_masks(ids) for index, ids in plan.references.items()}
     propagation = propagator.propagate(frames, references, both_ways, watch.seen)
-    told = False
-    for frame, masks in zip(_due_frames(clip, plan), propagation.masks(), strict=False):
+    answers, told = propagation.masks(), False
+    for frame in _due_frames(clip, plan):
+        masks = next(masks for masks in answers if masks.index >= frames.positions[frame.index])
         if not told:
             told = True
             watch.linked(tuple(_in_clip(tracklet, frames.indices) for tracklet in propagation.tracklets))

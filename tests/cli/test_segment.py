@@ -34,7 +34,7 @@ def test_masks_and_tracks(shibori, place, fake_system):
     assert set(np.unique(read_ids("out/00011.png")).tolist()) == {0, 1, 2}
     assert "12 frames, 2 objects" in result.stdout
     assert "lost in 1 frame, first in frame 4" in result.stdout
-    assert fake_system == [{"preset": "compact", "device": "cpu", "size": 32, "weights": None}]
+    assert fake_system == [{"preset": "compact", "device": "cpu", "size": 32, "weights": None, "online_steps": 0}]
     tracks = json.loads((place / "out" / "tracks.json").read_text())
     assert tracks["frames"][4] == {
         "frame": 4,

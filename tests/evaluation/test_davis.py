@@ -10,12 +10,14 @@ import numpy as np
 import pytest
 
 from shibori.errors import InputError
-from shibori.evaluation.davis import evaluate_davis, score_folder
+from shibori.evaluation import davis
+from shibori.evaluation.davis import SequenceFrames, evaluate_davis, score_folder
 from shibori.evaluation.measures import boundary_measure, region_similarity, summarize
 from shibori.evaluation.scores import Progress
 from shibori.media.mask import read_ids
 
-from .made import ArraySequence, ColourPropagator, moving_boxes, write_masks
+from ..lookahead import Lookahead
+from .made import COLOURS, SIZE_HW, ArraySequence, ColourPropagator, moving_boxes, write_masks
 
 
 def swap(ids: np.ndarray) -> np.ndarray:
@@ -194,6 +196,70 @@ def test_evaluate_gives_late_objects_when_asked_for(tmp_path: Path):
     assert not (read_ids(tmp_path / "a" / "boxes" / "00005.png") == 3).any()
     scores = evaluate_davis([sequence], ColourPropagator(), tmp_path / "b", late_objects=True)
     assert [(entry.object_id, entry.j.mean) for _, entry in scores.objects] == [(1, 1.0), (2, 1.0), (3, 1.0)]
+
+
+def test_evaluate_runs_a_system_that_works_on_whole_clips(tmp_path: Path, boxes: ArraySequence):
+    """The fake holds the first masks, so all is known: what it was given, what was written, what that scores."""
+    seen: list[Progress] = []
+    propagator = Lookahead()
+    scores = evaluate_davis([boxes, moving_boxes("again", 5)], propagator, tmp_path, progress=seen.append)
+    for index in range(8):
+        np.testing.assert_array_equal(read_ids(tmp_path / "boxes" / f"{index:05d}.png"), boxes.ids[0])
+    for entry in scores.sequences[0].objects:
+        first, *rest = (ids == entry.object_id for ids in boxes.ids)
+        np.testing.assert_array_equal(entry.j_values, [region_similarity(first, true) for true in rest[:-1]])
+    assert [(p.sequence, p.frames_done) for p in seen] == [
+        (name, done) for done, name in enumerate(["boxes"] * 8 + ["again"] * 5, 1)
+    ]
+    run, again = propagator.runs
+    assert (run.frames.num_frames, again.frames.num_frames) == (8, 5)
+    assert not run.both_ways
+    assert list(run.references) == [0]
+    for object_id, mask in run.references[0].items():
+        np.testing.assert_array_equal(mask, boxes.ids[0] == object_id)
+
+
+def test_evaluate_gives_late_objects_to_whole_clips_when_asked_for(tmp_path: Path):
+    sequence, propagator = moving_boxes(late=True), Lookahead()
+    evaluate_davis([sequence], propagator, tmp_path / "a")
+    scores = evaluate_davis([sequence], propagator, tmp_path / "b", late_objects=True)
+    given = [{index: list(masks) for index, masks in run.references.items()} for run in propagator.runs]
+    assert given == [{0: [1, 2]}, {0: [1, 2], 3: [3]}]
+    assert [entry.object_id for _, entry in scores.objects] == [1, 2, 3]
+    assert scores.sequences[0].objects[2].j.mean == 1.0  # it stands still
+
+
+def test_the_work_before_the_first_mask_of_a_whole_clip_counts_as_time(
+    tmp_path: Path, boxes: ArraySequence, monkeypatch: pytest.MonkeyPatch
+):
+    """On a clock that ticks with every picture that is read."""
+    ticks: list[int] = []
+
+    class Ticking(ArraySequence):
+        def read_image(self, index: int) -> np.ndarray:
+            ticks.append(index)
+            return super().read_image(index)
+
+    monkeypatch.setattr(davis.time, "perf_counter", lambda: float(len(ticks)))
+    scores = evaluate_davis([Ticking("boxes", boxes.ids)], Lookahead(), tmp_path)
+    assert set(ticks) == set(range(8))
+    assert scores.sequences[0].seconds == len(ticks)
+
+
+def test_the_pictures_of_a_sequence_in_any_order(boxes: ArraySequence):
+    frames = SequenceFrames(boxes)
+    assert (frames.num_frames, frames.size_hw) == (8, SIZE_HW)
+    for stream, expected in (
+        (frames.forward(2, 5), [2, 3, 4]),
+        (frames.backward(4, 1), [4, 3, 2]),
+        (frames.backward(2, -1), [2, 1, 0]),
+        (frames.forward(3, 3), []),
+    ):
+        pictures = list(stream)
+        assert [index for index, _ in pictures] == expected
+        for index, image in pictures:
+            np.testing.assert_array_equal(image, COLOURS[boxes.ids[index]])
+            np.testing.assert_array_equal(image, frames.read(index))
 
 
 def test_evaluate_refuses_what_it_cannot_do(tmp_path: Path, boxes: ArraySequence):

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
+import pytest
 
+from shibori.media.mask import object_ids
 from shibori.ops.overlap import OverlapMap, WindowedLogits, settled_ids
 
 SIZE_HW = (60, 84)
@@ -38,6 +40,14 @@ def test_a_given_mask_wins_over_every_answer():
     ids = settled_ids(answers, {300: given}, SIZE_HW, 300)
     assert ids.dtype == np.uint16
     np.testing.assert_array_equal(ids, np.where(given, 300, 1))
+
+
+@pytest.mark.parametrize(("highest_id", "dtype"), [(254, np.uint8), (255, np.uint16), (256, np.uint16)])
+def test_no_object_is_numbered_as_void_is(highest_id: int, dtype: type):
+    given = {highest_id: np.ones(SIZE_HW, bool)}
+    ids = settled_ids([], given, SIZE_HW, highest_id)
+    assert ids.dtype == dtype
+    assert object_ids(ids) == [highest_id]
 
 
 def test_shares_are_one_distribution():

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from shibori.ops.aggregate import LOGIT_LIMIT
 
+LARGEST_UINT8_ID = 254
 MAP_SIDE = 480
 """Soft shares are settled on a map whose short side is at most this; the masks themselves at full size."""
 
@@ -39,10 +40,10 @@ def settled_ids(
         answers: of the objects that were followed.
         given: object_id -> (H, W) masks that are true.
         size_hw: of the frame.
-        highest_id: that the result must be able to hold: uint8 up to 255, else uint16.
+        highest_id: that the result must be able to hold: uint8 up to 254, because 255 is void there, else uint16.
     """
     best = np.zeros(size_hw, np.float32)
-    ids = np.zeros(size_hw, np.uint8 if highest_id <= 255 else np.uint16)
+    ids = np.zeros(size_hw, np.uint8 if highest_id <= LARGEST_UINT8_ID else np.uint16)
     for answer in answers:
         left, top, right, bottom = answer.window.astype(int)
         logits = cv2.resize(answer.logits, (right - left, bottom - top), interpolation=cv2.INTER_LINEAR)
