@@ -83,9 +83,8 @@ def test_global_matching_equals_its_loops(gradients: bool, positions: int):
 @pytest.mark.parametrize("radius", [0, 1, 2, 9])
 def test_local_matching_equals_its_loops(gradients: bool, radius: int):
     inputs = made_inputs(10 + radius)
-    near = window_offsets(HEIGHT, WIDTH, radius, torch.device("cpu"))
     with torch.set_grad_enabled(gradients):
-        best, read = match_and_read(*inputs, SHARPNESS, near)
+        best, read = match_and_read(*inputs, SHARPNESS, radius)
     expected_best, expected_read = slow_match(*(part[0] for part in inputs), near_by_loops(radius))
     torch.testing.assert_close(best[0], expected_best, atol=1e-5, rtol=1e-5)
     torch.testing.assert_close(read[0], expected_read, atol=1e-5, rtol=1e-5)
@@ -138,9 +137,7 @@ def test_similarity_is_the_cosine_of_feelvos_distance():
 def test_gradients_reach_keys_values_and_sharpness_even_through_empty_windows():
     query, memory, values, labels = (part.requires_grad_() for part in made_inputs(6))
     sharpness = torch.tensor(6.0, requires_grad=True)
-    near = window_offsets(HEIGHT, WIDTH, 0, torch.device("cpu"))
-    near[0] = False
-    best, read = match_and_read(query, memory, values, labels, sharpness, near)
+    best, read = match_and_read(query, memory, values, labels, sharpness, radius=0)
     (best.square().sum() + read.square().sum()).backward()
     for tensor in (query, memory, values, sharpness):
         assert tensor.grad is not None

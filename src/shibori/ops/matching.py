@@ -6,7 +6,8 @@ Embeddings have unit length, so the squared distance of FEELVOS (Sec. 3.3) is ``
 
 from __future__ import annotations
 
-from functools import lru_cache
+from collections.abc import Callable
+from functools import lru_cache, partial
 
 import torch
 from torch import Tensor
@@ -33,16 +34,19 @@ def similarity(query: Tensor, memory: Tensor) -> Tensor:
     return query.flatten(2).transpose(1, 2) @ memory
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=4)
 def window_offsets(height: int, width: int, radius: int, device: torch.device) -> Tensor:
     """(H*W, H*W) bool: whether two positions of one grid are at most ``radius`` apart in row and in column."""
     with torch.inference_mode(False):  # kept between calls, so it must serve training as well
-        rows = torch.arange(height, device=device)
-        columns = torch.arange(width, device=device)
-        near_rows = (rows[:, None] - rows[None, :]).abs() <= radius
-        near_columns = (columns[:, None] - columns[None, :]).abs() <= radius
-        near = near_rows[:, None, :, None] & near_columns[None, :, None, :]
-        return near.reshape(height * width, height * width)
+        return positions_near(torch.arange(height * width, device=device), (height, width), radius)
+
+
+def positions_near(chosen: Tensor, grid_hw: tuple[int, int], radius: int) -> Tensor:
+    """(K,) positions of a grid -> (K, H*W) bool: those at most ``radius`` away in row and in column."""
+    rows, columns = (torch.arange(side, device=chosen.device) for side in grid_hw)
+    near_rows = (rows - (chosen // grid_hw[1])[:, None]).abs() <= radius
+    near_columns = (columns - (chosen % grid_hw[1])[:, None]).abs() <= radius
+    return (near_rows[:, :, None] & near_columns[:, None, :]).flatten(1)
 
 
 def best_match(similarities: Tensor, labels: Tensor) -> Tensor:
@@ -83,7 +87,7 @@ def read_memory(similarities: Tensor, values: Tensor, sharpness: Tensor | float)
 
 
 def match_and_read(
-    query: Tensor, memory: Tensor, values: Tensor, labels: Tensor, sharpness: Tensor, near: Tensor | None = None
+    query: Tensor, memory: Tensor, values: Tensor, labels: Tensor, sharpness: Tensor, radius: int | None = None
 ) -> tuple[Tensor, Tensor]:
     """``best_match`` and ``read_memory`` over the same similarities.
 
@@ -96,16 +100,17 @@ def match_and_read(
         values: (B, V, N).
         labels: (B, N) in [0, 1].
         sharpness: () inverse temperature of the read.
-        near: (H*W, H*W) bool, which positions may be matched, as from ``window_offsets``: symmetric; all by default.
+        radius: match only positions at most this many rows and columns away; the memory is then on the query's grid.
 
     Returns:
         (B, 2, H*W) as ``best_match``, and (B, V + 1, H*W) as ``read_memory``: the values, then the labels.
     """
     if query.shape[0] == 1 and not torch.is_grad_enabled():
-        best, read = _match_apart(query[0], memory[0], values[0], labels[0], sharpness, near)
+        best, read = _match_apart(query[0], memory[0], values[0], labels[0], sharpness, radius)
         return best[None], read[None]
     similarities = similarity(query, memory)
-    if near is not None:
+    if radius is not None:
+        near = window_offsets(query.shape[2], query.shape[3], radius, query.device)
         similarities = similarities.masked_fill(~near, EXCLUDED_SIMILARITY)
     labelled = torch.cat([values.float(), labels[:, None]], 1)
     return best_match(similarities, labels), read_memory(similarities, labelled, sharpness)
@@ -118,9 +123,11 @@ keeps it (half a megabyte). And the similarities of a block fit a core's cache."
 
 
 def _match_apart(
-    query: Tensor, memory: Tensor, values: Tensor, labels: Tensor, sharpness: Tensor, near: Tensor | None
+    query: Tensor, memory: Tensor, values: Tensor, labels: Tensor, sharpness: Tensor, radius: int | None
 ) -> tuple[Tensor, Tensor]:
     dtype = values.dtype
+    grid_hw = (query.shape[1], query.shape[2])
+    near = None if radius is None else partial(positions_near, grid_hw=grid_hw, radius=radius)
     sharp_query = (query.flatten(1) * sharpness).to(dtype)  # (D, Q)
     keys = memory.to(dtype).transpose(0, 1).contiguous()  # (N, D)
     rows = torch.cat([values, labels.to(dtype)[None], torch.ones_like(labels, dtype=dtype)[None]])  # (V + 2, N)
@@ -138,14 +145,14 @@ def _match_apart(
 
 
 def _match_block(
-    sharp_query: Tensor, keys: Tensor, rows: Tensor, chosen: Tensor, near: Tensor | None
+    sharp_query: Tensor, keys: Tensor, rows: Tensor, chosen: Tensor, near: Callable[[Tensor], Tensor] | None
 ) -> tuple[Tensor, Tensor]:
     """Match with the ``chosen`` positions, 1 to ``BLOCK``: (Q,) highest product, (V + 2, Q) sum of weighed rows."""
     missing = BLOCK - len(chosen)
     filled = torch.cat([chosen, chosen[:1].expand(missing)])  # a repeat changes no maximum, and weighs nothing below
     products = keys.index_select(0, filled) @ sharp_query  # (BLOCK, Q)
     if near is not None:
-        products.masked_fill_(~near.index_select(0, filled), -torch.inf)
+        products.masked_fill_(~near(filled), -torch.inf)
     weighed = functional.pad(rows.index_select(1, chosen), (0, missing))
     return products.amax(0).float(), weighed @ products.exp_()
 

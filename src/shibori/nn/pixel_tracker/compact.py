@@ -19,7 +19,7 @@ from torch.nn import functional
 from shibori.nn.backbones import CompactTrunk, ConvNorm, PyramidFeatures, ResidualBlock
 from shibori.nn.pixel_tracker.network import Encoded, Memory, PixelNetwork, Prediction
 from shibori.nn.pixel_tracker.paper import PaperTracker, PaperTrackerSize
-from shibori.ops.matching import match_and_read, window_offsets
+from shibori.ops.matching import match_and_read
 from shibori.ops.ridge import balanced_weights, fit_ridge
 
 MASK_CHANNELS = 16
@@ -112,9 +112,9 @@ class PixelTracker(PixelNetwork):
         return torch.cat([best, read[:, -1:]], 1), read[:, :-1], matched
 
     def _match_locally(self, key: Tensor, previous: Memory) -> Tensor:
-        near = window_offsets(key.shape[2], key.shape[3], self.size.local_radius, key.device)
         nothing = previous.key[:, :0].to(previous.value.dtype)
-        best, label = match_and_read(key, previous.key, nothing, previous.label, self.sharpness[1].exp(), near)
+        sharpness, radius = self.sharpness[1].exp(), self.size.local_radius
+        best, label = match_and_read(key, previous.key, nothing, previous.label, sharpness, radius)
         return torch.cat([best, label], 1)
 
     def _ridge_score(self, traits: Tensor, memory: Memory) -> Tensor:
