@@ -1,11 +1,23 @@
-"""Shapes, strides and receptive fields of the trunk."""
+"""Shapes, strides and receptive fields of the trunk; ResNet-101 against torchvision's own. Nothing is fetched."""
 
 from __future__ import annotations
 
+from urllib.error import URLError
+
 import pytest
 import torch
+from torch import Tensor
+from torchvision.models import ResNet, _api, resnet101
 
-from shibori.nn.backbones import CompactTrunk, ConvNorm, ResidualBlock
+from shibori.errors import InputError
+from shibori.nn.backbones import (
+    CompactTrunk,
+    ConvNorm,
+    ResidualBlock,
+    ResNetFeatures,
+    fetch_resnet101_state,
+    resnet_conv5,
+)
 
 WIDTHS = (4, 6, 8, 10)
 
@@ -66,3 +78,87 @@ def test_a_residual_block_whose_second_norm_is_zero_is_its_shortcut():
 @pytest.mark.parametrize(("kernel", "dilation"), [(1, 1), (3, 1), (3, 2), (5, 1)])
 def test_convolutions_keep_the_size(kernel: int, dilation: int):
     assert ConvNorm(2, 3, kernel, dilation=dilation)(torch.rand(2, 2, 9, 7)).shape == (2, 3, 9, 7)
+
+
+# ---- ResNet-101
+
+
+@pytest.fixture(scope="module")
+def whole() -> ResNet:
+    """As it is published: every stage halves the resolution. Its statistics are those of one picture."""
+    torch.manual_seed(0)
+    network = resnet101(weights=None).train()
+    with torch.no_grad():
+        network(torch.randn(2, 3, 64, 64))
+    return network.eval()
+
+
+def images() -> Tensor:
+    return torch.randn(1, 3, 64, 96, generator=torch.Generator().manual_seed(1))
+
+
+@pytest.fixture(scope="module")
+def features(whole: ResNet) -> ResNetFeatures:
+    network = ResNetFeatures().eval()
+    network.load_resnet(whole.state_dict())
+    return network
+
+
+@torch.no_grad()
+def test_resnet_features_are_torchvisions_at_every_position_that_has_them(whole: ResNet, features: ResNetFeatures):
+    """A convolution dilated by two sees, at every other position, what the strided one sees at each."""
+    found = features(images())
+    s2 = whole.relu(whole.bn1(whole.conv1(images())))
+    s4 = whole.layer1(whole.maxpool(s2))
+    s16 = whole.layer3(whole.layer2(s4))
+    assert [maps.shape[1:] for maps in found] == [(64, 32, 48), (256, 16, 24), (1024, 8, 12)]
+    assert tuple(maps.shape[1] for maps in found) == ResNetFeatures.channels
+    torch.testing.assert_close(found.s2, s2)
+    torch.testing.assert_close(found.s4, s4)
+    torch.testing.assert_close(found.s8[..., ::2, ::2], s16, rtol=1e-3, atol=1e-3)
+    assert s16.std() > 0.01
+
+
+@torch.no_grad()
+def test_conv5_with_and_without_its_stride(whole: ResNet):
+    maps = torch.randn(1, 1024, 8, 12, generator=torch.Generator().manual_seed(2))
+    expected = whole.layer4(maps)
+    for dilated, step in ((True, 2), (False, 1)):
+        blocks, in_channels, out_channels = resnet_conv5(dilated)
+        blocks.load_state_dict(whole.layer4.state_dict())
+        found = blocks.eval()(maps)
+        assert (in_channels, out_channels) == (1024, found.shape[1])
+        assert found.shape[2:] == ((8, 12) if dilated else (4, 6))
+        torch.testing.assert_close(found[..., ::step, ::step], expected, rtol=1e-3, atol=1e-3)
+
+
+def test_resnet_weights_must_be_whole_and_no_more(whole: ResNet, features: ResNetFeatures):
+    state = whole.state_dict()
+    with pytest.raises(RuntimeError, match="Missing key"):
+        features.load_resnet({name: value for name, value in state.items() if name != "layer2.1.conv2.weight"})
+    with pytest.raises(RuntimeError, match="Unexpected key"):
+        features.load_resnet(state | {"layer3.99.conv1.weight": torch.zeros(1)})
+    features.load_resnet({name: value for name, value in state.items() if not name.startswith(("layer4.", "fc."))})
+
+
+def test_public_weights_come_from_torchvision(monkeypatch: pytest.MonkeyPatch, whole: ResNet):
+    asked = []
+
+    def fetched(url: str, *_arguments: object, **_options: object) -> dict[str, Tensor]:
+        asked.append(url)
+        return whole.state_dict()
+
+    monkeypatch.setattr(_api, "load_state_dict_from_url", fetched)
+    assert fetch_resnet101_state().keys() == whole.state_dict().keys()
+    assert len(asked) == 1
+    assert "resnet101" in asked[0]
+
+
+def test_no_network_is_one_sentence(monkeypatch: pytest.MonkeyPatch):
+    def offline(*_arguments: object, **_options: object) -> None:
+        raise URLError("no route to host")
+
+    monkeypatch.setattr(_api, "load_state_dict_from_url", offline)
+    with pytest.raises(InputError, match=r"expected ImageNet weights from .*resnet101.*go online once") as caught:
+        fetch_resnet101_state()
+    assert "\n" not in str(caught.value)

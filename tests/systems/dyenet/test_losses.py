@@ -18,7 +18,6 @@ from shibori.systems.dyenet.losses import (
     ClipViews,
     IdentityTable,
     JointTraining,
-    Scenes,
     _shaken,
     instance_matching_loss,
 )
@@ -201,13 +200,29 @@ def test_the_pixel_tracker_inside_learns_nothing_and_keeps_its_statistics():
 
 
 def test_more_objects_than_count_in_a_step():
-    many = [made_scenes(seed=n) for n in range(24)]
-    scenes = Scenes(*(torch.cat(parts) for parts in zip(*many, strict=True)))
-    scenes = scenes._replace(picture=torch.arange(48).repeat_interleave(3))
+    scenes = made_scenes(MAX_REGIONS // 3 + 2)
+    scenes = scenes._replace(identities=torch.full_like(scenes.identities, -1))
     assert len(scenes.boxes) > MAX_REGIONS
-    run = JointTraining(tiny_network(), 5, 100)
-    run(made_clips(1), scenes, 1.0)
-    assert int(run.identities.next_slot) <= MAX_REGIONS
+    run = JointTraining(tiny_network(), 5, 2 * MAX_REGIONS)
+    run(None, scenes, 1.0)
+    assert int(run.identities.next_slot) == MAX_REGIONS
+
+
+def test_scenes_alone_can_be_learnt_from():
+    run = JointTraining(tiny_network(), 5, 10)
+    loss = run(None, made_scenes(), 1.0)
+    assert [float(value) for value in (loss.remp, loss.verdict, loss.iou)] == [0, 0, 0]
+    loss.total.backward()
+    assert any(p.grad is not None and p.grad.any() for p in run.network.masks.parameters())
+    assert all(p.grad is None for p in run.network.propagation.parameters())
+
+
+def test_the_second_view_of_a_scene_is_told_from_the_first_at_once():
+    """What is seen for the first time in one view is known in the other; in views of other things it is not."""
+    scenes = made_scenes(2)
+    assert float(JointTraining(tiny_network(), 5, 10)(None, scenes, 1.0).reid.detach()) > 0
+    apart = scenes._replace(identities=torch.tensor([0, 1, -1, 2, 3, -1]))
+    assert float(JointTraining(tiny_network(), 5, 10)(None, apart, 1.0).reid.detach()) == 0
 
 
 def test_the_draws_of_a_step_depend_on_torchs_seed_alone():

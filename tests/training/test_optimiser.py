@@ -1,0 +1,48 @@
+"""What decays and what does not."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from shibori.training.optimiser import parameter_groups
+
+
+class Made(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.convolution = nn.Conv2d(3, 4, 3)
+        self.norm = nn.BatchNorm2d(4)
+        self.linear = nn.Linear(4, 2)
+        self.temperature = nn.Parameter(torch.tensor(1.0))
+        self.frozen = nn.Linear(2, 2).requires_grad_(False)
+
+
+def test_kernels_decay_and_nothing_else():
+    network = Made()
+    kernels, rest = parameter_groups(network, 0.05)
+    assert (kernels["weight_decay"], rest["weight_decay"]) == (0.05, 0.0)
+    assert {id(p) for p in kernels["params"]} == {id(network.convolution.weight), id(network.linear.weight)}
+    others = (
+        network.convolution.bias, network.norm.weight, network.norm.bias, network.linear.bias, network.temperature,
+    )  # fmt: skip
+    assert {id(p) for p in rest["params"]} == {id(p) for p in others}
+
+
+def test_every_parameter_that_is_trained_is_in_one_group():
+    network = Made()
+    groups = parameter_groups(network, 0.05)
+    counted = [id(p) for group in groups for p in group["params"]]
+    assert sorted(counted) == sorted(id(p) for p in network.parameters() if p.requires_grad)
+
+
+def test_a_step_without_gradient_shrinks_kernels_alone():
+    network = Made()
+    for parameter in network.parameters():
+        nn.init.ones_(parameter)
+    optimiser = torch.optim.AdamW(parameter_groups(network, 0.5), lr=0.1)
+    for parameter in network.parameters():
+        parameter.grad = torch.zeros_like(parameter)
+    optimiser.step()
+    shrunk = {name for name, p in network.named_parameters() if not p.equal(torch.ones_like(p))}
+    assert shrunk == {"convolution.weight", "linear.weight"}
