@@ -36,7 +36,7 @@ class FollowRule:
     """Confidence from which a frame is remembered by the pixel tracker."""
     remember_every: int = 2
     """Frames between such additions."""
-    similar: float = 0.6
+    similar: float = 0.8
     """Cosine similarity with a template from which a proposal can be a starting point (Sec. 2.1)."""
     min_area: float = 0.15
     """Share of its usual area that an object must show to be found again: less is a fragment of something else."""
