@@ -13,7 +13,7 @@ from shibori.cli.ablation import ablate
 from shibori.cli.options import command_from
 from shibori.cli.outcome import BAD_INPUT, complaint, outcome
 from shibori.cli.progress import ProgressBar
-from shibori.cli.tables import print_json, show_interactive_scores, show_scores
+from shibori.cli.tables import print_json, show_instance_scores, show_interactive_scores, show_scores
 from shibori.cli.training import train
 from shibori.evaluation.scores import ProtocolName
 from shibori.job import (
@@ -168,6 +168,23 @@ def evaluate_davis(options: EvaluateOptions) -> None:
 
 
 evaluate.command("davis")(command_from(EvaluateOptions, evaluate_davis))
+
+
+@evaluate.command("vis")
+def evaluate_vis(
+    annotations: Annotated[Path, typer.Argument(help="YouTube-VIS annotations: JSON with videos and true tracks.")],
+    results: Annotated[Path, typer.Argument(help="YouTube-VIS results: JSON list of found tracks.")],
+    out: Annotated[Path | None, typer.Option(help="Folder for tables (CSV, JSON) and the HTML report.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help=JSON_HELP)] = False,
+) -> None:
+    """Score anyone's instance tracks with AP and AR as YouTube-VIS defines them."""
+    from shibori.evaluation.instance_report import write_instance_report
+    from shibori.evaluation.instances import score_vis
+
+    with outcome():
+        scores = score_vis(annotations, results)
+        report = write_instance_report(scores, out, facts={"results": results.name}) if out else None
+    show_instance_scores(scores, report, as_json)
 
 
 @dataclass(frozen=True)

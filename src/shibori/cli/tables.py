@@ -9,6 +9,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from shibori.evaluation.instance_report import COLUMNS, category_row, instance_scores_to_json, summary_row, value_text
+from shibori.evaluation.instances import InstanceScores
 from shibori.evaluation.interactive_report import interactive_scores_to_json
 from shibori.evaluation.interactive_scores import InteractiveScores
 from shibori.evaluation.report import scores_to_json
@@ -52,6 +54,32 @@ def show_interactive_scores(scores: InteractiveScores, report: Path, as_json: bo
     at = f"J&F@{scores.rules.threshold:g}s {scores.at_threshold:.3f}"
     print(f"AUC {scores.auc:.3f}, {at}, J&F after {count} interactions {scores.j_and_f:.3f}")
     print(f"report: {report}")
+
+
+def show_instance_scores(scores: InstanceScores, report: Path | None, as_json: bool) -> None:
+    """The measures of found tracks, a row for each class that is true or found, and where the report is."""
+    if as_json:
+        print_json(instance_scores_to_json(scores) | {"report": None if report is None else str(report)})
+        return
+    table = Table(*(name for name, _ in COLUMNS))
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for category in scores.categories:
+        if category.num_true or category.num_found:
+            table.add_row(*_instance_cells(category_row(category)))
+    table.add_section()
+    table.add_row(*_instance_cells(summary_row(scores)), style="bold")
+    Console(highlight=False).print(table)
+    sizes = (name for name in scores.summary if name.startswith(("AP_", "AR_")))
+    print(", ".join(f"{name.replace('_', ' ')} {value_text(scores.summary[name])}" for name in sizes))
+    print(f"{scores.num_videos} videos, {scores.num_videos_found} of them with results")
+    if report is not None:
+        print(f"report: {report}")
+
+
+def _instance_cells(row: tuple[Any, ...]) -> list[str]:
+    name, num_true, num_found, *values = row
+    return [name, str(num_true), str(num_found), *map(value_text, values)]
 
 
 def score_table(scores: Scores) -> Table:
