@@ -17,7 +17,9 @@ from .holder import Holder
 DOCS = Path(__file__).parents[1] / "docs"
 
 
-@pytest.mark.parametrize("page", ["python-api.md", "evaluate.md", "evaluate-instances.md", "evaluate-interactive.md", "../README.md"])
+@pytest.mark.parametrize(
+    "page", ["python-api.md", "evaluate.md", "evaluate-instances.md", "evaluate-interactive.md", "../README.md"]
+)
 def test_examples_run(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(systems, "PROPAGATORS", {"pixel": lambda **options: Holder()})
