@@ -102,7 +102,7 @@ class Following:
         box = mask_box(mask)
         if box is None:
             return None
-        place = self._place(box, view)
+        place = self.place(box, view)
         features, encoded = self._features(view, place)
         given = _cut_mask(mask, place, self.device)
         others = torch.zeros_like(given)
@@ -150,7 +150,7 @@ class Following:
     def look(self, view: FrameView, follower: Follower, references: list[Memory]) -> Glance:
         """y_j of one object: where the flow leads, with what is carried there."""
         guess = self._guess(view, follower)
-        place = self._place(settled_box(guess, follower.box, self.rule.min_shrink, self.rule.max_growth), view)
+        place = self.place(settled_box(guess, follower.box, self.rule.min_shrink, self.rule.max_growth), view)
         features, encoded = self._features(view, place)
         carried = self._carried(view, follower, place)
         matched = self._matched(follower, place, encoded, carried, references)
@@ -181,14 +181,12 @@ class Following:
 
     # ---- parts of a look
 
-    def _place(self, box: NDArray[np.float64], view: FrameView) -> Place:
+    def place(self, box: NDArray[np.float64], view: FrameView) -> Place:
+        """The region around a box."""
+        window = box_window(self.rule.window, box, view.size_hw)
         if self.variant.patches:
-            window = box_window(self.rule.window, box, view.size_hw)
             return Place(window, window_size(self.rule.window, window))
-        side = max((box[2:] - box[:2]).max() * self.rule.window.reach, self.rule.window.min_share * min(view.size_hw))
-        centre = (box[:2] + box[2:]) / 2
-        window = np.concatenate([np.floor(centre - side / 2), np.floor(centre - side / 2) + np.ceil(side)])
-        pixels = self.network.size.region_side * REGION_STRIDE
+        pixels = self.network.size.region_side * REGION_STRIDE  # m x m, whatever the box's shape
         return Place(window, (pixels, pixels))
 
     def _features(self, view: FrameView, place: Place) -> tuple[PyramidFeatures, Encoded | None]:

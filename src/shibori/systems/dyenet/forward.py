@@ -15,7 +15,7 @@ from shibori.ops.overlap import OverlapMap, WindowedLogits
 from shibori.systems.dyenet.follow import Follower, Following, Glance
 from shibori.systems.dyenet.frame import FrameView
 from shibori.systems.dyenet.linking import CLAIMED, mask_overlap
-from shibori.systems.dyenet.search import Proposal, find_proposals, place_of, similar_proposals, template_vector
+from shibori.systems.dyenet.search import Proposal, find_proposals, similar_proposals, template_vector
 from shibori.systems.dyenet.templates import Templates
 
 Adaption = Callable[[NDArray[np.uint8], Mapping[int, NDArray[np.bool_]]], Following]
@@ -118,7 +118,7 @@ class ForwardRun:
         templates, still = self.templates[object_id], view.still()
         rivals = [other for known, other in self.templates.items() if known != object_id and other.given]
         for similarity, proposal in similar_proposals(self.following, proposals, templates, rivals):
-            place = place_of(self.following, proposal.box, self.size_hw)
+            place = self.following.place(proposal.box, view)
             follower = self.following.begin_softly(still, object_id, proposal.placed(place), place)
             glance = self.following.look(still, follower, templates.references)
             too_small = covered_area(glance.answer) < self.rule.min_area * templates.area

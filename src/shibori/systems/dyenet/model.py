@@ -71,7 +71,7 @@ class DyeNet(nn.Module):
         """(B, 3, H, W) normalised pictures, H and W multiples of 16 -> features, shared by all that follows."""
         if self.matcher is None:
             assert self.backbone is not None
-            return Seen(self.backbone(images), None)
+            return Seen(self.backbone(images.to(next(self.backbone.parameters()).dtype)), None)
         encoded = self.matcher.encode(images)
         return Seen(PyramidFeatures(*encoded.features), encoded)
 

@@ -13,7 +13,6 @@ from torch import Tensor
 from torchvision.ops import nms
 
 from shibori.ops.roi import enlarged, mask_boxes, roi_align
-from shibori.ops.window import box_window, window_size
 from shibori.systems.dyenet.follow import Following, Place
 from shibori.systems.dyenet.frame import FrameView
 from shibori.systems.dyenet.templates import Templates
@@ -109,9 +108,3 @@ def similar_proposals(
     kept = [int(i) for i in nms(boxes, scores, OVERLAP)]
     good = [(float(scores[i]), proposals[i]) for i in kept if float(scores[i]) >= following.rule.similar]
     return good[: following.rule.max_candidates]
-
-
-def place_of(following: Following, box: NDArray[np.float64], size_hw: tuple[int, int]) -> Place:
-    """The patch around a proposal."""
-    window = box_window(following.rule.window, box, size_hw)
-    return Place(window, window_size(following.rule.window, window))
