@@ -7,7 +7,7 @@ import pytest
 
 from shibori.errors import InputError
 from shibori.media.rle import decode_rle, encode_rle
-from shibori.media.segmentation_code import check_totals, run_totals, segmentation_to_rle
+from shibori.media.segmentation_code import check_totals, mask_ious, run_totals, segmentation_to_rle
 
 SIZE = (9, 14)
 
@@ -81,3 +81,15 @@ def test_totals_are_checked_in_pieces(monkeypatch):
     codes[-1] = {"size": [9, 15], "counts": codes[-1]["counts"]}
     with pytest.raises(InputError, match="last has"):
         check_totals(codes, [""] * (len(codes) - 1) + ["last"])
+
+
+def test_overlaps_equal_pixels_and_nothing_meets_nothing():
+    drawn = masks(6)
+    codes = [encode_rle(mask) for mask in drawn]
+    ious = mask_ious(codes, codes[2:])
+    for row, one in zip(ious, drawn, strict=True):
+        for iou, two in zip(row, drawn[2:], strict=True):
+            together = (one | two).sum()
+            assert iou == pytest.approx((one & two).sum() / together if together else 0)
+    assert mask_ious([], codes).shape == (0, 8)
+    assert mask_ious(codes, []).shape == (8, 0)

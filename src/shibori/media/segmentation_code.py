@@ -120,3 +120,11 @@ def run_totals(counts: Sequence[str]) -> NDArray[np.int64]:
     weights = (np.repeat(lengths, lengths) - place + 1) // 2
     weights[firsts[:-1]] = 1
     return np.add.reduceat(values * weights, firsts[:-1])
+
+
+def mask_ious(codes: Sequence[Rle], others: Sequence[Rle]) -> NDArray[np.float64]:
+    """(A, B) intersection over union of A and B compressed codes of one size; 0 where both are empty."""
+    if not codes or not others:
+        return np.zeros((len(codes), len(others)))
+    ious: NDArray[np.float64] = coco.iou(list(codes), list(others), [0] * len(others))
+    return ious

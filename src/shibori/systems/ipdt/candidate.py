@@ -1,0 +1,52 @@
+"""What the parts of IPDT hand on: an object candidate of one frame, and a tubelet of masks through the clip."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shibori.media.segmentation_code import Rle
+
+
+@dataclass(frozen=True, eq=False)
+class Candidate:
+    """One detection (Sec. 3.1)."""
+
+    frame_index: int
+    class_scores: NDArray[np.float64]
+    """(C,) the detector's probability of each class, background left out; re-weighted once calibrated."""
+    box_xyxy: NDArray[np.float64]
+    """(4,) pixels of the clip, half-open."""
+    mask: Rle
+    """At the clip's size."""
+    embedding: NDArray[np.float32] | None = None
+    """(E,) appearance, of length 1, where a linker is to compare it."""
+
+    @property
+    def class_index(self) -> int:
+        """Its likeliest class."""
+        return int(self.class_scores.argmax())
+
+    @property
+    def score(self) -> float:
+        """The probability of its likeliest class."""
+        return float(self.class_scores.max())
+
+
+@dataclass(frozen=True, eq=False)
+class Tubelet:
+    """One instance through a clip of T frames (Sec. 3.3)."""
+
+    masks: tuple[Rle | None, ...]
+    """For each frame, or None where it does not show."""
+    class_indices: NDArray[np.int64]
+    """(T,) the class that the frame speaks for; -1 where it says nothing."""
+    scores: NDArray[np.float64]
+    """(T,) re-weighted score of that frame; read only where there is a mask."""
+
+    @property
+    def valid(self) -> NDArray[np.bool_]:
+        """(T,) frames with a mask."""
+        return np.array([mask is not None for mask in self.masks], bool)
