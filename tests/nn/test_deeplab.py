@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from shibori.errors import InputError
-from shibori.nn.deeplab import IMAGE_MEAN, IMAGE_STD, DeeplabFeatures
+from shibori.nn.deeplab import IMAGE_MEAN, IMAGE_STD, DeeplabFeatures, XceptionFeatures
 
 libraries = pytest.mark.skipif(
     any(find_spec(name) is None for name in ("segmentation_models_pytorch", "timm")),
@@ -48,11 +48,55 @@ def test_images_reach_the_backbone_as_its_weights_expect(backbone, mean, std):
     trunk.decoder = nn.Identity()
     colours = torch.rand(1, 3, 16, 16)
 
-    def normalised(by_mean, by_std):
-        return (colours - torch.tensor(by_mean).view(-1, 1, 1)) / torch.tensor(by_std).view(-1, 1, 1)
+    trunk(normalised(colours, IMAGE_MEAN, IMAGE_STD))
+    torch.testing.assert_close(seen[0], normalised(colours, mean, std))
 
-    trunk(normalised(IMAGE_MEAN, IMAGE_STD))
-    torch.testing.assert_close(seen[0], normalised(mean, std))
+
+def normalised(colours: torch.Tensor, mean: tuple[float, ...], std: tuple[float, ...]) -> torch.Tensor:
+    return (colours - torch.tensor(mean).view(-1, 1, 1)) / torch.tensor(std).view(-1, 1, 1)
+
+
+@pytest.fixture(scope="module")
+def xception() -> XceptionFeatures:
+    pytest.importorskip("timm", reason="the optional libraries are not installed: pip install shibori[paper]")
+    torch.manual_seed(0)
+    return XceptionFeatures().eval()
+
+
+@torch.no_grad()
+def test_xception_features_at_three_strides(xception: XceptionFeatures):
+    found = xception(torch.randn(1, 3, 48, 80))
+    assert [tuple(maps.shape[1:]) for maps in found] == [(128, 24, 40), (256, 12, 20), (1024, 6, 10)]
+    assert tuple(maps.shape[1] for maps in found) == XceptionFeatures.channels
+    assert all(maps.isfinite().all() for maps in found)
+
+
+@torch.no_grad()
+def test_images_reach_xception_as_its_weights_expect(xception: XceptionFeatures):
+    seen, colours = [], torch.rand(1, 3, 16, 16)
+    hook = xception.body.register_forward_pre_hook(lambda _module, inputs: seen.append(inputs[0]))
+    xception(normalised(colours, IMAGE_MEAN, IMAGE_STD))
+    hook.remove()
+    torch.testing.assert_close(seen[0], normalised(colours, (0.5,) * 3, (0.5,) * 3))
+    assert not {"gain", "lift"} & set(xception.state_dict())
+
+
+def test_xception_without_timm_is_one_sentence(monkeypatch):
+    monkeypatch.setitem(sys.modules, "timm", None)
+    with pytest.raises(InputError, match=r"pip install shibori\[paper\]$"):
+        XceptionFeatures()
+
+
+@libraries
+def test_weights_of_xception_that_cannot_be_fetched_are_one_sentence(monkeypatch):
+    import timm
+
+    def offline(*_arguments, **_options):
+        raise FileNotFoundError("we cannot find the requested files in the local cache")
+
+    monkeypatch.setattr(timm, "create_model", offline)
+    with pytest.raises(InputError, match=r"ImageNet weights of xception65.*--no-pretrained$"):
+        XceptionFeatures(pretrained=True)
 
 
 @libraries

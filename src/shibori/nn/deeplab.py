@@ -40,11 +40,9 @@ class DeeplabFeatures(nn.Module):
         model = _build(backbone, channels, output_stride, pretrained)
         self.encoder, self.decoder = model.encoder, model.decoder
         self.channels = channels
-        mean, std = _backbone_normalisation(model.encoder)
-        gain = torch.tensor(IMAGE_STD) / torch.tensor(std)
-        lift = (torch.tensor(IMAGE_MEAN) - torch.tensor(mean)) / torch.tensor(std)
-        self.register_buffer("gain", gain.view(3, 1, 1), persistent=False)
-        self.register_buffer("lift", lift.view(3, 1, 1), persistent=False)
+        gain, lift = _renormalisation(*_backbone_normalisation(model.encoder))
+        self.register_buffer("gain", gain, persistent=False)
+        self.register_buffer("lift", lift, persistent=False)
 
     def forward(self, images: Tensor) -> Tensor:
         """(B, 3, H, W) float32 with ``IMAGE_MEAN`` and ``IMAGE_STD``, H W multiples of 16 -> (B, C, H/4, W/4)."""
@@ -64,6 +62,8 @@ class XceptionFeatures(nn.Module):
     """
 
     channels = (128, 256, 1024)
+    gain: Tensor
+    lift: Tensor
 
     def __init__(self, pretrained: bool = False) -> None:
         super().__init__()
@@ -82,10 +82,14 @@ class XceptionFeatures(nn.Module):
                 "expected to fetch the public ImageNet weights of xception65, found no way to reach them; connect to "
                 "the network once, or start from random parameters with --no-pretrained"
             ) from error
+        cfg = self.body.pretrained_cfg
+        gain, lift = _renormalisation(cfg["mean"], cfg["std"])
+        self.register_buffer("gain", gain, persistent=False)
+        self.register_buffer("lift", lift, persistent=False)
 
     def forward(self, images: Tensor) -> PyramidFeatures:
-        """(B, 3, H, W) normalised images -> 128, 256 and 1,024 channels at strides 2, 4, 8."""
-        return PyramidFeatures(*self.body(images))
+        """(B, 3, H, W) with ``IMAGE_MEAN`` and ``IMAGE_STD`` -> 128, 256 and 1,024 channels at strides 2, 4, 8."""
+        return PyramidFeatures(*self.body(images * self.gain + self.lift))
 
 
 def _build(backbone: str, channels: int, output_stride: int, pretrained: bool) -> Any:
@@ -121,3 +125,10 @@ def _backbone_normalisation(encoder: nn.Module) -> tuple[tuple[float, ...], tupl
     if timm_model is None:
         return IMAGE_MEAN, IMAGE_STD
     return tuple(timm_model.pretrained_cfg["mean"]), tuple(timm_model.pretrained_cfg["std"])
+
+
+def _renormalisation(mean: tuple[float, ...], std: tuple[float, ...]) -> tuple[Tensor, Tensor]:
+    """(3, 1, 1) factors and summands from ``IMAGE_MEAN`` and ``IMAGE_STD`` to another mean and deviation."""
+    gain = torch.tensor(IMAGE_STD) / torch.tensor(std)
+    lift = (torch.tensor(IMAGE_MEAN) - torch.tensor(mean)) / torch.tensor(std)
+    return gain.view(3, 1, 1), lift.view(3, 1, 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 import shibori.nn.backbones as backbones
 from shibori.errors import InputError
 from shibori.nn.pixel_tracker.compact import build_pixel_tracker
+from shibori.nn.prepare import prepare_network
 from shibori.ops.roi import roi_align
 from shibori.systems.dyenet.matcher import load_matcher, state_digest
 from shibori.systems.dyenet.model import DIGEST_BYTES, MATCHER_PREFIX, DyeNet, build_dyenet, load_imagenet_weights
@@ -133,6 +135,16 @@ def test_features_at_three_strides(network: DyeNet):
     assert (seen.encoded is None) == (network.matcher is None)
 
 
+@pytest.mark.parametrize("made", [tiny_network, own_trunk_network], ids=["tracker", "own trunk"])
+def test_a_network_prepared_in_another_format_sees_pictures_as_they_come(made: Callable[[], DyeNet]):
+    network = prepare_network(made(), torch.device("cpu"), torch.bfloat16)
+    with torch.no_grad():
+        features = network.see(random(1, 3, 32, 48)).features
+        expected = made().eval().see(random(1, 3, 32, 48)).features
+    assert features.s8.dtype == torch.bfloat16
+    torch.testing.assert_close(features.s8.float(), expected.s8, atol=0.05, rtol=0.1)
+
+
 def test_templates_and_candidates_are_identified_by_the_same_network():
     """A template whose given mask is what the mask network says is the candidate of its box."""
     network, features = tiny_network().eval(), random(2, TINY.feature_channels[2], 8, 8)
@@ -157,7 +169,7 @@ def paper() -> DyeNet:
         network = build_dyenet("paper").eval()
     network.to_empty(device="cpu")
     for module in network.modules():
-        if isinstance(module, nn.BatchNorm2d):
+        if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
             module.reset_parameters()
     generator = torch.Generator().manual_seed(0)
     for parameter in network.parameters():
@@ -227,6 +239,20 @@ def test_imagenet_weights_must_be_whole(paper: DyeNet, imagenet: dict[str, Tenso
     monkeypatch.setattr(backbones, "fetch_resnet101_state", lambda: damaged)
     with pytest.raises(RuntimeError, match="Missing key"):
         load_imagenet_weights(paper)
+
+
+def test_the_second_variant_has_xception(monkeypatch: pytest.MonkeyPatch):
+    asked = []
+    monkeypatch.setattr(
+        "shibori.systems.dyenet.model.XceptionFeatures",
+        lambda pretrained: asked.append(pretrained) or nn.Conv2d(3, 1, 1),
+    )
+    with torch.device("meta"):
+        for pretrained in (False, True):
+            network = build_dyenet("paper-xception", pretrained)
+            assert isinstance(network.backbone, nn.Conv2d)
+            assert network.matcher is None
+    assert asked == [False, True]
 
 
 def test_only_the_paper_asks_for_imagenet_weights_and_only_if_told(monkeypatch):

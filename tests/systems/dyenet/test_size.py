@@ -8,6 +8,8 @@ from dataclasses import replace
 import pytest
 import torch
 
+from shibori.nn.backbones import ResNetFeatures
+from shibori.nn.deeplab import XceptionFeatures
 from shibori.nn.pixel_tracker.compact import SIZES as TRACKER_SIZES
 from shibori.nn.pixel_tracker.compact import PixelTrackerSize
 from shibori.systems.dyenet.size import SIZES, region_blocks
@@ -20,6 +22,12 @@ def test_features_are_those_of_the_pixel_tracker_a_preset_names():
         tracker = TRACKER_SIZES[SIZES[name].matcher]
         assert isinstance(tracker, PixelTrackerSize)
         assert SIZES[name].feature_channels == tracker.trunk_widths[:3]
+
+
+@pytest.mark.parametrize(("preset", "backbone"), [("paper", ResNetFeatures), ("paper-xception", XceptionFeatures)])
+def test_features_are_those_of_the_backbone_a_preset_names(preset: str, backbone: type):
+    assert SIZES[preset].feature_channels == backbone.channels
+    assert SIZES[preset].matcher is None
 
 
 def test_the_papers_numbers():

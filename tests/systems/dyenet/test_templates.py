@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from shibori.nn.pixel_tracker.network import Memory
-from shibori.systems.dyenet.templates import MAX_REFERENCES, Templates
+from shibori.systems.dyenet.templates import AREA_MOMENTUM, MAX_REFERENCES, Templates
 
 from .made import random
 
@@ -70,3 +70,12 @@ def test_without_the_pixel_tracker_there_are_no_references():
     templates = Templates(3)
     templates.add_given(vectors(1)[0], None)
     assert templates.references == []
+
+
+def test_the_usual_area_is_the_first_and_then_moves_slowly():
+    templates = Templates(3)
+    templates.note_area(200.0)
+    assert templates.area == 200
+    for _ in range(10):
+        templates.note_area(100.0)
+    assert templates.area == pytest.approx(100 + 100 * AREA_MOMENTUM**10)

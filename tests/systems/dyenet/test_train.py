@@ -162,6 +162,16 @@ def test_a_run_does_not_go_on_with_another_pixel_tracker(config: TrainConfig, mo
         train(replace(config, resume=True))
 
 
+def test_scenes_alone_can_be_trained_on(config: TrainConfig):
+    short = replace(config, batch=0, steps=2)
+    state = load_state(train(short), "dyenet", "tiny")
+    assert [remp for *_, remp, _, _, _ in losses(config.out)] == [0, 0]
+    assert all(mask > 0 for _, _, _, mask, *_ in losses(config.out))
+    untrained = load_state(train(replace(short, rate=0.0, out=config.out.with_name("still"))), "dyenet", "tiny")
+    differs = {name.split(".")[0] for name in state if not state[name].equal(untrained[name])}
+    assert differs == {"masks", "proposals", "reid"}
+
+
 def test_the_moving_average_is_what_is_kept(config: TrainConfig):
     path = train(replace(config, average=0.0))
     checkpoint = torch.load(config.out / "checkpoint.pt", weights_only=True)
