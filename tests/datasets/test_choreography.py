@@ -10,9 +10,11 @@ import pytest
 
 from shibori.datasets.choreography import (
     SHORTEST_CLIP,
+    SHORTEST_SCENE,
     TRAVEL,
     Hiding,
     draw_hidings,
+    draw_parts,
     draw_way,
     hold,
     line_anchor,
@@ -105,3 +107,29 @@ def test_outlines_cover_their_box():
             cv2.fillPoly(mask, [np.round(shape + np.array([200, 150])).astype(np.int32)], 1)
             assert mask[150 - 40 : 150 + 40, 200 - 80 : 200 + 80].all()
             assert mask.sum() < 2.2 * 160 * 130
+
+
+@pytest.mark.parametrize("num_frames", [SHORTEST_SCENE, 40, 90])
+def test_parts_of_a_scene(num_frames):
+    seen = set()
+    for seed in range(60):
+        hidings = draw_parts(np.random.default_rng(seed), 5, num_frames)
+        assert len({hiding.slot for hiding in hidings}) == len(hidings)
+        for hiding in hidings:
+            held = hold(hiding, num_frames)
+            assert 0 < hiding.slot < 5
+            assert held.min() == 0
+            assert held.max() == 1
+            seen |= {"enter"} if held[0] == 1 else set()
+            seen |= {"leave"} if held[-1] == 1 else set()
+            if held[0] < 1 and held[-1] < 1:
+                seen.add(hiding.kind)
+                assert hiding.stop - hiding.start >= 6 or num_frames < 40
+            way = draw_way(np.random.default_rng(0), np.array([0.4, 0.5]), [hiding], num_frames)
+            assert ((way > 0) & (way < 1)).all()
+    assert seen == {"enter", "leave", "outside", "screen", "passer", "object"}
+
+
+def test_too_short_a_scene():
+    with pytest.raises(ValueError, match="32 frames or more, got 31"):
+        draw_parts(np.random.default_rng(0), 3, 31)

@@ -34,12 +34,14 @@ class Cast:
     """What a clip is made of."""
 
     ground: Footage
-    actors: tuple[Footage, ...]
-    """Footage of the pasted objects."""
+    actors: tuple[Sprite, ...]
+    """The pasted objects."""
     screens: tuple[Footage, ...]
     """Footage that screens are cut from."""
     size_hw: tuple[int, int]
     num_frames: int
+    bare_screens: bool = False
+    """Whether screens must show nothing of their footage's object."""
 
     @property
     def num_objects(self) -> int:
@@ -91,12 +93,16 @@ class Actor:
     """(T, 2) pixels of the composite."""
     reach_xy: NDArray[np.float64]
     """(2,) pixels its box can reach from its centre."""
+    turn: NDArray[np.float64]
+    """(T,) radians it is turned around its centre."""
 
     def layer(self) -> Layer:
         """Its layer of a stage."""
         matrices = np.zeros((len(self.zoom), 2, 3))
-        matrices[:, 0, 0] = matrices[:, 1, 1] = self.zoom
-        matrices[:, :, 2] = self.centre_xy - self.track.centre_xy * self.zoom[:, None]
+        cosine, sine = self.zoom * np.cos(self.turn), self.zoom * np.sin(self.turn)
+        matrices[:, 0, 0], matrices[:, 0, 1] = cosine, -sine
+        matrices[:, 1, 0], matrices[:, 1, 1] = sine, cosine
+        matrices[:, :, 2] = self.centre_xy - np.einsum("tij,tj->ti", matrices[:, :, :2], self.track.centre_xy)
         return Layer(self.object_id, self.sprite, matrices)
 
 
@@ -112,7 +118,16 @@ def draw_actor(rng: np.random.Generator, cast: Cast, slot: int, hidings: Sequenc
     reach = (offsets.max(axis=1) * zoom[boxes[:, 2] > boxes[:, 0], None]).max(axis=0)
     own_hidings = [hiding for hiding in hidings if hiding.slot == slot]
     centre = _centre(rng, cast, slot, own_hidings, (track.centre_xy - track.centre_xy[0]) * zoom[:, None], reach)
-    return Actor(slot + 1, sprite, track, zoom, centre, reach)
+    turn = np.zeros(cast.num_frames)
+    if sprite.is_rigid:
+        turn, zoom = _swaying(rng, cast.num_frames), zoom * np.exp(_swaying(rng, cast.num_frames))
+    return Actor(slot + 1, sprite, track, zoom, centre, reach, turn)
+
+
+def _swaying(rng: np.random.Generator, num_frames: int) -> NDArray[np.float64]:
+    """(T,) a slow wave of at most 0.15."""
+    periods = rng.uniform(0.5, 1.5) * num_frames / 60
+    return rng.uniform(0.03, 0.15) * np.sin(2 * np.pi * (periods * np.linspace(0, 1, num_frames) + rng.uniform()))
 
 
 def _share(rng: np.random.Generator, slot: int, hidings: Sequence[Hiding]) -> float:
@@ -176,11 +191,11 @@ def _core(layer: Layer, index: int) -> tuple[float, float, float]:
     distances = cv2.distanceTransform(cut.mask, cv2.DIST_L2, 3)
     _, radius, _, place = cv2.minMaxLoc(distances)
     x, y = matrix[:, :2] @ np.add(place, cut.corner_xy) + matrix[:, 2]
-    return x, y, radius * matrix[0, 0]
+    return x, y, radius * np.hypot(matrix[0, 0], matrix[1, 0])
 
 
 def draw_screen(rng: np.random.Generator, cast: Cast, target: Layer, hiding: Hiding) -> Layer | None:
-    """What hides a layer from ``start`` to ``stop``; None where it would have to be too large."""
+    """What hides a layer from ``start`` to ``stop``; None where it would have to be too large, or is not bare."""
     boxes = _inside(target.boxes(cast.num_frames), cast.size_hw)
     dwelling = boxes[hiding.start : hiding.stop]
     low, high = dwelling[:, :2].min(axis=0), dwelling[:, 2:].max(axis=0)
@@ -197,7 +212,8 @@ def draw_screen(rng: np.random.Generator, cast: Cast, target: Layer, hiding: Hid
         outline = pillar_outline(rng, half[0], -goals[0, 1], cast.size_hw[0] - goals[0, 1])
     else:
         outline = outline_around(rng, half)
-    return screen_layer(rng, cast.screens[rng.integers(len(cast.screens))], outline, centre)
+    footage = cast.screens[rng.integers(len(cast.screens))]
+    return screen_layer(rng, footage, outline, centre, cast.bare_screens)
 
 
 def _inside(boxes_xyxy: NDArray[np.float64], size_hw: tuple[int, int]) -> NDArray[np.float64]:

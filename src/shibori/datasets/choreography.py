@@ -17,6 +17,8 @@ TRAVEL = 9
 """Frames an object takes to go where it is hidden, and to come back."""
 SHORTEST_CLIP = 46
 """Fewer frames do not hold a hiding of ten frames with ways there and back."""
+SHORTEST_SCENE = 32
+"""Fewer frames do not hold a hiding of six frames."""
 _LONG_CLIP = 80
 _AFTERWARDS = 8
 
@@ -61,6 +63,29 @@ def draw_hidings(rng: np.random.Generator, num_objects: int, num_frames: int) ->
     return hidings
 
 
+def draw_parts(rng: np.random.Generator, num_objects: int, num_frames: int) -> list[Hiding]:
+    """What the pasted objects of a shorter clip do: some enter, some leave, some are hidden in between, others stay.
+
+    To enter is to be outside from before the first frame on, to leave until after the last.
+    """
+    if num_frames < SHORTEST_SCENE:
+        raise ValueError(f"objects enter, leave and hide in clips of {SHORTEST_SCENE} frames or more, got {num_frames}")
+    parts = rng.choice(["stay", "enter", "leave", "hide"], num_objects, p=[0.3, 0.2, 0.2, 0.3]).tolist()
+    hosts = [slot for slot in range(1, num_objects) if parts[slot] != "hide"]
+    hidings = []
+    for slot in range(1, num_objects):
+        start = TRAVEL + 2 + int(rng.integers(0, num_frames // 4))
+        if parts[slot] == "enter":
+            hidings.append(Hiding(slot, "outside", -TRAVEL - 1, start))
+        elif parts[slot] == "leave":
+            hidings.append(Hiding(slot, "outside", num_frames - start, num_frames + TRAVEL + 1))
+        elif parts[slot] == "hide":
+            stop = min(start + int(rng.integers(6, max(num_frames // 3, 7))), num_frames - TRAVEL)
+            kind = _kind(rng, slot, bool(hosts))
+            hidings.append(Hiding(slot, kind, start, stop, int(rng.choice(hosts)) if kind == "object" else 0))
+    return hidings
+
+
 def _slots(rng: np.random.Generator, num_objects: int, num_hidings: int) -> list[int]:
     """Whose turn it is: a pasted object first, then any other."""
     if num_objects == 1:
@@ -98,7 +123,8 @@ def draw_way(
     """
     way = np.empty((num_frames, 2))
     place = first_xy
-    for begin, end in pairwise([0, *(hiding.middle for hiding in hidings), num_frames]):
+    middles = [hiding.middle for hiding in hidings if 0 < hiding.middle < num_frames]
+    for begin, end in pairwise([0, *middles, num_frames]):
         drift = rng.uniform(-1, 1, 2) * (0.16, 0.06) * (end - begin) / 45
         way[begin:end] = place + drift * np.linspace(0, 1, end - begin)[:, None]
         place = _elsewhere(rng, place)
@@ -126,7 +152,7 @@ def outside_anchor(
     """(T, 2) pixels beside the picture: out at the nearer side, in again at either."""
     width = size_hw[1]
     sides = (-reach_xy[0] - 6, width + reach_xy[0] + 6)
-    out = int(way_xy[hiding.start, 0] > width / 2)
+    out = int(way_xy[max(hiding.start, 0), 0] > width / 2)
     back = out if rng.uniform() < 0.5 else 1 - out
     x = np.where(np.arange(len(way_xy)) < hiding.middle, sides[out], sides[back])
     return np.stack([x, way_xy[:, 1]], axis=1)

@@ -1,25 +1,41 @@
-"""Made clips in which objects are hidden for a while and come back, with exact truth."""
+"""Made clips in which objects enter, leave, are hidden for a while and come back, with exact truth and classes.
+
+``hidden_composites`` are for trackers that are given the first masks; ``instance_composites`` for systems that find
+and classify by themselves.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from shibori.datasets.casting import Cast, draw_stage
-from shibori.datasets.choreography import Hiding, draw_hidings
+from shibori.datasets.choreography import Hiding, draw_hidings, draw_parts
+from shibori.datasets.classes import COARSE, COARSE_OF, CROWDED, KIND_OF_SEQUENCE, category_id
 from shibori.datasets.composite import CompositeSequence
 from shibori.datasets.davis import DavisSequence
-from shibori.datasets.sprite import BoundedCache, Footage, Stage
+from shibori.datasets.sprite import BoundedCache, Footage, Sprite, Stage
+from shibori.datasets.still_sprite import ClassedObject, StillSprite
+from shibori.datasets.youtube_vis import InstanceAnnotation, InstanceDataset, Video
+from shibori.media.box import boxes_from_masks
+from shibori.media.picture import encode_jpeg
+from shibori.media.rle import encode_rle
+from shibori.media.segmentation_code import Rle
 
+Box = tuple[float, float, float, float]
 CACHE_BYTES = 384 << 20
 HIDDEN_SHARE = 0.05
 """An object that shows less than this share of its typical area is hidden."""
 _GLIMPSE = 2  # frames
 _LEAST_SHARE = 0.006  # of the picture, for every object of the first frame
 _TRIES, _MOST_TRIES = 10, 100
+_LEAST_SHOWN, _LEAST_FRAMES = 0.004, 5  # share of the picture, for so many frames, that an instance is worth having
+_LEAST_ANNOTATED = 1e-4  # share of the picture; less is a soft rim
+_STILL_SHARE = 0.5
 
 
 # ---- episodes, from the truth
@@ -121,12 +137,13 @@ def hidden_composites(
         others = [other for other in footage if other is not ground]
         order = [others[i] for i in rng.permutation(len(others))]
         cast = Cast(ground, tuple(order[: num_objects - 1]), tuple(order[num_objects - 1 :]), size_hw, num_frames)
-        name = "+".join(part.sequence.name for part in (ground, *cast.actors))
-        clips.append(_clip(f"{clip_index:02d}-{name}", hidden_stage(rng, cast), cast))
+        name = "+".join(part.name for part in (ground, *cast.actors))
+        clips.append(composite_of(f"{clip_index:02d}-{name}", hidden_stage(rng, cast), cast))
     return clips
 
 
-def _clip(name: str, stage: Stage, cast: Cast) -> CompositeSequence:
+def composite_of(name: str, stage: Stage, cast: Cast) -> CompositeSequence:
+    """A staged clip as a sequence."""
     object_ids = tuple(range(1, cast.num_objects + 1))
     return CompositeSequence(name, cast.num_frames, object_ids, cast.size_hw, stage, stage.ids)
 
@@ -144,7 +161,7 @@ def hidden_stage(rng: np.random.Generator, cast: Cast) -> Stage:
         came_true = 0 if stage is None else _count_true(stage, cast, hidings)
         if stage is not None and (came_true == len(hidings) or (came_true and attempt >= 2 * _TRIES)):
             return stage
-    names = ", ".join(part.sequence.name for part in (cast.ground, *cast.actors))
+    names = ", ".join(part.name for part in (cast.ground, *cast.actors))
     raise ValueError(f"none of {_MOST_TRIES} clips drawn from {names} hides an object as planned")
 
 
@@ -157,9 +174,158 @@ def _count_true(stage: Stage, cast: Cast, hidings: Sequence[Hiding]) -> int:
     in_order = [layer.object_id - 1 for layer in stage.layers if layer.object_id]
     if (first[in_order] < 0.6 * np.array(alone)).any():
         return 0
-    clip = _clip("", stage, cast)
+    clip = composite_of("", stage, cast)
     found = episodes(clip)
     return sum(
         any(e.object_id == h.slot + 1 and e.first_hidden < h.stop and e.first_back > h.start for e in found)
         for h in hidings
     )
+
+
+# ---- clips of classed instances
+
+
+@dataclass(frozen=True)
+class InstanceComposite:
+    """A made clip and what its objects are."""
+
+    sequence: CompositeSequence
+    kinds: dict[int, str]
+    """Object id -> kind, such as horse; ``classes.COARSE_OF`` gives its coarse class."""
+
+
+def instance_composites(
+    sequences: Sequence[DavisSequence],
+    objects: Sequence[ClassedObject],
+    seed: int,
+    num_clips: int,
+    num_objects: int = 5,
+    size_hw: tuple[int, int] = (480, 854),
+    num_frames: int = 40,
+) -> list[InstanceComposite]:
+    """Clips of instances with known classes: some enter, some leave, some hide each other fully and come back.
+
+    The ground is a sequence with its own object (id 1) that shows nothing else of the classes (``classes.CROWDED``);
+    the others are cut out of further sequences and of photographs. Every instance shows well in some frames.
+
+    Args:
+        sequences: of the table ``classes.KIND_OF_SEQUENCE``.
+        objects: of photographs, such as the held-out ones of ``read_classed_objects``; may be empty.
+        seed: the same seed gives the same clips.
+        num_clips: how many.
+        num_objects: instances of each clip, the ground's own included.
+        size_hw: of the clips.
+        num_frames: of each clip.
+
+    Raises:
+        ValueError: no sequence can be a ground, one has no class, too little is there for so many objects, or fewer
+            than ``SHORTEST_SCENE`` frames.
+    """
+    unknown = [sequence.name for sequence in sequences if sequence.name not in KIND_OF_SEQUENCE]
+    if unknown:
+        raise ValueError(f"sequence {unknown[0]} has no class: add it to the table in datasets/classes.py")
+    rng, cache = np.random.default_rng(seed), BoundedCache(CACHE_BYTES)
+    footage = [Footage(sequence, cache) for sequence in sequences]
+    grounds = [each for each in footage if each.name not in CROWDED]
+    if not grounds or len(footage) < (2 if objects else num_objects):
+        raise ValueError(
+            f"{num_objects} objects need more than {len(footage)} sequences, {len(grounds)} of them grounds"
+        )
+    clips = []
+    for clip_index in range(num_clips):
+        ground = grounds[clip_index % len(grounds)]
+        others = [other for other in footage if other is not ground]
+        actors = _draw_actors(rng, [others[i] for i in rng.permutation(len(others))], objects, num_objects - 1)
+        screens = [other for other in grounds if other is not ground] or others
+        cast = Cast(ground, tuple(actors), tuple(screens), size_hw, num_frames, bare_screens=True)
+        name = "+".join(part.name for part in (ground, *actors))
+        kinds = {number: _kind_of(part) for number, part in enumerate((ground, *actors), 1)}
+        clips.append(InstanceComposite(composite_of(f"{clip_index:02d}-{name}", _scene(rng, cast), cast), kinds))
+    return clips
+
+
+def _draw_actors(
+    rng: np.random.Generator, others: Sequence[Footage], objects: Sequence[ClassedObject], count: int
+) -> list[Sprite]:
+    """Sequences in order and photographs at random, about half and half; each at most once."""
+    waiting, actors = list(others), list[Sprite]()
+    names: set[str] = set()
+    while len(actors) < count:
+        if objects and (not waiting or rng.uniform() < _STILL_SHARE):
+            still = StillSprite(objects[int(rng.integers(len(objects)))], others[0].cache)
+            if still.name not in names and still.is_whole():
+                names.add(still.name)
+                actors.append(still)
+        else:
+            actors.append(waiting.pop(0))
+    return actors
+
+
+def _kind_of(sprite: Sprite) -> str:
+    return sprite.source.kind if isinstance(sprite, StillSprite) else KIND_OF_SEQUENCE[sprite.name]
+
+
+def _scene(rng: np.random.Generator, cast: Cast) -> Stage:
+    """Draw until every instance shows well for a while; settle for the best after some tries.
+
+    Raises:
+        ValueError: nothing drawn can be staged.
+    """
+    best: tuple[int, Stage] | None = None
+    for attempt in range(_MOST_TRIES):
+        stage = draw_stage(rng, cast, draw_parts(rng, cast.num_objects, cast.num_frames))
+        if stage is None:
+            continue
+        areas = np.array([np.bincount(stage.ids(i).ravel(), minlength=256) for i in range(cast.num_frames)])
+        shown = areas[:, 1 : cast.num_objects + 1] >= _LEAST_SHOWN * np.prod(cast.size_hw)
+        fewest = int(shown.sum(axis=0).min())
+        if best is None or fewest > best[0]:
+            best = (fewest, stage)
+        if best[0] >= _LEAST_FRAMES or attempt >= _TRIES:
+            return best[1]
+    raise ValueError(f"none of {_MOST_TRIES} scenes drawn on {cast.ground.name} can be staged")
+
+
+def annotations_of(clips: Sequence[InstanceComposite], path: str | Path = "annotations.json") -> InstanceDataset:
+    """The truth as YouTube-VIS annotations: video ids 1, 2 ... in order, coarse classes.
+
+    ``write_youtube_vis`` writes them. A frame in which an instance covers less than a ten-thousandth of the picture has
+    no mask of it.
+    """
+    videos, annotations = {}, list[InstanceAnnotation]()
+    for video_id, clip in enumerate(clips, 1):
+        sequence = clip.sequence
+        files = tuple(f"{sequence.name}/{sequence.frame_name(i)}.jpg" for i in range(sequence.num_frames))
+        videos[video_id] = Video(video_id, sequence.size_hw, sequence.num_frames, files)
+        frames = [_masks(sequence, index) for index in range(sequence.num_frames)]
+        for object_id in sequence.object_ids:
+            codes, boxes, areas = zip(*(frame.get(object_id, (None, None, None)) for frame in frames), strict=True)
+            if any(codes):
+                category = category_id(COARSE_OF[clip.kinds[object_id]])
+                number = len(annotations) + 1
+                annotations.append(InstanceAnnotation(number, video_id, category, codes, boxes, areas))
+    categories = {category_id(name): name for name in COARSE}
+    return InstanceDataset(Path(path), videos, categories, tuple(annotations))
+
+
+def _masks(sequence: CompositeSequence, index: int) -> dict[int, tuple[Rle, Box, float]]:
+    """Object id -> code, box and area of what shows of it in a frame."""
+    ids = sequence.read_ids(index)
+    found: dict[int, tuple[Rle, Box, float]] = {}
+    for object_id in sequence.object_ids:
+        mask = ids == object_id
+        area = int(mask.sum())
+        if area >= _LEAST_ANNOTATED * mask.size:
+            x0, y0, x1, y1 = boxes_from_masks(mask[None])[0].astype(float).tolist()
+            found[object_id] = (encode_rle(mask), (x0, y0, x1, y1), area)
+    return found
+
+
+def write_frames(clips: Sequence[InstanceComposite], folder: str | Path) -> None:
+    """Write the pictures as JPEG, under the names that ``annotations_of`` gives them."""
+    for clip in clips:
+        place = Path(folder) / clip.sequence.name
+        place.mkdir(parents=True, exist_ok=True)
+        for index in range(clip.sequence.num_frames):
+            picture = encode_jpeg(clip.sequence.read_image(index), quality=92)
+            (place / f"{clip.sequence.frame_name(index)}.jpg").write_bytes(picture)

@@ -25,6 +25,13 @@ class Screen:
     outline: tuple[tuple[int, int], ...]
     """Pixels of the cut."""
 
+    is_rigid = True
+
+    @property
+    def name(self) -> str:
+        """Where it is cut from."""
+        return f"{self.footage.name} {self.index} {self.corner_xy}"
+
     @property
     def cut_hw(self) -> tuple[int, int]:
         """Height and width of the cut."""
@@ -53,8 +60,12 @@ class Screen:
 
 
 def screen_layer(
-    rng: np.random.Generator, footage: Footage, outline_xy: NDArray[np.float64], centre_xy: NDArray[np.float64]
-) -> Layer:
+    rng: np.random.Generator,
+    footage: Footage,
+    outline_xy: NDArray[np.float64],
+    centre_xy: NDArray[np.float64],
+    bare: bool = False,
+) -> Layer | None:
     """A screen of an outline (pixels around its centre) on its way, cut where little of the footage's object is.
 
     Args:
@@ -62,13 +73,16 @@ def screen_layer(
         footage: whose background it is cut from.
         outline_xy: (N, 2) pixels of the composite, around (0, 0).
         centre_xy: (T, 2) pixels of the composite.
+        bare: whether it must show nothing of the object; then None where no such cut was found.
     """
     height, width = footage.picture(0).shape[:2]
     low, high = outline_xy.min(axis=0), outline_xy.max(axis=0)
     zoom = max(1.0, *((high - low + 3) / (width, height)))
     points = np.round((outline_xy - low) / zoom).astype(int)
-    corner = _emptiest(rng, footage, points.max(axis=0) + 1, (width, height))
-    screen = Screen(footage, *corner, tuple((int(x), int(y)) for x, y in points))
+    covered, index, corner = _emptiest(rng, footage, points.max(axis=0) + 1, (width, height))
+    if bare and covered:
+        return None
+    screen = Screen(footage, index, corner, tuple((int(x), int(y)) for x, y in points))
     shift = centre_xy + low - zoom * np.array(screen.corner_xy)
     matrices = np.zeros((len(centre_xy), 2, 3))
     matrices[:, 0, 0] = matrices[:, 1, 1] = zoom
@@ -78,8 +92,8 @@ def screen_layer(
 
 def _emptiest(
     rng: np.random.Generator, footage: Footage, size_xy: NDArray[np.int64], picture_xy: tuple[int, int]
-) -> tuple[int, tuple[int, int]]:
-    """The frame and the corner, of some drawn, where the object covers least of a cut of this size."""
+) -> tuple[int, int, tuple[int, int]]:
+    """Of some drawn, the frame and the corner where the object covers least of a cut of this size; that area first."""
     best: tuple[int, int, tuple[int, int]] | None = None
     for _ in range(_TRIES):
         index = int(rng.integers(footage.sequence.num_frames))
@@ -92,4 +106,4 @@ def _emptiest(
         if covered == 0:
             break
     assert best is not None
-    return best[1], best[2]
+    return best

@@ -60,6 +60,14 @@ class Silhouette:
 class Sprite(Protocol):
     """An object that can be laid into a picture, frame by frame."""
 
+    @property
+    def name(self) -> str:
+        """Unique among the sprites of a clip."""
+
+    @property
+    def is_rigid(self) -> bool:
+        """Whether it is the same in every frame."""
+
     def silhouette(self, index: int) -> Silhouette:
         """Its mask in composite frame ``index``."""
 
@@ -74,6 +82,13 @@ class Footage:
     sequence: DavisSequence
     cache: BoundedCache
     """Shared by all footage, so that there is one bound."""
+
+    is_rigid = False
+
+    @property
+    def name(self) -> str:
+        """The sequence's."""
+        return self.sequence.name
 
     def picture(self, index: int) -> NDArray[np.uint8]:
         """(H, W, 3) uint8 RGB of composite frame ``index``."""
