@@ -261,7 +261,7 @@ def test_the_source_is_never_overwritten(image_clip, make_video):
     with pytest.raises(InputError, match="is the clip itself"):
         open_writer("overlay", clip.path, clip, [1], overwrite=True)
     with pytest.raises(InputError, match="is a file, but a folder is needed"):
-        open_writer("palette", image_clip.image_paths[0], image_clip, [1])
+        open_writer("palette", next(image_clip.path.iterdir()), image_clip, [1])
 
 
 def test_a_folder_without_permission_is_refused(image_clip, tmp_path, monkeypatch):
