@@ -5,6 +5,8 @@ Axes: P samples, D features, M channels of a sample, K classes (background, then
 
 from __future__ import annotations
 
+from collections import Counter
+
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -21,6 +23,10 @@ PLACE_AXES = 3
 class OnlineAdaption:
     """What the samples so far say. Samples are added in any order; the solution is found when it is asked for.
 
+    Background weighs as much as all objects together and every object as much as another, however many samples each
+    has. Where the paper's rule can be kept (as many background samples as object samples) and there is one object,
+    that changes nothing.
+
     Args:
         rule: penalty and kind of classifier.
         channels: of the features.
@@ -32,7 +38,9 @@ class OnlineAdaption:
         self.object_ids: list[int] = []
         """Of the classes from the second on, in the order of their first samples."""
         self._lift = _Lift(rule.kernel, channels, device) if rule.kernel else None
-        self._sums: RidgeSums | None = None
+        self._sums: dict[int, RidgeSums] = {}
+        """Of each label's samples, the moment being their plain sum."""
+        self._counts: Counter[int] = Counter()
         self._classifier: Tensor | None = None
 
     def add(self, features: Tensor, frame_index: int, samples: Samples, size_hw: tuple[int, int]) -> None:
@@ -44,15 +52,18 @@ class OnlineAdaption:
             samples: pixels of the frame.
             size_hw: of the frame in pixels.
         """
-        self.object_ids += sorted(set(samples.labels.tolist()) - {0, *self.object_ids})
+        labels = torch.from_numpy(samples.labels).to(features.device)
+        present = sorted(set(samples.labels.tolist()))
+        self.object_ids += [label for label in present if label not in (0, *self.object_ids)]
         _, height, width = features.shape
         rows = torch.from_numpy(samples.rows).to(features.device) * height // size_hw[0]
         columns = torch.from_numpy(samples.columns).to(features.device) * width // size_hw[1]
         lifted = self._lifted(features[:, rows, columns].T, rows, columns, frame_index, height)
-        classes = torch.tensor([self._class_of(label) for label in samples.labels.tolist()], device=features.device)
-        targets = functional.one_hot(classes, len(self.object_ids) + 1)
-        sums = ridge_sums(lifted.double(), targets.double())
-        self._sums = sums if self._sums is None else add_sums(self._sums, sums)
+        for label in present:
+            members = lifted[labels == label].double()
+            sums = ridge_sums(members, members.new_ones(len(members), 1))
+            self._sums[label] = add_sums(self._sums[label], sums) if label in self._sums else sums
+            self._counts[label] += len(members)
         self._classifier = None
 
     def logits(self, features: Tensor, frame_index: int) -> Tensor:
@@ -70,13 +81,24 @@ class OnlineAdaption:
         return (self.rule.sharpness * (scores[:, 1:] - scores[:, :1])).T.reshape(-1, height, width)
 
     def _solution(self) -> Tensor:
-        assert self._sums is not None
+        """(M, K) the classifier."""
         if self._classifier is None:
-            self._classifier = solve_ridge(self._sums, self.rule.penalty).float()
+            weights = self._weights()
+            gram = torch.stack([weights[label] * sums.gram for label, sums in self._sums.items()]).sum(0)
+            none = torch.zeros_like(gram[:, :1])
+            columns = [
+                weights[label] * self._sums[label].moment if label in self._sums else none
+                for label in (0, *self.object_ids)
+            ]
+            self._classifier = solve_ridge(RidgeSums(gram, torch.cat(columns, dim=1)), self.rule.penalty).float()
         return self._classifier
 
-    def _class_of(self, label: int) -> int:
-        return self.object_ids.index(label) + 1 if label else 0
+    def _weights(self) -> dict[int, float]:
+        """What a sample of each label counts; one on average."""
+        num_objects = len(self._counts) - (0 in self._counts)
+        shares = {label: 1.0 if label else float(num_objects) for label in self._counts}
+        unit = sum(self._counts.values()) / sum(shares.values())
+        return {label: share * unit / self._counts[label] for label, share in shares.items()}
 
     def _lifted(self, points: Tensor, rows: Tensor, columns: Tensor, frame_index: int, height: int) -> Tensor:
         """(P, M) samples: (P, D) features at their places, as the classifier sees them, and a constant one."""

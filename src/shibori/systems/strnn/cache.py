@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+import weakref
 from typing import IO
 
 import numpy as np
@@ -37,6 +38,7 @@ class FeatureCache:
             return
         if self._file is None:
             self._file = tempfile.TemporaryFile(prefix="shibori-features-")  # noqa: SIM115 (open as long as we are)
+            weakref.finalize(self, self._file.close)
         self._places[index] = self._file.seek(0, 2)
         self._file.write(half.contiguous().numpy().tobytes())
 

@@ -40,7 +40,11 @@ class AdaptionRule:
     box_growth: float = 1.2
     """By how much the box around a stroke grows; no background is sampled inside."""
     box_margin: float = 0.05
-    """Least growth of a box on each side, in short sides of the frame: a click does not say how large a thing is."""
+    """Least growth of a box on each side, in short sides of the frame."""
+    click_margin: float = 0.2
+    """The same for a click, which does not say how large a thing is."""
+    click_radius: float = 0.01
+    """A click stands for a disk of this radius, in short sides of the frame."""
     sharpness: float = 6.0
     """Factor from the classifier's scores, about 0 and 1, to log-odds."""
     cache_bytes: int = 512 << 20

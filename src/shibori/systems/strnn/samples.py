@@ -9,6 +9,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from shibori.media.marks import Marks
+from shibori.media.scribble import rasterise
 from shibori.systems.strnn.rule import AdaptionRule
 
 Mask = NDArray[np.bool_]
@@ -41,7 +42,7 @@ def sample_frame(
         rule: how far boxes grow.
         rng: of the random pixels.
     """
-    drawn = marks.rasterise(frame_index, background.shape).astype(np.int64)
+    drawn = _drawn(marks, frame_index, background.shape, rule)
     allowed = background & ~_grown_boxes(marks, frame_index, background.shape, rule)
     for box in marks.boxes.get(frame_index, ()):
         x0, y0, x1, y1 = box.pixels((background.shape[0], background.shape[1]))
@@ -60,17 +61,32 @@ def sample_frame(
     )
 
 
+def _drawn(marks: Marks, frame_index: int, shape: tuple[int, ...], rule: AdaptionRule) -> NDArray[np.int64]:
+    """(H, W): the label of the last stroke over a pixel, -1 where there is none; clicks are disks."""
+    size_hw = (shape[0], shape[1])
+    drawn = np.full(size_hw, -1, np.int64)
+    rows, columns = np.indices(size_hw)
+    for stroke in marks.strokes.get(frame_index, ()):
+        line = rasterise([stroke], size_hw) >= 0
+        if len(stroke.path) == 1:
+            row, column = np.argwhere(line)[0]
+            line = (rows - row) ** 2 + (columns - column) ** 2 <= (rule.click_radius * min(size_hw)) ** 2
+        drawn[line] = stroke.object_id
+    return drawn
+
+
 def _grown_boxes(marks: Marks, frame_index: int, shape: tuple[int, ...], rule: AdaptionRule) -> Mask:
     """(H, W) bool: inside the tight box of any stroke, or of any box that was drawn, grown by the rule."""
     inside = np.zeros(shape, np.bool_)
     last = np.array([shape[1] - 1, shape[0] - 1])
-    margin = rule.box_margin * min(shape)
     for stroke in marks.strokes.get(frame_index, ()):
-        points = np.array(stroke.path) * last
+        points = np.rint(np.array(stroke.path) * last)
         low, high = points.min(axis=0), points.max(axis=0)
+        margin = (rule.click_margin if len(stroke.path) == 1 else rule.box_margin) * min(shape)
         grown = np.maximum((high - low) * (rule.box_growth - 1) / 2, margin)
-        (left, top), (right, bottom) = np.maximum(low - grown, 0).astype(int), (high + grown).astype(int) + 1
-        inside[top:bottom, left:right] = True
+        ends = np.maximum(np.rint([low - grown, high + grown]), 0).astype(int)
+        (left, top), (right, bottom) = ends
+        inside[top : bottom + 1, left : right + 1] = True
     for box in marks.boxes.get(frame_index, ()):
         x0, y0, x1, y1 = box.pixels((shape[0], shape[1]))
         inside[y0:y1, x0:x1] = True
