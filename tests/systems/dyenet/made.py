@@ -1,15 +1,24 @@
-"""Tiny networks, and batches of moving squares to train them on."""
+"""Tiny networks, batches of moving squares to train them on, and systems with strong opinions to run on clips."""
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
+from functools import cache
 
+import cv2
+import numpy as np
 import torch
 from torch import Tensor, nn
 
+from shibori.interfaces import FrameSource
 from shibori.nn.backbones import CompactTrunk
-from shibori.systems.dyenet.losses import Clips, Scenes
+from shibori.ops.window import WindowRule
+from shibori.systems.dyenet.build import propagator_from_state
+from shibori.systems.dyenet.inference import DyeNetPropagator
+from shibori.systems.dyenet.losses import MIX, Clips, JointTraining, Scenes
 from shibori.systems.dyenet.model import DyeNet, build_dyenet
+from shibori.systems.dyenet.rule import FollowRule
 from shibori.systems.dyenet.size import SIZES
 
 TINY = SIZES["tiny"]
@@ -65,3 +74,94 @@ def made_scenes(num_pictures: int = 2, side: int = SIDE, seed: int = 0) -> Scene
         mask[top:bottom, left:right] = True
     picture = torch.arange(num_pictures).repeat_interleave(3)
     return Scenes(images, masks, boxes, torch.tensor([0, 1, -1] * num_pictures), picture)
+
+
+# ---- inference
+
+QUICK = FollowRule(window=WindowRule(area_side=64), frame_side=64, roi_side=96)
+CREDULOUS = replace(
+    QUICK,
+    seen=-1,
+    found=-1,
+    similar=-1.1,
+    min_area=0,
+    confident=-1,
+    remember_every=2,
+    expand_from=-1,
+    expand_every=2,
+)
+"""Believes every answer and remembers it."""
+DOUBTFUL = replace(CREDULOUS, seen=2, found=2)
+"""Believes none, so that every object is lost in its second frame and looked for ever after."""
+FICKLE = replace(CREDULOUS, seen=2, reid_every=1)
+"""Loses every object in its second frame and then takes whatever is proposed for it."""
+
+
+@cache
+def strong_state() -> dict[str, Tensor]:
+    """Random parameters, normalised by what goes through them, so that answers differ: half of the pixels say yes."""
+    network = tiny_network()
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
+            module.momentum = 1.0
+    JointTraining(network, 5, 10)(made_clips(len(MIX)), made_scenes(), 1.0)
+    mask = network.propagation.output[2]
+    assert isinstance(mask, nn.Conv2d)
+    with torch.no_grad():
+        mask.weight -= mask.weight.mean()  # what goes in is positive
+        mask.weight *= 10
+    return network.own_state()
+
+
+def made_propagator(
+    rule: FollowRule = CREDULOUS, variant: str = "combined", dtype: torch.dtype = torch.float32, bias: float = 0.0
+) -> DyeNetPropagator:
+    """DyeNet with strong opinions; ``bias`` is added to the log-odds of every pixel."""
+    state = strong_state()
+    moved = {"propagation.output.2.bias": state["propagation.output.2.bias"] + bias}
+    return propagator_from_state(state | moved, "tiny", "cpu", variant, rule, dtype)
+
+
+class ArrayFrames(FrameSource):
+    """Pictures in memory; those in ``damaged`` do not come."""
+
+    def __init__(self, images: Sequence[np.ndarray], damaged: Collection[int] = ()) -> None:
+        self.images, self.damaged = images, damaged
+
+    @property
+    def size_hw(self) -> tuple[int, int]:
+        return self.images[0].shape[0], self.images[0].shape[1]
+
+    @property
+    def num_frames(self) -> int:
+        return len(self.images)
+
+    def read(self, index: int) -> np.ndarray:
+        return self.images[index]
+
+    def forward(self, start: int, stop: int) -> Iterator[tuple[int, np.ndarray]]:
+        return ((index, self.images[index]) for index in range(start, stop) if index not in self.damaged)
+
+    def backward(self, start: int, stop: int) -> Iterator[tuple[int, np.ndarray]]:
+        return ((index, self.images[index]) for index in range(start, stop, -1) if index not in self.damaged)
+
+
+SIZE_HW = (60, 84)
+
+
+def frame(index: int, size_hw: tuple[int, int] = SIZE_HW) -> np.ndarray:
+    """(H, W, 3) smooth noise that moves a pixel a frame."""
+    height, width = size_hw
+    noise = np.random.default_rng(0).integers(0, 256, (height // 4 + 2, width // 4 + 40, 3)).astype(np.uint8)
+    wide = cv2.resize(noise, (noise.shape[1] * 4, noise.shape[0] * 4), interpolation=cv2.INTER_CUBIC)
+    return np.ascontiguousarray(wide[:height, index : index + width])
+
+
+def frames(count: int, size_hw: tuple[int, int] = SIZE_HW, damaged: Collection[int] = ()) -> ArrayFrames:
+    return ArrayFrames([frame(index, size_hw) for index in range(count)], damaged)
+
+
+def rectangle(left: int, top: int, right: int, bottom: int, size_hw: tuple[int, int] = SIZE_HW) -> np.ndarray:
+    mask = np.zeros(size_hw, bool)
+    mask[top:bottom, left:right] = True
+    return mask

@@ -97,7 +97,8 @@ class ForwardRun:
         return outcome
 
     def _find_missing(self, view: FrameView, outcome: Outcome) -> None:
-        missing = [i for i in self.templates if i not in self.followers and i not in outcome.given]
+        gone = [i for i in self.templates if i not in self.followers and i not in outcome.given]
+        missing = [i for i in gone if self.templates[i].given]
         if not missing or not self.following.variant.reid:
             self.missing_for = 0
             return

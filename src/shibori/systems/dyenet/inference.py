@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -175,7 +176,10 @@ class DyeNetClip(ClipPropagation):
         vectors = torch.stack([proposal.vector for proposal in proposals])
         scores = torch.stack([t.similarity(vectors) for t in self.run.templates.values() if t.given]).amax(0)
         order = scores.argsort(descending=True)[:MAX_KEPT].tolist()
-        self.candidates[index] = [proposals[i] for i in order]
+        # Copies: else each would keep all that was proposed in its frame.
+        self.candidates[index] = [
+            replace(proposals[i], mask=proposals[i].mask.copy(), vector=vectors[i].clone()) for i in order
+        ]
 
     # ---- later iterations
 
