@@ -82,7 +82,7 @@ class XceptionFeatures(nn.Module):
                 "expected to fetch the public ImageNet weights of xception65, found no way to reach them; connect to "
                 "the network once, or start from random parameters with --no-pretrained"
             ) from error
-        cfg = self.body.pretrained_cfg
+        cfg: Any = self.body.pretrained_cfg
         gain, lift = _renormalisation(cfg["mean"], cfg["std"])
         self.register_buffer("gain", gain, persistent=False)
         self.register_buffer("lift", lift, persistent=False)
