@@ -25,10 +25,10 @@ def disk(radius: float) -> Mask:
     With a fractional radius 0 lies between the places, up to half a pixel left of and above the middle one.
 
     >>> disk(1.5).astype(int)
-    array([[0, 1, 1, 0],
-           [1, 1, 1, 1],
-           [1, 1, 1, 1],
-           [0, 1, 1, 0]])
+    array([[0, 0, 0, 0],
+           [0, 1, 1, 0],
+           [0, 1, 1, 0],
+           [0, 0, 0, 0]])
     """
     squares = np.arange(-radius, radius + 1) ** 2
     return squares[:, None] + squares <= radius**2

@@ -8,22 +8,17 @@ from itertools import pairwise
 from pathlib import Path
 
 import cv2
-import numpy as np
 import pytest
 import torch
 
 from shibori.errors import InputError
-from shibori.evaluation.interactive import InteractiveSession, evaluate_interactive
-from shibori.evaluation.interactive_scores import InteractiveRules
 from shibori.nn.pixel_tracker.compact import build_pixel_tracker
 from shibori.nn.weights import load_state, save_state
 from shibori.systems.strnn import train as training
-from shibori.systems.strnn.build import build_strnn_segmenter
 from shibori.systems.strnn.model import build_strnn
 from shibori.systems.strnn.train import TrainConfig, set_step, start_network, train
 
 from ...datasets.made import made_still, moving_disk, write_davis, write_still
-from ...evaluation.made import ArraySequence
 
 
 @pytest.fixture(scope="module")
@@ -127,23 +122,6 @@ def test_compact_starts_from_the_pixel_tracker(config: TrainConfig, tmp_path: Pa
     assert not network.rnn.leave.weight.any()
     fresh = start_network(replace(config, preset="compact", from_pixel=False))
     assert not torch.allclose(fresh.extractor.stem[0].weight, tracker.trunk.stem[0].weight, atol=1e-3)
-
-
-def test_tiny_overfits_one_clip_and_then_segments_it(config: TrainConfig):
-    long = replace(config, steps=90, batch=4, size=64, rate=3e-3, warmup=5, real_share=1.0, save_every=90, dev_every=0)
-    weights = train(long)
-    curve = [iou for _, _, iou in losses(config.out)]
-    assert np.mean(curve[-15:]) > max(0.8, np.mean(curve[:10]) + 0.1)
-    images, masks = moving_disk(14)
-
-    class Disk(ArraySequence):
-        def read_image(self, index):
-            return images[index]
-
-    disk = Disk("disk", tuple(mask.astype(np.uint8) for mask in masks))
-    session = InteractiveSession([disk], rules=InteractiveRules(num_interactions=3, num_starts=1))
-    scores = evaluate_interactive(session, build_strnn_segmenter("tiny", "cpu", 64, weights))
-    assert scores.samples[0].rounds[-1].j_means.mean() > 0.75
 
 
 @pytest.mark.parametrize(
