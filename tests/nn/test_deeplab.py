@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import sys
 from importlib.util import find_spec
 
@@ -11,6 +12,7 @@ from torch import nn
 
 from shibori.errors import InputError
 from shibori.nn.deeplab import IMAGE_MEAN, IMAGE_STD, DeeplabFeatures, XceptionFeatures
+from shibori.nn.prepare import prepare_network
 
 libraries = pytest.mark.skipif(
     any(find_spec(name) is None for name in ("segmentation_models_pytorch", "timm")),
@@ -79,6 +81,15 @@ def test_images_reach_xception_as_its_weights_expect(xception: XceptionFeatures)
     hook.remove()
     torch.testing.assert_close(seen[0], normalised(colours, (0.5,) * 3, (0.5,) * 3))
     assert not {"gain", "lift"} & set(xception.state_dict())
+
+
+@torch.no_grad()
+def test_xception_prepared_in_another_format(xception: XceptionFeatures):
+    prepared = prepare_network(copy.deepcopy(xception), torch.device("cpu"), torch.bfloat16)
+    assert isinstance(prepared, XceptionFeatures)
+    images = torch.randn(1, 3, 32, 32)
+    assert all(maps.dtype == torch.bfloat16 for maps in prepared(images))
+    assert all(maps.dtype == torch.bfloat16 for maps in prepared(images.bfloat16()))
 
 
 def test_xception_without_timm_is_one_sentence(monkeypatch):

@@ -89,7 +89,8 @@ class XceptionFeatures(nn.Module):
 
     def forward(self, images: Tensor) -> PyramidFeatures:
         """(B, 3, H, W) with ``IMAGE_MEAN`` and ``IMAGE_STD`` -> 128, 256 and 1,024 channels at strides 2, 4, 8."""
-        return PyramidFeatures(*self.body(images * self.gain + self.lift))
+        own = images * self.gain + self.lift
+        return PyramidFeatures(*self.body(own.to(next(self.body.parameters()).dtype)))
 
 
 def _build(backbone: str, channels: int, output_stride: int, pretrained: bool) -> Any:

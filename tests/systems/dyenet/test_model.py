@@ -11,11 +11,9 @@ from torch import Tensor, nn
 
 import shibori.nn.backbones as backbones
 from shibori.errors import InputError
-from shibori.nn.pixel_tracker.compact import build_pixel_tracker
 from shibori.nn.prepare import prepare_network
 from shibori.ops.roi import roi_align
-from shibori.systems.dyenet.matcher import load_matcher, state_digest
-from shibori.systems.dyenet.model import DIGEST_BYTES, MATCHER_PREFIX, DyeNet, build_dyenet, load_imagenet_weights
+from shibori.systems.dyenet.model import MATCHER_PREFIX, DyeNet, build_dyenet, load_imagenet_weights
 
 from .made import SIDE, TINY, own_trunk_network, random, tiny_network
 
@@ -85,42 +83,6 @@ def test_training_leaves_the_pixel_tracker_in_evaluation():
         network.train(mode)
         assert network.propagation.training is mode
         assert not any(module.training for module in network.matcher.modules())
-
-
-# ---- which pixel tracker it was trained with
-
-
-def test_the_digest_tells_states_apart_and_nothing_else():
-    state = build_pixel_tracker("tiny").state_dict()
-    digest = state_digest(state)
-    assert digest.shape == (DIGEST_BYTES,)
-    assert digest.dtype == torch.uint8
-    assert state_digest(dict(reversed(state.items()))).equal(digest)
-    assert state_digest({name: value.clone() for name, value in state.items()}).equal(digest)
-    name = next(name for name, value in state.items() if value.numel() > 1)
-    assert not state_digest(state | {name: state[name] + 1}).equal(digest)
-    renamed = {("x" if other == name else other): value for other, value in state.items()}
-    assert not state_digest(renamed).equal(digest)
-
-
-def test_the_digest_is_noted_and_checked():
-    network, again = tiny_network(1), tiny_network(2)
-    load_matcher(network)
-    noted = network.matcher_digest.clone()
-    assert noted.any()
-    assert noted.equal(state_digest(network.matcher.state_dict()))
-    again.load_own_state(network.own_state())
-    load_matcher(again)  # the same tracker, whatever it was built with
-    assert again.matcher_digest.equal(noted)
-    again.matcher_digest[0] += 1
-    with pytest.raises(InputError, match="trained with this version's pixel tracker"):
-        load_matcher(again)
-
-
-def test_a_network_with_a_trunk_of_its_own_has_no_pixel_tracker_to_note():
-    network = own_trunk_network()
-    load_matcher(network)
-    assert not network.matcher_digest.any()
 
 
 # ---- what it says of pictures

@@ -28,6 +28,8 @@ BATCH, FRAMES, SIZE = 4, 3, 208
 RATE = 1e-4
 LONGEST_SIDE = 640
 """The frame is shrunk to this before clips are made of it."""
+SMALLEST_SIDE = 5
+"""Shorter side of an object's box, in pixels, from which it can be cut out and seen again."""
 INPAINTING = 5
 """Pixels around an object from which the ground below it is made up."""
 
@@ -80,7 +82,12 @@ def frame_stills(image: NDArray[np.uint8], masks: Mapping[int, NDArray[np.bool_]
     size_wh = max(round(width * zoom), 1), max(round(height * zoom), 1)
     small = np.asarray(cv2.resize(image, size_wh, interpolation=cv2.INTER_AREA), np.uint8)
     small_ids = np.asarray(cv2.resize(ids, size_wh, interpolation=cv2.INTER_NEAREST), np.uint8)
-    numbers = tuple(int(i) for i in np.unique(small_ids) if i)
+    numbers = tuple(int(i) for i in np.unique(small_ids) if i and _shorter_side(small_ids == i) >= SMALLEST_SIDE)
     covered = cv2.dilate((small_ids > 0).astype(np.uint8), np.ones((9, 9), np.uint8))
     empty = np.asarray(cv2.inpaint(small, covered, INPAINTING, cv2.INPAINT_TELEA), np.uint8)
     return [Still(small, small_ids, numbers, False), Still(empty, np.zeros_like(small_ids), (), False)]
+
+
+def _shorter_side(mask: NDArray[np.bool_]) -> int:
+    _, _, width, height = cv2.boundingRect(mask.astype(np.uint8))
+    return min(width, height)
