@@ -72,9 +72,9 @@ def test_features_of_a_preset(preset: str):
     images = torch.randn(2, 3, 48, 64)
     features, hidden = network(images)
     size = SIZES[preset]
-    assert features.shape == (2, size.feature_channels, 6, 8)
+    assert features.shape == (2, size.feature_channels, 12, 16)
     assert hidden.shape == (4, 2, 6, 8, size.hidden_channels)
-    torch.testing.assert_close(features.norm(dim=1), torch.ones(2, 6, 8))
+    torch.testing.assert_close(features.norm(dim=1), torch.ones(2, 12, 16))
     later, _ = network(images, hidden)
     assert not torch.allclose(later, features, atol=1e-3)  # the frame before has a say
 

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from shibori.media.marks import BoxMark, Marks, click
 from shibori.media.scribble import Stroke
 from shibori.systems.strnn.rule import AdaptionRule
-from shibori.systems.strnn.samples import sample_frame
+from shibori.systems.strnn.samples import Canvas, sample_frame
 
 SIZE_HW = (100, 200)
-RULE = AdaptionRule(box_growth=1.2, box_margin=0.0, click_margin=0.0, click_radius=0.0)
-ANYWHERE = np.ones(SIZE_HW, bool)
+RULE = AdaptionRule(box_growth=1.2, box_margin=0.0, click_margin=0.0, click_radius=0.0, approved_samples=0)
 
 
 def stroke(object_id: int, *points: tuple[int, int]) -> Stroke:
     return Stroke(object_id, tuple((x / 199, y / 99) for x, y in points))
 
 
-def sampled(marks: Marks, background=ANYWHERE, surplus: int = 0, rule: AdaptionRule = RULE):
-    samples = sample_frame(marks, 3, background, surplus, rule, np.random.default_rng(0))
+def sampled(marks: Marks, said=None, surplus: int = 0, rule: AdaptionRule = RULE):
+    samples = sample_frame(marks, 3, Canvas(SIZE_HW, said, surplus), rule, np.random.default_rng(0))
     ids = np.full(SIZE_HW, -1)
     ids[samples.rows, samples.columns] = samples.labels
     assert (ids >= 0).sum() == len(samples.labels), "no pixel twice"
@@ -43,8 +44,8 @@ def test_strokes_on_the_background_count_and_save_random_ones():
 
 
 def test_only_what_was_last_said_to_be_background():
-    said = np.zeros(SIZE_HW, bool)
-    said[90:, 150:] = True
+    said = np.ones(SIZE_HW, np.uint8)
+    said[90:, 150:] = 0
     ids = sampled(Marks({3: (stroke(1, (10, 10), (49, 10)),)}), said)
     assert (ids[:90] != 0).all()
     assert (ids[:, :150] != 0).all()
@@ -59,8 +60,8 @@ def test_the_counts_even_out_over_rounds():
 
 
 def test_as_many_as_there_are_at_most():
-    said = np.zeros(SIZE_HW, bool)
-    said[99, 190:] = True
+    said = np.ones(SIZE_HW, np.uint8)
+    said[99, 190:] = 0
     assert (sampled(Marks({3: (stroke(1, (10, 10), (49, 10)),)}), said) == 0).sum() == 10
 
 
@@ -83,7 +84,7 @@ def test_a_click_is_a_disk():
 
 
 def test_a_click_keeps_its_distance():
-    rule = AdaptionRule(click_margin=0.1, click_radius=0.0)
+    rule = AdaptionRule(click_margin=0.1, click_radius=0.0, approved_samples=0)
     ids = sampled(Marks({3: (stroke(1, (100, 50)),)}), surplus=10**6, rule=rule)
     np.testing.assert_array_equal(np.argwhere(ids != 0).min(0), (40, 90))
     np.testing.assert_array_equal(np.argwhere(ids != 0).max(0), (60, 110))
@@ -100,3 +101,18 @@ def test_of_a_box_the_middle_is_the_object_and_the_outside_is_not():
     assert (ids[outside] == 0).all()
     crossed = Marks({3: (stroke(0, (0, 35), (199, 35)),)}, marks.boxes)
     assert (sampled(crossed)[35] == 0).all()
+
+
+def test_what_is_left_alone_is_approved_of():
+    said = np.zeros(SIZE_HW, np.uint8)
+    said[20:60, 20:80], said[70:90, 100:110] = 1, 2
+    marks = Marks({3: (stroke(0, (20, 22), (60, 22)),)})
+    rule = replace(RULE, approved_samples=500, approved_distance=0.1)
+    ids = sampled(marks, said, rule=rule)
+    assert (ids == 1).sum() == 500
+    assert (ids == 2).sum() == 200  # there are no more
+    assert (said[ids == 1] == 1).all()
+    rows, columns = np.nonzero(ids == 1)
+    assert ((rows > 32) | (columns > 60)).all()  # more than ten pixels away from the stroke
+    assert (ids == 0).sum() == (ids > 0).sum()
+    assert (sampled(marks, said) > 0).sum() == 0  # the paper's rule

@@ -23,7 +23,7 @@ from shibori.systems.strnn.adaption import OnlineAdaption
 from shibori.systems.strnn.cache import FeatureCache
 from shibori.systems.strnn.model import StrnnNetwork
 from shibori.systems.strnn.rule import AdaptionRule
-from shibori.systems.strnn.samples import Samples, sample_frame
+from shibori.systems.strnn.samples import Canvas, Samples, sample_frame
 
 GRAIN = 16
 """Sides of the working frame are multiples of this."""
@@ -88,11 +88,9 @@ class StrnnInteraction(Interaction):
         return self._encoder.glance(index)
 
     def _sample(self, marks: Marks, index: int, features: Tensor) -> Samples:
-        background = np.ones(self.clip.size_hw, np.bool_)
-        if self._adaption.object_ids:
-            background = self._answer(index, features).ids == 0
+        said = self._answer(index, features).ids if self._adaption.object_ids else None
         rng = np.random.default_rng(len(self._taught))
-        samples = sample_frame(marks, index, background, self._surplus, self.rule, rng)
+        samples = sample_frame(marks, index, Canvas(self.clip.size_hw, said, self._surplus), self.rule, rng)
         num_objects = int(np.count_nonzero(samples.labels))
         self._surplus += 2 * num_objects - len(samples.labels)
         return samples

@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from shibori.ops.normalise import normalise_images
 from shibori.ops.ridge import ridge_sums, solve_ridge
-from shibori.systems.strnn.model import StrnnNetwork
+from shibori.systems.strnn.model import Extracted, StrnnNetwork
 from shibori.systems.strnn.rule import AdaptionRule
 from shibori.training.losses import dice_loss
 
@@ -81,15 +81,16 @@ class ClipLoss(nn.Module):
         flat = normalise_images(images.flatten(0, 1)).contiguous(memory_format=torch.channels_last)
         extracted = self.network.extract(flat)
         if not with_time:
-            found = self.network.rnn(extracted)[0]
-        else:
-            frames = extracted.unflatten(0, (batch, num_frames)).unbind(1)
-            outputs, hidden = [], None
-            for frame in frames:
-                output, hidden = self.network.rnn(frame, hidden)
-                outputs.append(output)
-            found = torch.stack(outputs, dim=1).flatten(0, 1)
-        return functional.normalize(found.float(), dim=1).unflatten(0, (batch, num_frames))
+            return self.network.contextualise(extracted)[0].unflatten(0, (batch, num_frames))
+        found, hidden = [], None
+        for index in range(num_frames):
+            frame = Extracted(
+                extracted.features[index::num_frames],
+                None if extracted.fine is None else extracted.fine[index::num_frames],
+            )
+            features, hidden = self.network.contextualise(frame, hidden)
+            found.append(features)
+        return torch.stack(found, dim=1)
 
     def _metric(self, clip: Tensor, share: Tensor, generator: torch.Generator) -> Tensor:
         """Eq. 4 of one clip (T, D, h, w): anchors from one frame, pools from the others."""

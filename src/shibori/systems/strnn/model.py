@@ -5,11 +5,13 @@ Axes: B clips, C channels, H W pixels of the working frame, h w its grid; the di
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from shibori.nn.backbones import CompactTrunk
+from shibori.nn.backbones import CompactTrunk, PyramidFeatures
 from shibori.nn.deeplab import DeeplabFeatures
 from shibori.ops.recurrence import DIRECTIONS, sweep_southeast, turned
 from shibori.systems.strnn.size import SIZES, DeeplabSize, StrnnSize
@@ -48,25 +50,48 @@ class SpatioTemporalRnn(nn.Module):
         return (out if self.shortcut is None else out + self.shortcut(features)), hidden
 
 
+class Extracted(NamedTuple):
+    """What the feature extractor knows of B frames without their context (Sec. 2.1)."""
+
+    features: Tensor
+    """(B, C, h, w) for the RNN: stride 8 in ``compact``, 4 in ``paper``."""
+    fine: Tensor | None
+    """(B, C4, 2 h, 2 w) at stride 4, where the RNN works at stride 8."""
+
+
 class StrnnNetwork(nn.Module):
-    """Feature extractor and spatio-temporal RNN. ``stride``: pixels of the working frame to a position of the grid."""
+    """Feature extractor and spatio-temporal RNN. The features that come out have stride 4."""
+
+    stride = 4
 
     def __init__(self, size: StrnnSize, pretrained: bool = False) -> None:
         super().__init__()
         self.size = size
+        self.fine: nn.Conv2d | None = None
         if isinstance(size.extractor, DeeplabSize):
-            extractor = DeeplabFeatures(size.extractor.backbone, size.extractor.channels, pretrained=pretrained)
-            self.extractor: nn.Module = extractor
-            channels, self.stride = extractor.channels, extractor.stride
+            channels = size.extractor.channels
+            self.extractor: nn.Module = DeeplabFeatures(size.extractor.backbone, channels, pretrained=pretrained)
         else:
+            _, fine_channels, channels, _ = size.extractor.widths
             self.extractor = CompactTrunk(size.extractor.widths, size.extractor.blocks)
-            channels, self.stride = size.extractor.widths[2], 8
+            self.fine = nn.Conv2d(fine_channels, size.feature_channels, 1, bias=False)
         self.rnn = SpatioTemporalRnn(channels, size.hidden_channels, size.feature_channels, size.shortcut)
 
-    def extract(self, images: Tensor) -> Tensor:
-        """(B, 3, H, W) normalised images, H and W multiples of 16 -> (B, C, h, w) features without context."""
+    def extract(self, images: Tensor) -> Extracted:
+        """(B, 3, H, W) normalised images, H and W multiples of 16 -> features without context."""
         features = self.extractor(images.to(self.rnn.enter.weight.dtype))
-        return features.s8 if isinstance(self.extractor, CompactTrunk) else features
+        if isinstance(features, PyramidFeatures):
+            return Extracted(features.s8, features.s4)
+        return Extracted(features, None)
+
+    def contextualise(self, extracted: Extracted, before: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Features F of one frame, as Eq. 3 and Eq. 4 take them, from what was extracted; see ``forward``."""
+        features, hidden = self.rnn(extracted.features, before)
+        if self.fine is not None:
+            assert extracted.fine is not None
+            wide = functional.interpolate(features, scale_factor=2.0, mode="bilinear")
+            features = wide + self.fine(extracted.fine)
+        return functional.normalize(features.float(), dim=1), hidden
 
     def forward(self, images: Tensor, before: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Features F of one frame, as Eq. 3 and Eq. 4 take them.
@@ -76,10 +101,9 @@ class StrnnNetwork(nn.Module):
             before: what this returned second for the frame before, or None.
 
         Returns:
-            (B, D, h, w) float32 of unit length, and the hidden states.
+            (B, D, H / 4, W / 4) float32 of unit length, and the hidden states.
         """
-        features, hidden = self.rnn(self.extract(images), before)
-        return functional.normalize(features.float(), dim=1), hidden
+        return self.contextualise(self.extract(images), before)
 
 
 def build_strnn(preset: str, pretrained: bool = False) -> StrnnNetwork:

@@ -15,13 +15,13 @@ class KernelRule:
     correction is local.
     """
 
-    num_waves: int = 256
+    num_waves: int = 160
     """Random features of each of the two."""
     feature_width: float = 0.5
     """Width of the first kernel, as a distance of unit features."""
     near_feature_width: float = 0.8
     """Width of the second kernel along features."""
-    place_width: float = 0.2
+    place_width: float = 0.1
     """Width of the second kernel along rows and columns, in heights of the frame."""
     time_width: float = 16.0
     """Width of the second kernel along frames."""
@@ -45,6 +45,10 @@ class AdaptionRule:
     """The same for a click, which does not say how large a thing is."""
     click_radius: float = 0.01
     """A click stands for a disk of this radius, in short sides of the frame."""
+    approved_samples: int = 300
+    """Pixels of each object in a corrected frame that are learned because nobody corrected them; 0 is the paper's."""
+    approved_distance: float = 0.03
+    """How far from the new strokes they are at least, in short sides of the frame."""
     sharpness: float = 6.0
     """Factor from the classifier's scores, about 0 and 1, to log-odds."""
     cache_bytes: int = 512 << 20
@@ -52,7 +56,7 @@ class AdaptionRule:
 
 
 RULES: dict[str, AdaptionRule] = {
-    "paper": AdaptionRule(short_side=480, kernel=None, penalty=1.0),
+    "paper": AdaptionRule(short_side=480, kernel=None, penalty=1.0, approved_samples=0),
     "compact": AdaptionRule(),
     "tiny": AdaptionRule(short_side=96, kernel=KernelRule(num_waves=64)),
 }

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class TrunkSize:
-    """The feature extractor of ``compact`` and ``tiny``: the trunk of the pixel tracker, features at stride 8."""
+    """The feature extractor of ``compact`` and ``tiny``: the trunk of the pixel tracker, its strides 4 and 8."""
 
     widths: tuple[int, int, int, int]
     """Channels at strides 2, 4, 8, 16."""
@@ -35,7 +35,7 @@ class StrnnSize:
     feature_channels: int
     """Of the features that the online classifier sees."""
     shortcut: bool
-    """Whether the features are the extractor's, projected, plus what the sweeps add; else the sweeps' alone (Eq. 2)."""
+    """Whether the extractor's features, projected, are added to what the sweeps give; Eq. 2 has the sweeps alone."""
 
 
 SIZES: dict[str, StrnnSize] = {

@@ -139,15 +139,17 @@ def start_network(config: TrainConfig) -> StrnnNetwork:
 
 
 def _start_from_pixel(network: StrnnNetwork) -> None:
-    """Extractor and shortcut see what the pixel tracker's trunk and embedding see; the sweeps add nothing yet."""
+    """Extractor and shortcut see what the pixel tracker's trunk and embedding see; the rest adds nothing yet."""
     assert isinstance(network.size.extractor, TrunkSize)
     assert network.rnn.shortcut is not None
+    assert network.fine is not None
     state = load_state(locate_weights("pixel", "compact"), "pixel", "compact")
     trunk = {name.removeprefix("trunk."): value for name, value in state.items() if name.startswith("trunk.")}
     network.extractor.load_state_dict(trunk)
     with torch.no_grad():
         network.rnn.shortcut.weight.copy_(state["key.weight"].sum((2, 3), keepdim=True))
         network.rnn.leave.weight.zero_()
+        network.fine.weight.zero_()
 
 
 def set_step(network: StrnnNetwork, with_time: bool) -> None:
