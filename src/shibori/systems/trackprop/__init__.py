@@ -1,0 +1,1 @@
+"""Robust multiple object mask propagation with efficient object tracking (trackprop.md)."""
