@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from shibori.errors import InputError
 from shibori.interfaces import ClipPropagator, FrameSource, Propagator
 from shibori.media.clip import Clip, Frame
+from shibori.media.heap import trimmed
 from shibori.media.mask import FrameMasks, ObjectStatus, check_size, ids_to_masks, object_ids, require_objects
 from shibori.media.track import Tracklet
 
@@ -173,7 +174,7 @@ def _check_references(clip: Clip, references: Mapping[int, NDArray[np.integer]],
 def _due_frames(clip: Clip, plan: Plan) -> Iterator[Frame]:
     """The frames on the stride as one stream, with those off it that have a reference fetched in between."""
     off_stride = sorted(index for index in plan.references if (index - plan.start) % plan.every)
-    for frame in clip.frames(plan.start, plan.stop, plan.every):
+    for frame in trimmed(clip.frames(plan.start, plan.stop, plan.every)):
         while off_stride and off_stride[0] < frame.index:
             yield clip.frame(off_stride.pop(0))
         yield frame
@@ -276,7 +277,8 @@ class PlannedFrames(FrameSource):
             yield from self._due(self.clip.frames(self.indices[start], self.indices[stop - 1] + 1))
 
     def _due(self, frames: Iterator[Frame]) -> Iterator[tuple[int, NDArray[np.uint8]]]:
-        return ((self.positions[frame.index], frame.image) for frame in frames if frame.index in self.positions)
+        due = ((self.positions[frame.index], frame.image) for frame in frames if frame.index in self.positions)
+        return trimmed(due)
 
 
 def _whole(
@@ -311,7 +313,7 @@ def _run_backward(clip: Clip, plan: Plan, propagator: Propagator, spool: Spool) 
     if last == plan.start:
         return
     propagation = propagator.begin(clip.size_hw)
-    for frame in clip.backward(last, plan.start - 1):
+    for frame in trimmed(clip.backward(last, plan.start - 1)):
         if not plan.is_due(frame.index):
             continue
         # All objects of the reference take part, those too that the forward run already follows here: an object
