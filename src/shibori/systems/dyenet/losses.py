@@ -32,7 +32,7 @@ JITTER = 0.12
 MAX_REGIONS = 64
 """Most objects of the scenes that count in one step."""
 
-MIX = ("combined", "combined", "combined", "combined", "advanced", "remp", "remp-no-attention", "msk")
+MIX = ("combined", "advanced", "remp", "remp-no-attention", "combined", "advanced", "remp", "msk")
 """Variants of the clips of a batch, in turn, so that the same weights serve every row of Table 1."""
 
 
