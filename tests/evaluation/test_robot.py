@@ -6,9 +6,10 @@ import time
 import numpy as np
 import pytest
 
-from shibori.evaluation.robot import correct, frame_to_correct, opened_region, region_paths, start
+from shibori.evaluation.robot import correct, frame_to_correct, start
 from shibori.media.mask import read_ids
 from shibori.media.scribble import rasterise
+from shibori.ops.midline import opened_region, region_paths
 
 SIZE_HW = (120, 200)
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from shibori.evaluation.skeleton import bezier_curve, disk, longest_paths, medial_axis, opening
+from shibori.ops.skeleton import bezier_curve, disk, longest_paths, medial_axis, opening
 
 EIGHT = np.ones((3, 3))
 
