@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -33,6 +34,17 @@ class ViewRule:
     """A frame is not enlarged by more than this."""
 
 
+class Features(NamedTuple):
+    """Of a batch of B pictures."""
+
+    fine: Tensor
+    """(B, C, h, w) float32."""
+    coarse: Tensor
+    """(B, C, h, w) float32."""
+    strides: tuple[int, int]
+    """Pixels from one position to the next, of the fine and the coarse features."""
+
+
 class ViewTrunk(nn.Module, ABC):
     """Features of whole pictures at two strides."""
 
@@ -45,17 +57,19 @@ class ViewTrunk(nn.Module, ABC):
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """(B, 3, H, W) normalised pictures, H and W multiples of 16, -> fine and coarse features, float32."""
 
+    @torch.no_grad()
+    def see(self, images: Tensor) -> Features:
+        """The features of (B, 3, H, W) normalised pictures, H and W multiples of 16; the trunk is frozen."""
+        fine, coarse = self(images)
+        return Features(fine, coarse, self.strides)
+
 
 @dataclass(frozen=True)
 class View:
     """One frame at one resolution."""
 
-    fine: Tensor
-    """(1, C, h, w) float32."""
-    coarse: Tensor
-    """(1, C, h, w) float32."""
-    strides: tuple[int, int]
-    """Pixels of the view from one position to the next, of the fine and the coarse features."""
+    features: Features
+    """Of one picture."""
     size_hw: tuple[int, int]
     """Of the view, in its pixels."""
     frame_hw: tuple[int, int]
@@ -64,7 +78,7 @@ class View:
     def boxes_into(self, boxes_xyxy: NDArray[np.float64]) -> Tensor:
         """(..., 4) in pixels of the frame -> float32 in pixels of the view."""
         boxes = torch.from_numpy(np.asarray(boxes_xyxy) * self._scale())
-        return boxes.to(self.coarse.device, torch.float32)
+        return boxes.to(self.features.coarse.device, torch.float32)
 
     def boxes_out(self, boxes_xyxy: Tensor) -> NDArray[np.float64]:
         """(..., 4) in pixels of the view -> float64 in pixels of the frame."""
@@ -100,7 +114,6 @@ class FrameViews:
             self._views[side] = self._computed(side)
         return self._views[side]
 
-    @torch.no_grad()
     def _computed(self, side: int) -> View:
         assert self._trunk is not None, "a tracker without a trunk has no views"
         size_hw = view_size(side, self.size_hw)
@@ -108,8 +121,7 @@ class FrameViews:
         mode = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
         picture = np.asarray(cv2.resize(self.image, (size_hw[1], size_hw[0]), interpolation=mode))
         images = torch.from_numpy(picture).permute(2, 0, 1)[None].to(self._device)
-        fine, coarse = self._trunk(normalise_images(images))
-        return View(fine, coarse, self._trunk.strides, size_hw, self.size_hw)
+        return View(self._trunk.see(normalise_images(images)), size_hw, self.size_hw)
 
 
 def view_side(rule: ViewRule, box_xyxy: NDArray[np.float64], frame_hw: tuple[int, int]) -> int:
