@@ -26,6 +26,7 @@ class DeeplabFeatures(nn.Module):
         channels: of the features.
         output_stride: of the backbone's last stage, 8 or 16.
         pretrained: start the backbone from its public ImageNet weights, which are fetched or found in the cache.
+        extra_channels: of the input, beside the three of the picture: masks and guidance maps, taken as they are.
 
     Raises:
         InputError: if the libraries are not installed, or the weights cannot be fetched.
@@ -35,9 +36,16 @@ class DeeplabFeatures(nn.Module):
     gain: Tensor
     lift: Tensor
 
-    def __init__(self, backbone: str, channels: int = 256, output_stride: int = 16, pretrained: bool = False) -> None:
+    def __init__(
+        self,
+        backbone: str,
+        channels: int = 256,
+        output_stride: int = 16,
+        pretrained: bool = False,
+        extra_channels: int = 0,
+    ) -> None:
         super().__init__()
-        model = _build(backbone, channels, output_stride, pretrained)
+        model = _build(backbone, channels, output_stride, pretrained, 3 + extra_channels)
         self.encoder, self.decoder = model.encoder, model.decoder
         self.channels = channels
         gain, lift = _renormalisation(*_backbone_normalisation(model.encoder))
@@ -45,8 +53,16 @@ class DeeplabFeatures(nn.Module):
         self.register_buffer("lift", lift, persistent=False)
 
     def forward(self, images: Tensor) -> Tensor:
-        """(B, 3, H, W) float32 with ``IMAGE_MEAN`` and ``IMAGE_STD``, H W multiples of 16 -> (B, C, H/4, W/4)."""
-        own = images * self.gain + self.lift
+        """Features of pictures.
+
+        Args:
+            images: (B, 3 + extra_channels, H, W) float32, H W multiples of 16; the first three channels with
+                ``IMAGE_MEAN`` and ``IMAGE_STD``.
+
+        Returns:
+            (B, C, H/4, W/4).
+        """
+        own = torch.cat([images[:, :3] * self.gain + self.lift, images[:, 3:]], 1)
         first = next(module for module in self.encoder.modules() if isinstance(module, nn.Conv2d))
         return self.decoder(self.encoder(own.to(first.weight.dtype)))
 
@@ -93,7 +109,7 @@ class XceptionFeatures(nn.Module):
         return PyramidFeatures(*self.body(own.to(next(self.body.parameters()).dtype)))
 
 
-def _build(backbone: str, channels: int, output_stride: int, pretrained: bool) -> Any:
+def _build(backbone: str, channels: int, output_stride: int, pretrained: bool, in_channels: int) -> Any:
     try:
         # The libraries are an optional extra, and take seconds to import.
         from segmentation_models_pytorch import DeepLabV3Plus
@@ -108,6 +124,7 @@ def _build(backbone: str, channels: int, output_stride: int, pretrained: bool) -
             backbone,
             encoder_weights=public if pretrained else None,
             encoder_output_stride=output_stride,
+            in_channels=in_channels,
             decoder_channels=channels,
             decoder_atrous_rates=ATROUS_RATES[output_stride],
             # Dropout would draw from a generator that a checkpoint does not hold: a resumed run would differ.

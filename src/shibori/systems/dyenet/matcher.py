@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
-
 import torch
 from torch import Tensor
 
 from shibori.errors import InputError
 from shibori.nn.pixel_tracker.compact import build_pixel_tracker
-from shibori.nn.weights import load_state
-from shibori.systems.dyenet.model import DIGEST_BYTES, DyeNet
+from shibori.nn.weights import load_state, state_digest
+from shibori.systems.dyenet.model import DyeNet
 from shibori.weights import locate_weights
 
 
@@ -41,12 +39,3 @@ def _matcher_state(network: DyeNet) -> dict[str, Tensor]:
             torch.manual_seed(0)
             return build_pixel_tracker(preset).state_dict()
     return load_state(locate_weights("pixel", preset), "pixel", preset)
-
-
-def state_digest(state: dict[str, Tensor]) -> Tensor:
-    """(8,) uint8: the first bytes of the SHA-256 of all parameters in the order of their names."""
-    digest = hashlib.sha256()
-    for name in sorted(state):
-        digest.update(name.encode())
-        digest.update(state[name].contiguous().numpy().tobytes())
-    return torch.tensor(list(digest.digest()[:DIGEST_BYTES]), dtype=torch.uint8)

@@ -13,13 +13,13 @@ from shibori.nn.deeplab import XceptionFeatures
 from shibori.nn.pixel_tracker.compact import build_pixel_tracker
 from shibori.nn.pixel_tracker.network import Encoded, PixelNetwork
 from shibori.nn.rpn import ProposalNetwork, build_rpn
+from shibori.nn.weights import DIGEST_BYTES
 from shibori.ops.roi import roi_align
 from shibori.systems.dyenet.network import MaskNetwork, RecurrentPropagation, ReidNetwork
 from shibori.systems.dyenet.size import SIZES, DyeNetSize
 
 ANCHOR_SIZES = (24, 48, 96, 192)
 """Square roots of the anchors' areas, in pixels of the resized frame."""
-DIGEST_BYTES = 8
 MATCHER_PREFIX = "matcher."
 
 

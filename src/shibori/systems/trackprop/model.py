@@ -1,0 +1,223 @@
+"""The three networks of trackprop (Sec. 3, 3.2): propagation, first interaction, later interactions.
+
+Axes: B regions (one object each), C channels, H W pixels of the region.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from shibori.errors import InputError
+from shibori.nn.backbones import PyramidFeatures
+from shibori.nn.deeplab import DeeplabFeatures
+from shibori.nn.pixel_tracker.compact import build_pixel_tracker
+from shibori.nn.pixel_tracker.network import Encoded, PixelNetwork
+from shibori.nn.weights import DIGEST_BYTES
+from shibori.systems.trackprop.network import NUM_LIKENESSES, RegionDecoder, Stem, likeness_to_marks
+from shibori.systems.trackprop.size import SIZES, DecoderSize, DeeplabSize
+
+MATCHER_PREFIX = "matcher."
+MATCH_SCALE = 4.0
+"""Log-odds of the pixel tracker are divided by this before they are squashed into an input."""
+GRAIN = 16
+"""DeepLab takes pictures whose sides are multiples of this; 513 is not one, and is padded."""
+
+
+class Seen(NamedTuple):
+    """B regions, and what is known of their pictures alone: computed once, whichever networks look at them."""
+
+    images: Tensor
+    """(B, 3, H, W) normalised."""
+    encoded: Encoded | None
+    """The pixel tracker's view of them, where it is part of the network."""
+
+
+class RegionNetwork(nn.Module, ABC):
+    """One object a region: its log-odds from the picture and from what is known of the object.
+
+    Where a preset has a pixel tracker, that one is frozen, its trunk gives the features, and it is not part of
+    ``own_state``: its weights ship on their own, and ``matcher_digest`` says which they were.
+    """
+
+    matcher_digest: Tensor
+    matcher: PixelNetwork | None
+
+    def __init__(self, matcher: PixelNetwork | None) -> None:
+        super().__init__()
+        self.matcher = matcher
+        self.register_buffer("matcher_digest", torch.zeros(DIGEST_BYTES, dtype=torch.uint8))
+        if matcher is not None:
+            matcher.eval().requires_grad_(False)
+
+    def train(self, mode: bool = True) -> RegionNetwork:
+        """As ``nn.Module.train``; the frozen pixel tracker stays as it is."""
+        super().train(mode)
+        if self.matcher is not None:
+            self.matcher.eval()
+        return self
+
+    @abstractmethod
+    def see(self, images: Tensor) -> Seen:
+        """(B, 3, H, W) normalised pictures -> what all three networks know of them."""
+
+    @abstractmethod
+    def propagate(self, seen: Seen, previous: Tensor, matched: Tensor | None) -> Tensor:
+        """The mask in this frame from the one in the previous (Sec. 3.2, 4 channels).
+
+        Args:
+            seen: of the regions in this frame.
+            previous: (B, 1, H, W) probability of the object in the previous frame, in the same region.
+            matched: (B, 1, H, W) log-odds of the pixel tracker, which remembers the marked frames (ours); zeros, or
+                None, where it takes no part.
+
+        Returns:
+            (B, 1, H, W) float32 log-odds.
+        """
+
+    @abstractmethod
+    def segment(self, seen: Seen, guidance: Tensor) -> Tensor:
+        """First interaction (Sec. 3, 4 channels): (B, 1, H, W) guidance map -> (B, 1, H, W) float32 log-odds."""
+
+    @abstractmethod
+    def correct(self, seen: Seen, guidance: Tensor, before: Tensor) -> Tensor:
+        """Later interaction (Sec. 3, 5 channels).
+
+        Args:
+            seen: of the regions.
+            guidance: (B, 1, H, W) map of all marks in them.
+            before: (B, 1, H, W) probability of the object in the previous round.
+
+        Returns:
+            (B, 1, H, W) float32 log-odds.
+        """
+
+    def own_state(self) -> dict[str, Tensor]:
+        """Parameters and buffers without the frozen pixel tracker's."""
+        return {name: value for name, value in self.state_dict().items() if not name.startswith(MATCHER_PREFIX)}
+
+    def load_own_state(self, state: dict[str, Tensor]) -> None:
+        """The opposite of ``own_state``, strictly.
+
+        Raises:
+            InputError: if parameters are missing, too many or of another shape.
+        """
+        frozen = {name: value for name, value in self.state_dict().items() if name.startswith(MATCHER_PREFIX)}
+        try:
+            self.load_state_dict(state | frozen)
+        except RuntimeError as error:
+            raise InputError(
+                "expected weights of this preset of trackprop, found parameters that do not fit it"
+            ) from error
+
+
+class TrunkNetwork(RegionNetwork):
+    """``compact`` and ``tiny``: one decoder on the pixel tracker's trunk, a stem for each of the three networks."""
+
+    def __init__(self, size: DecoderSize) -> None:
+        super().__init__(build_pixel_tracker(size.matcher))
+        self.size = size
+        self.propagation_stem = Stem(2, size.stem_channels)
+        self.first_stem = Stem(1, size.stem_channels)
+        self.later_stem = Stem(2, size.stem_channels)
+        self.decoder = RegionDecoder(size)
+        self.trust = nn.Parameter(torch.tensor([1.0, 2.0]))
+
+    def see(self, images: Tensor) -> Seen:
+        """See ``RegionNetwork``. H and W are multiples of 16."""
+        assert self.matcher is not None
+        return Seen(images, self.matcher.encode(images))
+
+    def propagate(self, seen: Seen, previous: Tensor, matched: Tensor | None) -> Tensor:
+        """See ``RegionNetwork``. The pixel tracker's log-odds are an input, and are added to the output."""
+        matched = torch.zeros_like(previous) if matched is None else matched.float()
+        planes = torch.cat([previous, torch.tanh(matched / MATCH_SCALE)], 1)
+        none = seen.images.new_full((len(previous), NUM_LIKENESSES, *_encoded(seen).key.shape[2:]), 0.0)
+        logits = self.decoder(_features(seen), self.propagation_stem(planes), none)
+        return logits + self.trust[0] * matched
+
+    def segment(self, seen: Seen, guidance: Tensor) -> Tensor:
+        """See ``RegionNetwork``."""
+        likeness = likeness_to_marks(_encoded(seen).key, guidance)
+        logits: Tensor = self.decoder(_features(seen), self.first_stem(guidance), likeness)
+        return logits
+
+    def correct(self, seen: Seen, guidance: Tensor, before: Tensor) -> Tensor:
+        """See ``RegionNetwork``. What was said before is an input, and is added to the output."""
+        likeness = likeness_to_marks(_encoded(seen).key, guidance)
+        logits = self.decoder(_features(seen), self.later_stem(torch.cat([guidance, before], 1)), likeness)
+        return logits + self.trust[1] * (2 * before - 1)
+
+
+def _encoded(seen: Seen) -> Encoded:
+    assert seen.encoded is not None
+    return seen.encoded
+
+
+def _features(seen: Seen) -> PyramidFeatures:
+    return PyramidFeatures(*_encoded(seen).features)
+
+
+class DeeplabMask(nn.Module):
+    """DeepLabv3+ with further input channels and one output."""
+
+    def __init__(self, size: DeeplabSize, num_planes: int, pretrained: bool) -> None:
+        super().__init__()
+        self.features = DeeplabFeatures(size.backbone, size.channels, pretrained=pretrained, extra_channels=num_planes)
+        self.mask = nn.Conv2d(size.channels, 1, 1)
+
+    def forward(self, images: Tensor, planes: Tensor) -> Tensor:
+        """(B, 3, H, W) and (B, K, H, W) -> (B, 1, H, W) float32 log-odds."""
+        height, width = images.shape[2:]
+        padding = (0, -width % GRAIN, 0, -height % GRAIN)
+        wide = functional.pad(torch.cat([images, planes.to(images.dtype)], 1), padding, mode="replicate")
+        coarse = self.mask(self.features(wide)).float()
+        logits = functional.interpolate(coarse, wide.shape[2:], mode="bilinear")
+        return logits[:, :, :height, :width]
+
+
+class PaperNetwork(RegionNetwork):
+    """``paper``: three DeepLabv3+ networks on Xception-65, with 4, 4 and 5 input channels."""
+
+    def __init__(self, size: DeeplabSize, pretrained: bool = False) -> None:
+        super().__init__(None)
+        self.propagation = DeeplabMask(size, 1, pretrained)
+        self.first = DeeplabMask(size, 1, pretrained)
+        self.later = DeeplabMask(size, 2, pretrained)
+
+    def see(self, images: Tensor) -> Seen:
+        """See ``RegionNetwork``."""
+        return Seen(images, None)
+
+    def propagate(self, seen: Seen, previous: Tensor, matched: Tensor | None) -> Tensor:
+        """See ``RegionNetwork``; there is no pixel tracker."""
+        logits: Tensor = self.propagation(seen.images, previous)
+        return logits
+
+    def segment(self, seen: Seen, guidance: Tensor) -> Tensor:
+        """See ``RegionNetwork``."""
+        logits: Tensor = self.first(seen.images, guidance)
+        return logits
+
+    def correct(self, seen: Seen, guidance: Tensor, before: Tensor) -> Tensor:
+        """See ``RegionNetwork``."""
+        logits: Tensor = self.later(seen.images, torch.cat([guidance, before], 1))
+        return logits
+
+
+def build_trackprop(preset: str, pretrained: bool = False) -> RegionNetwork:
+    """The networks of a preset, with random parameters.
+
+    Args:
+        preset: a name in ``SIZES``; KeyError for others.
+        pretrained: fetch public ImageNet weights for the backbones of ``paper``; the others have none.
+
+    Raises:
+        InputError: if ``paper`` needs libraries that are not installed, or its backbone's weights cannot be fetched.
+    """
+    size = SIZES[preset]
+    return PaperNetwork(size, pretrained) if isinstance(size, DeeplabSize) else TrunkNetwork(size)
