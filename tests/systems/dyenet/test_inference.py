@@ -16,7 +16,7 @@ from shibori.media.track import ClipTracklets, Tracklet
 from shibori.ops.overlap import WindowedLogits
 from shibori.ops.window import GRID
 from shibori.segmentation import segment_clip
-from shibori.systems.dyenet.inference import MAX_KEPT, DyeNetClip, DyeNetPropagator
+from shibori.systems.dyenet.inference import DyeNetClip, DyeNetPropagator
 from shibori.systems.dyenet.rule import FollowRule
 from shibori.systems.dyenet.templates import MAX_REFERENCES
 from shibori.systems.dyenet.tracklet import TrackletMasks
@@ -88,7 +88,7 @@ def states(results: list[FrameMasks], object_id: int) -> list[str]:
     return [status.state for masks in results for status in masks.statuses if status.object_id == object_id]
 
 
-@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("variant", [*VARIANTS, "combined+advanced", "advanced+reid"])
 @pytest.mark.parametrize("rule", RULES.values(), ids=RULES)
 def test_every_variant_with_any_numbers(rule: FollowRule, variant: str):
     run(made_propagator(rule, variant), 4, TWO)
@@ -364,12 +364,13 @@ def test_what_is_kept_of_a_frame_for_later_iterations_does_not_hold_on_to_all_th
     propagation = made_propagator(DOUBTFUL).propagate(frames(9), TWO)
     assert isinstance(propagation, DyeNetClip)
     list(propagation.masks())
-    assert len(propagation.candidates) == 4  # every other frame in which something was missing
-    for proposals in propagation.candidates.values():
-        assert len(proposals) <= MAX_KEPT
-        for proposal in proposals:
-            assert proposal.vector.untyped_storage().nbytes() == proposal.vector.nbytes
-            assert proposal.mask.base is None or proposal.mask.base.nbytes == proposal.mask.nbytes
+    for object_id in (1, 2):
+        candidates = propagation.candidates.of(object_id)
+        assert len({candidate.frame for candidate in candidates}) == 4  # every other one in which it was missing
+        for candidate in candidates:
+            vector, mask = candidate.proposal.vector, candidate.proposal.mask
+            assert vector.untyped_storage().nbytes() == vector.nbytes
+            assert mask.base is None or mask.base.nbytes == mask.nbytes
 
 
 @pytest.mark.parametrize("rule", [CREDULOUS, DOUBTFUL], ids=["credulous", "doubtful"])

@@ -8,7 +8,9 @@ import pytest
 import torch
 from torch import Tensor
 from torch.nn import functional
+from torchvision.ops import box_iou
 
+from shibori.systems.dyenet import losses
 from shibori.systems.dyenet.losses import (
     MAX_REGIONS,
     MIX,
@@ -20,6 +22,7 @@ from shibori.systems.dyenet.losses import (
     JointTraining,
     _shaken,
     instance_matching_loss,
+    see,
 )
 from shibori.systems.dyenet.variant import VARIANTS, Variant
 
@@ -199,13 +202,29 @@ def test_the_pixel_tracker_inside_learns_nothing_and_keeps_its_statistics():
     assert not any(module.training for module in run.network.matcher.modules())
 
 
-def test_more_objects_than_count_in_a_step():
+def test_more_objects_than_count_in_a_step(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(losses, "MAX_EMPTY", 0)
     scenes = made_scenes(MAX_REGIONS // 3 + 2)
     scenes = scenes._replace(identities=torch.full_like(scenes.identities, -1))
     assert len(scenes.boxes) > MAX_REGIONS
     run = JointTraining(tiny_network(), 5, 2 * MAX_REGIONS)
     run(None, scenes, 1.0)
     assert int(run.identities.next_slot) == MAX_REGIONS
+
+
+def test_what_shows_no_object_is_told_apart_too():
+    scenes = made_scenes()
+    run = JointTraining(tiny_network(), 5, 100)
+    features = see(run.network, scenes.images).s8
+    size_hw = (scenes.images.shape[2], scenes.images.shape[3])
+    boxes = [scenes.boxes[scenes.picture == n] for n in range(len(scenes.images))]
+    empty, where = run._empty_boxes(features, size_hw, boxes)
+    assert len(empty) == len(where) > 0
+    for n, objects in enumerate(boxes):
+        assert int((where == n).sum()) <= losses.MAX_EMPTY
+        assert (box_iou(empty[where == n], objects) < losses.EMPTY_IOU).all()
+    run(None, scenes._replace(identities=torch.arange(len(scenes.boxes)) % 5), 1.0)
+    assert int(run.identities.next_slot) > 0  # no object was without identity: these are the empty ones
 
 
 def test_scenes_alone_can_be_learnt_from():

@@ -20,6 +20,7 @@ ROWS = (
     ("reid", "Re-MP + Re-ID", 0.682),
     ("advanced", "advanced: patches, two streams, pyramid", 0.693),
     ("combined", "combined: + the pixel tracker's matches (ours)", None),
+    ("combined+advanced", "ensemble of combined and advanced", None),
 )
 """Variant, what it is, and the paper's J&F on DAVIS 2017 test-dev."""
 

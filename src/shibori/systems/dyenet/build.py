@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from shibori.errors import InputError
 from shibori.nn.flow import FLOWS
 from shibori.nn.prepare import choose_device, choose_dtype, prepare_network
 from shibori.nn.weights import load_state
+from shibori.systems.dyenet.ensemble import Ensemble
 from shibori.systems.dyenet.follow import Following
 from shibori.systems.dyenet.inference import DyeNetPropagator
 from shibori.systems.dyenet.matcher import load_matcher
@@ -36,17 +37,21 @@ def build_dyenet_propagator(
     """DyeNet with its weights.
 
     Args:
-        preset: name of the networks' size.
+        preset: name of the networks' size; several joined by ``+`` make an ensemble (Sec. 3).
         device: auto, cpu, cuda, cuda:N or mps.
         size: working side: each object's patch is resized to about ``size`` squared pixels.
-        weights: a file to use instead of the shipped one.
+        weights: a file to use instead of the shipped one; for a single preset.
         online_steps: training steps on the first masks before the clip is segmented (Sec. 4).
 
     Raises:
         InputError: on a preset, device, size, number of steps or file that is not there.
     """
-    if preset not in SIZES:
-        raise InputError(f"expected a preset of dyenet ({', '.join(SIZES)}), found {preset!r}")
+    presets = preset.split("+")
+    for name in presets:
+        if name not in SIZES:
+            raise InputError(f"expected a preset of dyenet ({', '.join(SIZES)}), found {name!r}")
+    if weights is not None and len(presets) > 1:
+        raise InputError(f"expected one preset with a file of weights, found {preset!r}; name one of them")
     if online_steps < 0:
         raise InputError(f"expected 0 or more steps of online training, found {online_steps}")
     if size is not None and size < 64:
@@ -54,8 +59,8 @@ def build_dyenet_propagator(
     rule = FollowRule()
     if size is not None:
         rule = replace(rule, window=replace(rule.window, area_side=size))
-    state = load_state(locate_weights("dyenet", preset, weights), "dyenet", preset)
-    return propagator_from_state(state, preset, device, rule=rule, online_steps=online_steps)
+    states = [(name, load_state(locate_weights("dyenet", name, weights), "dyenet", name)) for name in presets]
+    return _propagator([(name, state, "combined") for name, state in states], device, rule, None, online_steps)
 
 
 def propagator_from_state(
@@ -73,7 +78,7 @@ def propagator_from_state(
         state: of the networks, as ``DyeNet.own_state`` gives it.
         preset: whose parameters they are.
         device: auto, cpu, cuda, cuda:N or mps.
-        variant: a name in ``VARIANTS``.
+        variant: a name in ``VARIANTS``; several joined by ``+`` make an ensemble (Sec. 3).
         rule: numbers of inference.
         dtype: of the convolutions; by default the fastest that is safe on the device.
         online_steps: see ``build_dyenet_propagator``.
@@ -81,18 +86,38 @@ def propagator_from_state(
     Raises:
         InputError: on a variant or device that is not there, and parameters that do not fit.
     """
-    if variant not in VARIANTS:
-        raise InputError(f"expected a variant of dyenet ({', '.join(VARIANTS)}), found {variant!r}")
+    members = [(preset, state, name) for name in variant.split("+")]
+    return _propagator(members, device, rule or FollowRule(), dtype, online_steps)
+
+
+def _propagator(
+    members: Sequence[tuple[str, dict[str, Tensor], str]],
+    device: str,
+    rule: FollowRule,
+    dtype: torch.dtype | None,
+    online_steps: int,
+) -> DyeNetPropagator:
+    """Members are preset, state and variant."""
+    for _, _, name in members:
+        if name not in VARIANTS:
+            raise InputError(f"expected a variant of dyenet ({', '.join(VARIANTS)}), found {name!r}")
     chosen = choose_device(device)
-    parts, numbers = VARIANTS[variant], rule or FollowRule()
     precision = dtype or choose_dtype(chosen)
 
-    def adapted(image: NDArray[np.uint8], masks: Mapping[int, NDArray[np.bool_]]) -> Following:
-        network = _loaded(state, preset).to(chosen)
-        train_online(network, image, masks, parts, online_steps, chosen)
-        return Following(_prepared(network, chosen, precision), parts, numbers, chosen)
+    def joined(networks: Sequence[DyeNet]) -> Following:
+        followings = [
+            Following(_prepared(network, chosen, precision), VARIANTS[name], rule, chosen)
+            for network, (_, _, name) in zip(networks, members, strict=True)
+        ]
+        return followings[0] if len(followings) == 1 else Ensemble(followings)
 
-    following = Following(_prepared(_loaded(state, preset), chosen, precision), parts, numbers, chosen)
+    def adapted(image: NDArray[np.uint8], masks: Mapping[int, NDArray[np.bool_]]) -> Following:
+        networks = [_loaded(state, preset).to(chosen) for preset, state, _ in members]
+        for network, (_, _, name) in zip(networks, members, strict=True):
+            train_online(network, image, masks, VARIANTS[name], online_steps, chosen)
+        return joined(networks)
+
+    following = joined([_loaded(state, preset) for preset, state, _ in members])
     return DyeNetPropagator(following, FLOWS["dis"](), adapted if online_steps else None)
 
 

@@ -62,6 +62,8 @@ class Follower:
     remembered: list[Memory] = field(default_factory=list)
     """A confident frame since the start, for the pixel tracker."""
     since_remembered: int = 0
+    partners: list[Follower] = field(default_factory=list)
+    """What the other members of an ensemble carry."""
 
 
 @dataclass
@@ -74,6 +76,8 @@ class Glance:
     hidden: Tensor
     answer: WindowedLogits
     confidence: float
+    partners: list[Glance] = field(default_factory=list)
+    """Of the other members of an ensemble."""
 
 
 class Following:
@@ -147,10 +151,11 @@ class Following:
         assert around is not None
         return join_memories(follower.memory, background_of(around))
 
-    def look(self, view: FrameView, follower: Follower, references: list[Memory]) -> Glance:
-        """y_j of one object: where the flow leads, with what is carried there."""
-        guess = self._guess(view, follower)
-        place = self.place(settled_box(guess, follower.box, self.rule.min_shrink, self.rule.max_growth), view)
+    def look(self, view: FrameView, follower: Follower, references: list[Memory], place: Place | None = None) -> Glance:
+        """y_j of one object with what is carried there: where the flow leads, or in a place that is known."""
+        if place is None:
+            guess = self._guess(view, follower)
+            place = self.place(settled_box(guess, follower.box, self.rule.min_shrink, self.rule.max_growth), view)
         features, encoded = self._features(view, place)
         carried = self._carried(view, follower, place)
         matched = self._matched(follower, place, encoded, carried, references)
@@ -183,7 +188,10 @@ class Following:
 
     def place(self, box: NDArray[np.float64], view: FrameView) -> Place:
         """The region around a box."""
-        window = box_window(self.rule.window, box, view.size_hw)
+        return self.place_over(box_window(self.rule.window, box, view.size_hw))
+
+    def place_over(self, window: NDArray[np.float64]) -> Place:
+        """The region that a window is to this variant."""
         if self.variant.patches:
             return Place(window, window_size(self.rule.window, window))
         pixels = self.network.size.region_side * REGION_STRIDE  # m x m, whatever the box's shape

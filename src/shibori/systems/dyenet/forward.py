@@ -41,6 +41,8 @@ class Outcome:
     """Objects followed into this frame."""
     found: dict[int, Found] = field(default_factory=dict)
     """Objects found again in this frame."""
+    missing: list[int] = field(default_factory=list)
+    """Objects that re-identification looked for."""
     proposals: list[Proposal] = field(default_factory=list)
     """What re-identification looked at, if it did."""
 
@@ -58,12 +60,19 @@ class ForwardRun:
         flow: how motion is estimated.
         size_hw: of the frames.
         adapted: asked once, in the first frame with masks.
+        finds: whether what is found again is followed from there at once, or only proposed.
     """
 
     def __init__(
-        self, following: Following, flow: FlowEstimator, size_hw: tuple[int, int], adapted: Adaption | None = None
+        self,
+        following: Following,
+        flow: FlowEstimator,
+        size_hw: tuple[int, int],
+        adapted: Adaption | None = None,
+        finds: bool = True,
     ) -> None:
         self.following, self.flow, self.size_hw, self.adapted = following, flow, size_hw, adapted
+        self.finds = finds
         self.rule = following.rule
         self.templates: dict[int, Templates] = {}
         self.followers: dict[int, Follower] = {}
@@ -105,8 +114,9 @@ class ForwardRun:
         self.missing_for += 1
         if self.missing_for % self.rule.reid_every:
             return
+        outcome.missing = missing
         outcome.proposals = find_proposals(self.following, view, [self.templates[i] for i in missing])
-        for object_id in missing:
+        for object_id in missing if self.finds else ():
             found = self.refound(view, object_id, outcome.proposals, outcome.answers)
             if found is not None:
                 outcome.found[object_id] = found

@@ -43,6 +43,7 @@ class FrameView:
         self.network, self.image, self.previous, self.estimator, self.device = network, image, previous, flow, device
         self.size_hw = (image.shape[0], image.shape[1])
         self._whole: dict[int, tuple[Seen, tuple[float, float]]] = {}
+        self._under: dict[DyeNet, FrameView] = {}
 
     @cached_property
     def flow_backward(self) -> Tensor:
@@ -56,6 +57,16 @@ class FrameView:
         same = FrameView(self.network, self.image, None, self.estimator, self.device)
         same._whole = self._whole
         return same
+
+    def under(self, network: DyeNet) -> FrameView:
+        """The same frame under another network; the flow is shared."""
+        if network is self.network:
+            return self
+        if network not in self._under:
+            view = FrameView(network, self.image, self.previous, self.estimator, self.device)
+            view.__dict__["flow_backward"] = self.flow_backward
+            self._under[network] = view
+        return self._under[network]
 
     def patch(self, window: NDArray[np.float64], size_hw: tuple[int, int]) -> Seen:
         """Features of a window, resized to ``size_hw`` (Sec. 3, bounding-box input)."""

@@ -3,31 +3,33 @@
 from __future__ import annotations
 
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
-from dataclasses import replace
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from shibori.interfaces import ClipPropagation, ClipPropagator, FrameSource, Propagation
 from shibori.media.mask import FrameMasks, ObjectStatus
 from shibori.media.track import Tracklet
 from shibori.nn.flow import FlowEstimator
 from shibori.ops.overlap import OverlapMap, WindowedLogits, settled_ids
+from shibori.systems.dyenet.candidates import Candidate, CandidatePool
 from shibori.systems.dyenet.follow import Follower, Following, Place
-from shibori.systems.dyenet.forward import Adaption, ForwardRun, Found, Outcome
+from shibori.systems.dyenet.forward import Adaption, ForwardRun, Outcome, mask_in_frame
 from shibori.systems.dyenet.frame import FrameView
 from shibori.systems.dyenet.linking import link
-from shibori.systems.dyenet.search import Proposal
+from shibori.systems.dyenet.search import template_vector
 from shibori.systems.dyenet.tracklet import GrowingTracklet, TrackletBook, TrackletMasks
 
 References = Mapping[int, Mapping[int, NDArray[np.bool_]]]
-MAX_KEPT = 4
-"""Most proposals of a frame that are kept for later iterations."""
-MAX_TRIES = 6
-"""Most frames in which an object is tried anew in one iteration."""
+MAX_TRIES = 8
+"""Most candidates of an object that are looked at closely in one iteration."""
+APART = 3
+"""Frames nearer than this to one in which a candidate did not hold are not tried in the same iteration."""
 
 
 class DyeNetPropagator(ClipPropagator):
@@ -82,9 +84,9 @@ class DyeNetPropagation(Propagation):
 class DyeNetClip(ClipPropagation):
     """One clip as a whole: iterations of re-identification and propagation, then linking (Fig. 2a).
 
-    The first iteration is one pass forward in which each object is carried from its given masks and looked for where it
-    is missing. Each starting point found is then propagated backward as well, to where the object was lost. Later
-    iterations ask the expanded templates about the frames in which an object is still missing.
+    One pass forward carries each object from its given masks to where it is lost, and notes what looks like it in the
+    frames without it. Each iteration takes such candidates as starting points, the most similar of the clip first,
+    and propagates them both ways; the masks found join the templates of the next.
     """
 
     def __init__(
@@ -97,12 +99,13 @@ class DyeNetClip(ClipPropagation):
     ) -> None:
         self.flow = system.flow
         self.frames, self.references, self.both_ways, self.progress = frames, references, both_ways, progress
-        self.run = ForwardRun(system.following, self.flow, frames.size_hw, system.adapted)
+        self.run = ForwardRun(system.following, self.flow, frames.size_hw, system.adapted, finds=False)
         self.first_given: dict[int, int] = {}
         for index in sorted(references):
             for object_id in references[index]:
                 self.first_given.setdefault(object_id, index)
-        self.candidates: dict[int, list[Proposal]] = {}
+        self.candidates = CandidatePool(frames.num_frames)
+        self.failed: set[Candidate] = set()
         self.came: list[int] = []
         """Frames that could be decoded."""
         self.found: tuple[Tracklet, ...] = ()
@@ -121,19 +124,19 @@ class DyeNetClip(ClipPropagation):
         """See ``ClipPropagation``."""
         with ExitStack() as stack:
             book = TrackletBook(TrackletMasks(stack.enter_context(tempfile.TemporaryFile())))
-            self._first_iteration(book)
+            self._first_pass(book)
             if self.following.variant.reid:
-                for iteration in range(1, self.following.rule.max_iterations):
-                    if not self._next_iteration(book, iteration):
+                for iteration in range(self.following.rule.max_iterations):
+                    if not self._iterate(book, iteration):
                         break
             link(book)
             self.found = book.values()
             for index in [*range(self.came[0]), *self.came]:
                 yield self._composed(book, index)
 
-    # ---- the first iteration
+    # ---- the pass forward
 
-    def _first_iteration(self, book: TrackletBook) -> None:
+    def _first_pass(self, book: TrackletBook) -> None:
         current: dict[int, GrowingTracklet] = {}
         starts: list[GrowingTracklet] = []
         begin = 0 if self.both_ways else min(self.references)
@@ -144,7 +147,7 @@ class DyeNetClip(ClipPropagation):
             if self.progress is not None:
                 self.progress(index + 1)
         for tracklet in starts:
-            if tracklet.origin == "found" or self.both_ways:
+            if self.both_ways:
                 self._extend(book, tracklet, forward=False)
 
     def _note(
@@ -154,75 +157,113 @@ class DyeNetClip(ClipPropagation):
         for glance in outcome.seen:
             book.add(current[glance.answer.object_id], index, glance.answer, glance.confidence)
         starts = []
-        for object_id, found in outcome.found.items():
-            current[object_id] = self._started(book, object_id, index, found, iteration=0)
-            starts.append(current[object_id])
         for object_id, mask in outcome.given.items():
             current[object_id] = book.open(object_id, index, 1.0, "given", 0)
             if mask.any():
                 current[object_id].confidences[index] = 1.0
                 starts.append(current[object_id])
         if outcome.proposals:
-            self._keep(index, outcome.proposals)
+            vectors = torch.stack([proposal.vector for proposal in outcome.proposals])
+            for object_id in outcome.missing:
+                similarity = self.run.templates[object_id].similarity(vectors).float().cpu()
+                self.candidates.put(object_id, index, outcome.proposals, similarity)
         return starts
 
-    def _started(self, book: TrackletBook, object_id: int, index: int, found: Found, iteration: int) -> GrowingTracklet:
-        tracklet = book.open(object_id, index, found.similarity, "found", iteration)
-        book.add(tracklet, index, found.glance.answer, found.glance.confidence)
-        return tracklet
-
-    def _keep(self, index: int, proposals: list[Proposal]) -> None:
-        """The proposals that are most like any object, for later iterations."""
-        vectors = torch.stack([proposal.vector for proposal in proposals])
-        scores = torch.stack([t.similarity(vectors) for t in self.run.templates.values() if t.given]).amax(0)
-        order = scores.argsort(descending=True)[:MAX_KEPT].tolist()
-        # Copies: else each would keep all that was proposed in its frame.
-        self.candidates[index] = [
-            replace(proposals[i], mask=proposals[i].mask.copy(), vector=vectors[i].clone()) for i in order
-        ]
-
-    # ---- later iterations
+    # ---- iterations
 
     @torch.inference_mode()
-    def _next_iteration(self, book: TrackletBook, iteration: int) -> bool:
-        """Ask the templates, which are more by now, about the frames without an object; whether anything was found."""
-        anything = False
+    def _iterate(self, book: TrackletBook, iteration: int) -> bool:
+        """Start where the templates, as they are by now, say that an object is; whether anything was found."""
+        tries: Counter[int] = Counter()
+        barren: set[tuple[int, int]] = set()
+        seen: list[tuple[int, Tensor]] = []
+        for similarity, object_id, candidate in self._ranking(book):
+            frame = candidate.frame
+            if tries[object_id] == MAX_TRIES or book.holder(object_id, frame) is not None:
+                continue
+            if any((object_id, frame + step) in barren for step in range(1 - APART, APART)):
+                continue
+            tries[object_id] += 1
+            vectors = self._started(book, object_id, candidate, similarity, iteration)
+            if vectors is None:
+                barren.add((object_id, frame))
+                self.failed.add(candidate)
+            else:
+                seen += [(object_id, vector) for vector in vectors]
+        for object_id, vector in seen:
+            self.run.templates[object_id].add_found(vector)
+        return sum(tries.values()) > len(barren)
+
+    def _ranking(self, book: TrackletBook) -> list[tuple[float, int, Candidate]]:
+        """Similarity, object and candidate of all possible starting points, the most similar first (Sec. 2.1).
+
+        A candidate that is more like another object of the clip is left to that.
+        """
+        ranking = []
+        known = {object_id: own for object_id, own in self.run.templates.items() if own.given}
         for object_id, first in self.first_given.items():
-            for index in self._frames_to_try(book, object_id, first):
-                if book.holder(object_id, index) is not None:
-                    continue  # an earlier find has reached it
-                found = self._tried(book, object_id, index)
-                if found is not None:
-                    tracklet = self._started(book, object_id, index, found, iteration)
-                    self._extend(book, tracklet, forward=False)
-                    self._extend(book, tracklet, forward=True)
-                    anything = True
-        return anything
+            candidates = self.candidates.of(object_id)
+            if not candidates or object_id not in known:
+                continue
+            vectors = self.candidates.vectors(object_id)
+            scores = known[object_id].similarity(vectors)
+            for rival in known:
+                if rival != object_id:
+                    scores = scores.masked_fill(known[rival].similarity(vectors) > scores, -1.0)
+            for score, candidate in zip(scores.tolist(), candidates, strict=True):
+                is_wanted = candidate.frame > first or self.both_ways
+                if is_wanted and score >= self.following.rule.similar and candidate not in self.failed:
+                    ranking.append((score, object_id, candidate))
+        return sorted(ranking, key=lambda entry: (-entry[0], entry[1], entry[2].frame))
 
-    def _frames_to_try(self, book: TrackletBook, object_id: int, first: int) -> list[int]:
-        """Frames without the object whose proposals are most similar to it, best first."""
-        templates = self.run.templates[object_id]
-        scores = {}
-        for index, proposals in self.candidates.items():
-            if (index > first or self.both_ways) and templates.given and book.holder(object_id, index) is None:
-                scores[index] = float(templates.similarity(torch.stack([p.vector for p in proposals])).max())
-        similar = [index for index in scores if scores[index] >= self.following.rule.similar]
-        return sorted(similar, key=lambda index: -scores[index])[:MAX_TRIES]
+    def _started(
+        self, book: TrackletBook, object_id: int, candidate: Candidate, similarity: float, iteration: int
+    ) -> list[Tensor] | None:
+        """Propagate a candidate both ways, if it holds when looked at closely.
 
-    def _tried(self, book: TrackletBook, object_id: int, index: int) -> Found | None:
-        view = FrameView(self.following.network, self.frames.read(index), None, self.flow, self.following.device)
-        taken = self._others(book, object_id, index)
-        return self.run.refound(view, object_id, self.candidates[index], taken)
+        Returns:
+            The identities of its confident masks; None where it does not hold, or what came of it is not the object.
+        """
+        frame = candidate.frame
+        view = FrameView(self.following.network, self.frames.read(frame), None, self.flow, self.following.device)
+        found = self.run.refound(view, object_id, [candidate.proposal], self._others(book, object_id, frame))
+        if found is None:
+            return None
+        tracklet = book.open(object_id, frame, similarity, "found", iteration)
+        book.add(tracklet, frame, found.glance.answer, found.glance.confidence)
+        asked = self._extend(book, tracklet, forward=False) + self._extend(book, tracklet, forward=True)
+        return self._judged(tracklet, asked)
+
+    def _judged(self, tracklet: GrowingTracklet, asked: list[tuple[float, Tensor]]) -> list[Tensor] | None:
+        """Keep a tracklet whose masks go on being like the templates; its similarity becomes their mean.
+
+        Args:
+            tracklet: propagated both ways.
+            asked: confidence and (E,) identity of some of its masks.
+        """
+        rule, templates = self.following.rule, self.run.templates[tracklet.object_id]
+        if asked:
+            along = templates.similarity(torch.stack([vector for _, vector in asked]))
+            tracklet.similarity = float((tracklet.similarity + along.sum()) / (1 + len(asked)))
+        if tracklet.similarity < rule.similar_on or len(tracklet.confidences) < rule.min_length:
+            tracklet.dropped = True
+            return None
+        return [vector for confidence, vector in asked if confidence >= rule.expand_from]
 
     # ---- propagation of one starting point
 
     @torch.inference_mode()
-    def _extend(self, book: TrackletBook, tracklet: GrowingTracklet, forward: bool) -> None:
-        """Carry a tracklet on until confidence falls, or a frame is reached that the object is already seen in."""
-        object_id, start = tracklet.object_id, tracklet.start
+    def _extend(self, book: TrackletBook, tracklet: GrowingTracklet, forward: bool) -> list[tuple[float, Tensor]]:
+        """Carry a tracklet on until confidence falls, or a frame is reached that the object is already seen in.
+
+        Returns:
+            Now and then on the way: confidence and (E,) identity of its mask.
+        """
+        object_id, start, rule = tracklet.object_id, tracklet.start, self.following.rule
         references = self.run.templates[object_id].references
         images = self.frames.forward(start, self.frames.num_frames) if forward else self.frames.backward(start, -1)
         previous, follower = None, None
+        asked: list[tuple[float, Tensor]] = []
         for frame, image in images:
             view = FrameView(self.following.network, image, previous, self.flow, self.following.device)
             previous = image
@@ -230,14 +271,18 @@ class DyeNetClip(ClipPropagation):
                 follower = self._resumed(book, tracklet, view)
                 continue
             if book.holder(object_id, frame) is not None or not self._is_wanted(object_id, frame):
-                return
+                break
             glance = self.following.look(view, follower, references)
-            if glance.confidence < self.following.rule.seen:
-                return
+            if glance.confidence < rule.seen:
+                break
             book.add(tracklet, frame, glance.answer, glance.confidence)
             others = self._others(book, object_id, frame)
             shares = OverlapMap(self.frames.size_hw, [glance.answer, *others], self.references.get(frame, {}))
             self.following.advance(follower, glance, shares)
+            if tracklet.origin == "found" and abs(frame - start) % rule.ask_every == 0:
+                vector = template_vector(self.following, view, mask_in_frame(follower, self.frames.size_hw))
+                asked += [] if vector is None else [(glance.confidence, vector)]
+        return asked
 
     def _is_wanted(self, object_id: int, frame: int) -> bool:
         return self.both_ways or frame > self.first_given[object_id]

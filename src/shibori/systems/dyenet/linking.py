@@ -24,7 +24,7 @@ def link(book: TrackletBook) -> None:
     tracklets of one object contradict each other where they share frames and their masks differ; two of different
     objects where they claim the same pixels.
     """
-    tracklets = [t for t in book.tracklets if t.confidences]
+    tracklets = [t for t in book.tracklets if t.confidences and not t.dropped]
     tracklets.sort(key=lambda t: (t.origin != "given", -t.similarity, t.number))
     linked: list[GrowingTracklet] = []
     for tracklet in tracklets:

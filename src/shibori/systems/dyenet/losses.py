@@ -8,6 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torchvision.ops import box_iou
 
 from shibori.nn.backbones import PyramidFeatures
 from shibori.nn.pixel_tracker.network import Encoded, Memory, PixelNetwork, as_seen_from, join_memories, split_frames
@@ -31,6 +32,11 @@ JITTER = 0.12
 """Boxes of the training objects are off by about this share of their sides."""
 MAX_REGIONS = 64
 """Most objects of the scenes that count in one step."""
+
+EMPTY_IOU, MAX_EMPTY = 0.2, 8
+"""Proposals that overlap no object by more show nothing known; most of them in a picture that are told apart."""
+OUTSIDE = -1
+"""Identity of what is outside the pool."""
 
 MIX = ("combined", "advanced", "remp", "remp-no-attention", "combined", "advanced", "remp", "msk")
 """Variants of the clips of a batch, in turn, so that the same weights serve every row of Table 1."""
@@ -169,16 +175,40 @@ class JointTraining(nn.Module):
         side = network.size.region_side
         true = scenes.masks[chosen].float()[:, None]
         target = roi_align(true, shaken, torch.arange(len(chosen), device=true.device), side, 1)[:, 0]
-        regions = roi_align(features.float(), shaken, scenes.picture[chosen], side, REGION_STRIDE)
+        empty, where = self._empty_boxes(features, size_hw, boxes)
+        index = torch.cat([scenes.picture[chosen], where])
+        # In one batch, so that the statistics of normalisation are those inference meets.
+        regions = roi_align(features.float(), torch.cat([shaken, empty]), index, side, REGION_STRIDE)
         logits = network.masks(regions)
-        pixels = functional.binary_cross_entropy_with_logits(logits, target) + dice_loss(logits, target).mean()
+        of_objects = logits[: len(chosen)]
+        pixels = functional.binary_cross_entropy_with_logits(of_objects, target) + dice_loss(of_objects, target).mean()
         # Templates have given masks, candidates predicted ones: the vectors must agree.
         given = torch.rand(len(chosen), 1, 1, device=true.device) < 0.5
-        embeddings = network.reid(regions, torch.where(given, target, logits.detach().sigmoid()))
+        probs = logits.detach().sigmoid()
+        masks = torch.cat([torch.where(given, target, probs[: len(chosen)]), probs[len(chosen) :]])
+        embeddings = network.reid(regions, masks)
         # One view after the other, so that the second meets what the first has just stored.
         identities, is_second = scenes.identities[chosen], scenes.picture[chosen] % 2 == 1
-        views = [self.identities(embeddings[part], identities[part]) for part in (~is_second, is_second)]
+        known = embeddings[: len(chosen)]
+        views = [self.identities(known[part], identities[part]) for part in (~is_second, is_second)]
+        self.identities(embeddings[len(chosen) :].detach(), torch.full_like(where, OUTSIDE))
         return torch.stack(views).mean(), pixels, proposals
+
+    @torch.no_grad()
+    def _empty_boxes(
+        self, features: Tensor, size_hw: tuple[int, int], boxes: Sequence[Tensor]
+    ) -> tuple[Tensor, Tensor]:
+        """Proposals that show no known object, most of what inference compares: (N, 4) and the (N,) pictures' numbers.
+
+        Their vectors go into the queue, so that objects are told apart from them too.
+        """
+        proposed = [found for found, _ in self.network.proposals.propose(features.float(), size_hw)]
+        empty = []
+        for found, objects in zip(proposed, boxes, strict=True):
+            overlaps = box_iou(found, objects).amax(1) if len(objects) else found.new_zeros(len(found))
+            empty.append(found[overlaps < EMPTY_IOU][:MAX_EMPTY])
+        where = [torch.full((len(part),), n, dtype=torch.int64, device=features.device) for n, part in enumerate(empty)]
+        return torch.cat(empty), torch.cat(where)
 
     def _follow(self, clips: Clips, hard_share: float) -> tuple[Tensor, Tensor, Tensor]:
         """L_remp of a batch in which the rows of Table 1 take turns."""

@@ -38,6 +38,12 @@ class FollowRule:
     """Frames between such additions."""
     similar: float = 0.8
     """Cosine similarity with a template from which a proposal can be a starting point (Sec. 2.1)."""
+    similar_on: float = 0.65
+    """Mean similarity along a tracklet that was found below which it is dropped again."""
+    ask_every: int = 6
+    """Frames between the masks of such a tracklet that are compared."""
+    min_length: int = 3
+    """Frames a tracklet that was found must last: what is gone at once was nothing."""
     min_area: float = 0.15
     """Share of its usual area that an object must show to be found again: less is a fragment of something else."""
     top_m: int = 12

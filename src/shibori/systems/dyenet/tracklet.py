@@ -57,6 +57,8 @@ class GrowingTracklet:
     confidences: dict[int, float] = field(default_factory=dict)
     """Frame -> confidence, without gaps."""
     linked: bool = False
+    dropped: bool = False
+    """Whether it was taken for something else after all: it is kept to be shown, and holds no frame."""
 
     @property
     def first(self) -> int:
@@ -111,7 +113,8 @@ class TrackletBook:
 
     def of(self, object_id: int) -> list[GrowingTracklet]:
         """The tracklets of one object, in the order in which linking takes them: the most similar start first."""
-        chosen = [tracklet for tracklet in self.tracklets if tracklet.object_id == object_id and tracklet.confidences]
+        own = [tracklet for tracklet in self.tracklets if tracklet.object_id == object_id]
+        chosen = [tracklet for tracklet in own if tracklet.confidences and not tracklet.dropped]
         return sorted(chosen, key=lambda tracklet: (tracklet.origin != "given", -tracklet.similarity, tracklet.number))
 
     def holder(self, object_id: int, frame: int) -> GrowingTracklet | None:
