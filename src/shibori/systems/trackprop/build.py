@@ -1,0 +1,71 @@
+"""From a preset's name to a segmenter that is ready to run."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from shibori.errors import InputError
+from shibori.nn.prepare import choose_device, choose_dtype, prepare_network
+from shibori.nn.weights import load_state
+from shibori.systems.trackprop.inference import TrackpropSegmenter
+from shibori.systems.trackprop.matcher import load_matcher
+from shibori.systems.trackprop.model import RegionNetwork, build_trackprop
+from shibori.systems.trackprop.rule import RULES, TrackpropRule
+from shibori.systems.trackprop.size import SIZES
+from shibori.weights import locate_weights
+
+LEAST_SIDE = 64
+
+
+def build_trackprop_segmenter(
+    preset: str = "compact", device: str = "auto", size: int | None = None, weights: Path | None = None
+) -> TrackpropSegmenter:
+    """Build trackprop with its weights.
+
+    Args:
+        preset: name of the networks' size.
+        device: auto, cpu, cuda, cuda:N or mps.
+        size: working side: each object's region is resized to about ``size`` squared pixels in the propagation.
+        weights: a file to use instead of the shipped one.
+
+    Raises:
+        InputError: on a preset, device, size or file that is not there.
+    """
+    if preset not in SIZES:
+        raise InputError(f"expected a preset of trackprop ({', '.join(SIZES)}), found {preset!r}")
+    state = load_state(locate_weights("trackprop", preset, weights), "trackprop", preset)
+    return segmenter_from_state(state, preset, device, size)
+
+
+def segmenter_from_state(
+    state: dict[str, Tensor],
+    preset: str,
+    device: str = "auto",
+    size: int | None = None,
+    rule: TrackpropRule | None = None,
+    dtype: torch.dtype | None = None,
+) -> TrackpropSegmenter:
+    """Build trackprop with parameters that are in memory; see ``build_trackprop_segmenter``."""
+    rule = sized(rule or RULES[preset], size)
+    network = build_trackprop(preset)
+    network.load_own_state(state)
+    load_matcher(network)
+    chosen = choose_device(device)
+    prepared = prepare_network(network, chosen, dtype or choose_dtype(chosen))
+    assert isinstance(prepared, RegionNetwork)
+    return TrackpropSegmenter(prepared, rule, None, chosen)
+
+
+def sized(rule: TrackpropRule, size: int | None) -> TrackpropRule:
+    """A rule with another working side. InputError for one that is too small."""
+    if size is None:
+        return rule
+    if size < LEAST_SIDE:
+        raise InputError(f"expected a working size of at least {LEAST_SIDE} pixels, found {size}; the default is 256")
+    if rule.region.fixed_side is not None:
+        return replace(rule, region=replace(rule.region, fixed_side=size))
+    return replace(rule, region=replace(rule.region, window=replace(rule.region.window, area_side=size)))

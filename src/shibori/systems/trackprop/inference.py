@@ -1,0 +1,207 @@
+"""trackprop at work: marked frames at once, then all frames, and only what changes is computed again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from shibori.errors import InputError
+from shibori.interfaces import Interaction, InteractiveSegmenter
+from shibori.media.clip import Clip
+from shibori.media.marks import Marks, require_known_objects
+from shibori.media.mask import FrameMasks, ObjectStatus
+from shibori.ops.overlap import WindowedLogits, settled_ids
+from shibori.systems.trackprop.marking import FrameMarks, Marking
+from shibori.systems.trackprop.model import RegionNetwork
+from shibori.systems.trackprop.propagation import Anchor, Propagating
+from shibori.systems.trackprop.region import blended
+from shibori.systems.trackprop.rule import TrackpropRule
+from shibori.systems.trackprop.shelf import Answer, Shelf
+from shibori.systems.trackprop.spans import Track, merged
+from shibori.systems.trackprop.sweep import Job, Surroundings, jobs_of, sweep
+from shibori.systems.trackprop.target import Tracker
+
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class TrackpropSegmenter(InteractiveSegmenter):
+    """Marks in, masks of all frames out."""
+
+    network: RegionNetwork
+    """Ready for inference."""
+    rule: TrackpropRule
+    tracker: Tracker | None
+    """Gives the regions; None: the previous mask does."""
+    device: torch.device
+
+    def begin(self, clip: Clip) -> Interaction:
+        """See ``InteractiveSegmenter``."""
+        return TrackpropInteraction(self, clip)
+
+
+@dataclass(frozen=True, eq=False)
+class Approved:
+    """A marked frame: its masks stay until it is marked again."""
+
+    ids: NDArray[Any]
+    """(H, W)."""
+    object_ids: tuple[int, ...]
+    """Those of which something is said; one that is not in ``ids`` is not there."""
+
+    def masks(self) -> dict[int, Mask]:
+        """object_id -> (H, W)."""
+        return {object_id: self.ids == object_id for object_id in self.object_ids}
+
+
+class TrackpropInteraction(Interaction):
+    """One clip.
+
+    A frame that was marked is approved of: its masks are what ``mark`` gave until it is marked again, those of the
+    objects that nobody marked there included, for they were looked at. Between two such frames masks are propagated
+    from both sides.
+    """
+
+    def __init__(self, segmenter: TrackpropSegmenter, clip: Clip) -> None:
+        self.clip = clip
+        self._marking = Marking(segmenter.network, segmenter.rule.marking, segmenter.device)
+        self._propagating = Propagating(segmenter.network, segmenter.rule, segmenter.tracker, segmenter.device)
+        self._marks: dict[int, FrameMarks] = {}
+        self._approved: dict[int, Approved] = {}
+        self._tracks: dict[int, Track] = {}
+        self._anchors: dict[tuple[int, int], Anchor] = {}
+        self._shelf = Shelf()
+        self._undecodable: set[int] = set()
+
+    @torch.inference_mode()
+    def mark(self, marks: Marks) -> tuple[FrameMasks, ...]:
+        """See ``Interaction``."""
+        marks.check(self.clip.num_frames)
+        require_known_objects(marks, tuple(self._tracks))
+        for index in marks.frames:
+            self._mark_frame(index, FrameMarks.of(marks, index))
+        return tuple(self._answer(index) for index in marks.frames)
+
+    def masks(self) -> Iterator[FrameMasks]:
+        """See ``Interaction``."""
+        if not self._tracks:
+            raise InputError("nothing is marked yet: mark each object on some frame first")
+        return self._masks()
+
+    def _masks(self) -> Iterator[FrameMasks]:
+        self._propagate()
+        for index in range(self.clip.num_frames):
+            if index not in self._undecodable:
+                yield self._answer(index)
+
+    # ---- marked frames
+
+    def _mark_frame(self, index: int, news: FrameMarks) -> None:
+        image = self.clip.frame(index).image
+        before = self._shown(index)
+        self._marks[index] = self._marks.get(index, FrameMarks()) + news
+        masks = self._marking.masks(image, self._marks[index], news, before)
+        ids = np.zeros(self.clip.size_hw, np.uint16 if max([0, *masks]) > 254 else np.uint8)
+        for object_id, mask in masks.items():
+            ids[mask] = object_id
+        self._approved[index] = Approved(ids, tuple(masks))
+        for object_id, mask in masks.items():
+            changed = object_id not in before or not np.array_equal(mask, before[object_id])
+            self._approve(object_id, index, bool(mask.any()), changed)
+
+    def _shown(self, index: int) -> dict[int, Mask]:
+        """What was said of a frame so far, of the objects of which anything was said there."""
+        shown = self._approved[index].masks() if index in self._approved else {}
+        propagated = [i for i, track in self._tracks.items() if i not in shown and self._was_reached(track, index)]
+        ids = self._answer(index).ids if propagated else None
+        return shown | {object_id: ids == object_id for object_id in propagated}
+
+    def _was_reached(self, track: Track, index: int) -> bool:
+        return (track.object_id, index) in self._shelf or index not in track.stale
+
+    def _approve(self, object_id: int, index: int, is_there: bool, changed: bool) -> None:
+        track = self._tracks.setdefault(object_id, Track(object_id, self.clip.num_frames))
+        track.approve(index, is_there, changed)
+        if changed:
+            self._anchors.pop((object_id, index), None)
+
+    # ---- all other frames
+
+    @torch.inference_mode()
+    def _propagate(self) -> None:
+        """Bring all masks up to date: forward, then backward, blending where both come."""
+        tracks = [track for track in self._tracks.values() if track.stale]
+        forward = Shelf()
+        for index, found in self._sweep(jobs_of(tracks, forward=True), forward=True):
+            for answer in found.values():
+                forward.put(index, answer)
+        backward = Shelf()
+        for index, found in self._sweep(jobs_of(tracks, forward=False), forward=False):
+            for answer in found.values():
+                backward.put(index, answer)
+        for track in tracks:
+            for span in track.due():
+                for index in range(*span.bounds(track.num_frames)):
+                    self._settle(
+                        track, index, forward.get(track.object_id, index), backward.get(track.object_id, index)
+                    )
+            track.stale.clear()
+
+    def _sweep(self, jobs: list[Job], forward: bool) -> Iterator[tuple[int, Any]]:
+        around = Surroundings(self._anchor, self._known)
+        wanted = {i for span in merged(j.span.bounds(j.track.num_frames) for j in jobs) for i in range(*span)}
+        for index, found in sweep(self.clip, self._propagating, jobs, around, forward):
+            wanted.discard(index)
+            yield index, found
+        self._undecodable |= wanted
+
+    def _settle(self, track: Track, index: int, forward: Answer | None, backward: Answer | None) -> None:
+        """The answer from what came from both sides, by distance and by how sure each is."""
+        self._shelf.drop(track.object_id, index)
+        if forward is None or backward is None:
+            answer = forward or backward
+        else:
+            share = track.span(index).share_of_after(index)
+            weights = (1 - share) * forward.confidence + 1e-6, share * backward.confidence + 1e-6
+            weight = weights[1] / sum(weights)
+            confidence = (1 - weight) * forward.confidence + weight * backward.confidence
+            answer = Answer(blended(forward.logits, backward.logits, weight), confidence)
+        if answer is not None:
+            self._shelf.put(index, answer)
+
+    def _anchor(self, object_id: int, index: int) -> Anchor:
+        """Made when it is first needed: the answer for a marked frame does not wait for it."""
+        key = (object_id, index)
+        if key not in self._anchors:
+            image = self.clip.frame(index).image
+            anchor = self._propagating.anchor(image, index, object_id, self._approved[index].masks())
+            assert anchor is not None, "only frames that show the object are asked for"
+            self._anchors[key] = anchor
+        return self._anchors[key]
+
+    def _known(self, index: int, busy: set[int]) -> tuple[list[WindowedLogits], dict[int, Mask]]:
+        approved = self._approved[index].masks() if index in self._approved else {}
+        given = {object_id: mask for object_id, mask in approved.items() if object_id not in busy}
+        others = [i for i in self._tracks if i not in busy and i not in given]
+        found = [answer.logits for i in others if (answer := self._shelf.get(i, index)) is not None]
+        return found, given
+
+    def _answer(self, index: int) -> FrameMasks:
+        answers, given = self._known(index, set())
+        highest = max(self._tracks)
+        ids = settled_ids(answers, given, self.clip.size_hw, highest)
+        return FrameMasks(index, ids, tuple(self._status(i, index, ids) for i in sorted(self._tracks)))
+
+    def _status(self, object_id: int, index: int, ids: NDArray[Any]) -> ObjectStatus:
+        is_there = bool((ids == object_id).any())
+        if index in self._approved and object_id in self._approved[index].object_ids:
+            return ObjectStatus(object_id, 1.0, "tracked" if is_there else "absent")
+        answer = self._shelf.get(object_id, index)
+        if answer is None:
+            return ObjectStatus(object_id, 0.0, "absent")
+        return ObjectStatus(object_id, answer.confidence, "tracked" if is_there else "lost")

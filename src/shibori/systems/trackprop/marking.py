@@ -1,0 +1,232 @@
+"""Interactive image segmentation (Sec. 3): from marks on a frame to its masks, in the first round and in later ones.
+
+The networks say what the marks mean; two rules of ours make sure that a correction does no harm. What is drawn is
+obeyed, pixel by pixel. And of what the networks would change, only that counts which hangs together with a new mark of
+the same label and is not far from it: elsewhere the mask of the previous round stays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from shibori.media.marks import BoxMark, Marks
+from shibori.media.scribble import Stroke, rasterise
+from shibori.ops.overlap import WindowedLogits, settled_ids
+from shibori.ops.window import mask_box
+from shibori.systems.trackprop.guidance import guidance_map, marks_in_region
+from shibori.systems.trackprop.model import RegionNetwork, Seen
+from shibori.systems.trackprop.region import Place, cut_mask, pictures, place_around
+from shibori.systems.trackprop.rule import MarkingRule
+
+Ids = NDArray[Any]
+Mask = NDArray[np.bool_]
+
+REFERENCE_LINES = 480
+MAX_LOOKS = 3
+SAME_BOX = 0.85
+"""IoU of two regions from which a further look would show nothing new."""
+
+
+@dataclass(frozen=True)
+class FrameMarks:
+    """What is drawn on one frame, in the order it was drawn."""
+
+    strokes: tuple[Stroke, ...] = ()
+    boxes: tuple[BoxMark, ...] = ()
+
+    @classmethod
+    def of(cls, marks: Marks, index: int) -> FrameMarks:
+        """Those of one frame."""
+        return cls(tuple(marks.strokes.get(index, ())), tuple(marks.boxes.get(index, ())))
+
+    def __add__(self, later: FrameMarks) -> FrameMarks:
+        """Both; a later box around an object takes the place of an earlier one."""
+        again = {box.object_id for box in later.boxes}
+        kept = tuple(box for box in self.boxes if box.object_id not in again)
+        return FrameMarks(self.strokes + later.strokes, kept + later.boxes)
+
+    @property
+    def object_ids(self) -> set[int]:
+        """The objects that are marked; background is none."""
+        return {mark.object_id for mark in (*self.strokes, *self.boxes)} - {0}
+
+
+class Marking:
+    """The two interactive networks at work.
+
+    Args:
+        network: prepared for inference.
+        rule: of the preset.
+        device: of the network.
+    """
+
+    def __init__(self, network: RegionNetwork, rule: MarkingRule, device: torch.device) -> None:
+        self.network, self.rule, self.device = network, rule, device
+
+    def masks(
+        self, image: NDArray[np.uint8], marks: FrameMarks, news: FrameMarks, before: Mapping[int, Mask]
+    ) -> dict[int, Mask]:
+        """The masks of a frame after new marks.
+
+        Args:
+            image: (H, W, 3) uint8 RGB.
+            marks: all that was drawn on the frame, the new ones included.
+            news: what was drawn since the last answer.
+            before: object_id -> (H, W) mask of the previous round; without objects of which nothing was said here yet.
+
+        Returns:
+            object_id -> (H, W) mask, of the objects in ``before`` and those that are marked.
+        """
+        size_hw = (image.shape[0], image.shape[1])
+        touched = _touched(news, before, size_hw)
+        answers = [self._answer(image, object_id, marks, before.get(object_id)) for object_id in sorted(touched)]
+        rest = {object_id: mask for object_id, mask in before.items() if object_id not in touched}
+        highest = max([0, *before, *marks.object_ids])
+        said = settled_ids(answers, rest, size_hw, highest)
+        previous = settled_ids([], before, size_hw, highest)
+        drawn = drawn_labels(news.strokes, size_hw, self._thickness(size_hw))
+        fresh = {i for i in touched if i not in before or not before[i].any()} | {box.object_id for box in news.boxes}
+        ids = kept_near(previous, said, drawn, fresh, self.rule)
+        obeyed = drawn_labels(marks.strokes, size_hw, 1)
+        ids[drawn >= 0] = drawn[drawn >= 0]
+        ids[obeyed >= 0] = obeyed[obeyed >= 0]
+        return {object_id: ids == object_id for object_id in sorted({*before, *touched})}
+
+    def _thickness(self, size_hw: tuple[int, int]) -> int:
+        return max(round(self.rule.thickness * min(size_hw) / REFERENCE_LINES), 1)
+
+    def _answer(
+        self, image: NDArray[np.uint8], object_id: int, marks: FrameMarks, before: Mask | None
+    ) -> WindowedLogits:
+        box = None if before is None else mask_box(before)
+        if before is None or box is None:
+            return self._first(image, object_id, marks)
+        return self._later(image, object_id, marks, before, box)
+
+    def _first(self, image: NDArray[np.uint8], object_id: int, marks: FrameMarks) -> WindowedLogits:
+        """Look widely around the marks, then closely at what was found, until that does not change the region."""
+        size_hw = (image.shape[0], image.shape[1])
+        region = self.rule.region
+        box = marked_box(marks, object_id, size_hw, self.rule.click_side * min(size_hw))
+        window = replace(region.window, reach=self.rule.first_reach)
+        place = place_around(replace(region, window=window), box, size_hw)
+        for _ in range(MAX_LOOKS):
+            seen = self._see(image, place)
+            logits = self.network.segment(seen, self._guidance(marks, object_id, place, size_hw))
+            answer = _windowed(object_id, place, logits)
+            found = mask_box(answer.logits > 0, place.window)
+            if found is None:
+                break
+            closer = place_around(region, _union(found, box) if marks.boxes else found, size_hw)
+            if _overlap(closer.window, place.window) > SAME_BOX:
+                break
+            place = closer
+        return answer
+
+    def _later(
+        self, image: NDArray[np.uint8], object_id: int, marks: FrameMarks, before: Mask, box: NDArray[np.float64]
+    ) -> WindowedLogits:
+        size_hw = (image.shape[0], image.shape[1])
+        if object_id in marks.object_ids:
+            box = _union(box, marked_box(marks, object_id, size_hw, 1.0))
+        place = place_around(self.rule.region, box, size_hw)
+        guidance = self._guidance(marks, object_id, place, size_hw)
+        logits = self.network.correct(self._see(image, place), guidance, cut_mask(before, place, self.device))
+        return _windowed(object_id, place, logits)
+
+    def _see(self, image: NDArray[np.uint8], place: Place) -> Seen:
+        return self.network.see(pictures(image, [place], self.device))
+
+    def _guidance(self, marks: FrameMarks, object_id: int, place: Place, size_hw: tuple[int, int]) -> Tensor:
+        drawn = marks_in_region(marks.strokes, marks.boxes, object_id, place.window, place.size_hw, size_hw)
+        return torch.from_numpy(guidance_map(*drawn))[None, None].to(self.device)
+
+
+def _windowed(object_id: int, place: Place, logits: Tensor) -> WindowedLogits:
+    return WindowedLogits(object_id, place.window, logits[0, 0].float().cpu().numpy())
+
+
+def _touched(news: FrameMarks, before: Mapping[int, Mask], size_hw: tuple[int, int]) -> set[int]:
+    """The objects that are marked anew, and those that a new mark of something else takes pixels from."""
+    drawn = rasterise(news.strokes, size_hw)
+    disturbed = {i for i, mask in before.items() if ((drawn >= 0) & (drawn != i) & mask).any()}
+    return news.object_ids | disturbed
+
+
+def drawn_labels(strokes: Sequence[Stroke], size_hw: tuple[int, int], thickness: int) -> NDArray[np.int32]:
+    """(H, W) int32: the object id of the last stroke over a pixel, ``thickness`` pixels wide; -1 elsewhere."""
+    labels = np.full(size_hw, -1, np.int32)
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (thickness, thickness))
+    for stroke in strokes:
+        line = (rasterise([stroke], size_hw) >= 0).astype(np.uint8)
+        labels[cv2.dilate(line, kernel) > 0] = stroke.object_id
+    return labels
+
+
+def kept_near(previous: Ids, said: Ids, drawn: NDArray[np.int32], fresh: set[int], rule: MarkingRule) -> Ids:
+    """``previous`` with those changes towards ``said`` that hang together with what was drawn.
+
+    Args:
+        previous: (H, W) ids of the previous round.
+        said: (H, W) ids as the networks have it now.
+        drawn: (H, W) labels of the new strokes, -1 where there is none.
+        fresh: objects that had no mask before, or are in a new box: all that becomes theirs counts, and all that they
+            leave.
+        rule: how near is near.
+    """
+    ids = previous.copy()
+    short = min(previous.shape)
+    leaves = np.isin(previous, sorted(fresh)) if fresh else np.zeros(previous.shape, np.bool_)
+    for label in np.unique(said).tolist():
+        changed = (said == label) & (previous != label)
+        if label in fresh:
+            ids[changed] = label
+            continue
+        ids[changed & leaves] = label
+        # A stroke of any label takes pixels away from the others.
+        source = (drawn >= 0) & (drawn != previous) if label == 0 else drawn == label
+        if not source.any() or not changed.any():
+            continue
+        ids[changed & _reached(changed, source, short, rule)] = label
+    return ids
+
+
+def _reached(changed: Mask, source: Mask, short: int, rule: MarkingRule) -> Mask:
+    """The pieces of ``changed`` that touch a source, as far as they are near it."""
+    distance = np.asarray(cv2.distanceTransform((~source).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5))
+    _, _, width, height = cv2.boundingRect(source.astype(np.uint8))
+    reach = max(rule.spread * short, rule.spread_share * max(width, height))
+    _, pieces = cv2.connectedComponents((changed | source).astype(np.uint8), connectivity=8)
+    hit = np.unique(pieces[changed & (distance <= max(rule.touch * short, 1.5))])
+    return np.isin(pieces, hit[hit > 0]) & (distance <= reach)
+
+
+def marked_box(marks: FrameMarks, object_id: int, size_hw: tuple[int, int], least_side: float) -> NDArray[np.float64]:
+    """(4,) xyxy around all that is marked as an object, at least ``least_side`` pixels wide or high."""
+    for mark in marks.boxes:
+        if mark.object_id == object_id:
+            return np.array(mark.pixels(size_hw), np.float64)
+    last = np.array([size_hw[1] - 1, size_hw[0] - 1])
+    points = np.concatenate([np.array(s.path) * last for s in marks.strokes if s.object_id == object_id])
+    low, high = points.min(0), points.max(0) + 1
+    slack = max(least_side - float((high - low).max()), 0.0) / 2
+    return np.concatenate([low - slack, high + slack])
+
+
+def _union(first: NDArray[np.float64], second: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.concatenate([np.minimum(first[:2], second[:2]), np.maximum(first[2:], second[2:])])
+
+
+def _overlap(first: NDArray[np.float64], second: NDArray[np.float64]) -> float:
+    """IoU of two windows."""
+    sides = np.minimum(first[2:], second[2:]) - np.maximum(first[:2], second[:2])
+    both = float(np.maximum(sides, 0).prod())
+    return both / float((first[2:] - first[:2]).prod() + (second[2:] - second[:2]).prod() - both)
