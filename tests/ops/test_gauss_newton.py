@@ -69,12 +69,18 @@ def test_a_step_of_two_layers_equals_the_dense_one():
         torch.testing.assert_close(part, wanted, atol=1e-7, rtol=1e-6)
 
 
+def second_layer(parameters: Parameters) -> Tensor:
+    """As above, the first layer given: with both, one can grow as the other shrinks, and steps go to and fro."""
+    return two_layers((START[0], *parameters))
+
+
 def test_steps_go_down_to_where_the_gradient_is_none():
-    losses = [float(two_layers(gauss_newton(two_layers, START, steps, 16)).square().sum()) for steps in (0, 1, 3, 12)]
+    ends = [gauss_newton(second_layer, START[1:], steps, 6) for steps in (0, 1, 3, 20)]
+    losses = [float(second_layer(end).square().sum()) for end in ends]
     assert losses == sorted(losses, reverse=True)
-    end = tuple(part.requires_grad_() for part in gauss_newton(two_layers, START, 30, 20))
-    for slope in torch.autograd.grad(two_layers(end).square().sum(), end):
-        assert slope.abs().max() < 1e-4
+    end = tuple(part.requires_grad_() for part in ends[-1])
+    for slope in torch.autograd.grad(second_layer(end).square().sum(), end):
+        assert slope.abs().max() < 1e-6
 
 
 def test_nothing_keeps_a_graph():
