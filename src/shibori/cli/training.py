@@ -21,12 +21,13 @@ DEV_SPLIT = "dev"
 def train(context: typer.Context) -> None:
     """Train a system: shibori train SYSTEM, with options of its own (shibori train pixel --help)."""
     name, *arguments = context.args or ["--help"]
+    known = [*systems.PROPAGATORS, *systems.INTERACTIVE_SEGMENTERS]
     if name in ("-h", "--help"):
-        print(f"Usage: shibori train SYSTEM [OPTIONS]\n\n  Systems: {', '.join(systems.PROPAGATORS)}")
+        print(f"Usage: shibori train SYSTEM [OPTIONS]\n\n  Systems: {', '.join(known)}")
         return
     with outcome():
-        if name not in systems.PROPAGATORS:
-            raise InputError(f"there is no system {name!r}: choose one of {', '.join(systems.PROPAGATORS)}")
+        if name not in known:
+            raise InputError(f"there is no system {name!r}: choose one of {', '.join(known)}")
         # Only the system knows its options, and its networks take a while to import.
         training = importlib.import_module(f"shibori.systems.{name}.train")
         inner = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
@@ -40,9 +41,12 @@ def _train(name: str, training: Any, config: Any) -> None:
 
 
 def dev_score(name: str, config: Any) -> Callable[[dict[str, Any]], float] | None:
-    """J&F of a state dict on the held-out sequences of the training data, or None where there are none."""
+    """J&F of a state dict on the held-out sequences of the training data.
+
+    None where there are none, and for systems that are judged by rounds of marks, which takes too long between steps.
+    """
     davis = Path(config.data) / "davis2016"
-    if not (davis / "ImageSets" / "480p" / f"{DEV_SPLIT}.txt").is_file():
+    if name not in systems.PROPAGATORS or not (davis / "ImageSets" / "480p" / f"{DEV_SPLIT}.txt").is_file():
         return None
     from shibori.datasets.davis import read_davis
     from shibori.evaluation.davis import evaluate_davis

@@ -45,10 +45,18 @@ def _dyenet_rows(
     return [*ablation_rows(preset, device, weights), ("the pixel tracker alone (ours)", None, alone)]
 
 
+def _trackprop(
+    preset: str = "compact", device: str = "auto", size: int | None = None, weights: Path | None = None
+) -> InteractiveSegmenter:
+    from shibori.systems.trackprop.build import build_trackprop_segmenter
+
+    return build_trackprop_segmenter(preset, device, size, weights)
+
+
 PROPAGATORS: dict[str, Callable[..., Propagator]] = {"pixel": _pixel, "dyenet": _dyenet}
 """First mask in, masks of all frames out. Each takes preset, device, size, weights, online_steps."""
 
-INTERACTIVE_SEGMENTERS: dict[str, Callable[..., InteractiveSegmenter]] = {}
+INTERACTIVE_SEGMENTERS: dict[str, Callable[..., InteractiveSegmenter]] = {"trackprop": _trackprop}
 """Marks in, masks of all frames out, again and again. Each takes preset, device, size, weights."""
 
 ABLATIONS: dict[str, Callable[..., list[tuple[str, float | None, Callable[[], Propagator]]]]] = {"dyenet": _dyenet_rows}

@@ -16,21 +16,28 @@ from shibori.systems.trackprop.matcher import load_matcher
 from shibori.systems.trackprop.model import RegionNetwork, build_trackprop
 from shibori.systems.trackprop.rule import RULES, TrackpropRule
 from shibori.systems.trackprop.size import SIZES
+from shibori.systems.trackprop.target import Tracker
+from shibori.systems.trackprop.trackers import build_tracker
 from shibori.weights import locate_weights
 
 LEAST_SIDE = 64
 
 
 def build_trackprop_segmenter(
-    preset: str = "compact", device: str = "auto", size: int | None = None, weights: Path | None = None
+    preset: str = "compact",
+    device: str = "auto",
+    size: int | None = None,
+    weights: Path | None = None,
+    rule: TrackpropRule | None = None,
 ) -> TrackpropSegmenter:
-    """Build trackprop with its weights.
+    """Build trackprop with its weights and those of its tracker.
 
     Args:
         preset: name of the networks' size.
         device: auto, cpu, cuda, cuda:N or mps.
         size: working side: each object's region is resized to about ``size`` squared pixels in the propagation.
         weights: a file to use instead of the shipped one.
+        rule: in place of the preset's.
 
     Raises:
         InputError: on a preset, device, size or file that is not there.
@@ -38,7 +45,10 @@ def build_trackprop_segmenter(
     if preset not in SIZES:
         raise InputError(f"expected a preset of trackprop ({', '.join(SIZES)}), found {preset!r}")
     state = load_state(locate_weights("trackprop", preset, weights), "trackprop", preset)
-    return segmenter_from_state(state, preset, device, size)
+    rule = rule or RULES[preset]
+    name = rule.propagation.tracker
+    tracker = None if name == "none" else build_tracker(name, preset, device)
+    return segmenter_from_state(state, preset, device, size, rule, tracker)
 
 
 def segmenter_from_state(
@@ -47,9 +57,13 @@ def segmenter_from_state(
     device: str = "auto",
     size: int | None = None,
     rule: TrackpropRule | None = None,
+    tracker: Tracker | None = None,
     dtype: torch.dtype | None = None,
 ) -> TrackpropSegmenter:
-    """Build trackprop with parameters that are in memory; see ``build_trackprop_segmenter``."""
+    """Build trackprop with parameters that are in memory; see ``build_trackprop_segmenter``.
+
+    Without a tracker the box of the previous mask does.
+    """
     rule = sized(rule or RULES[preset], size)
     network = build_trackprop(preset)
     network.load_own_state(state)
@@ -57,7 +71,7 @@ def segmenter_from_state(
     chosen = choose_device(device)
     prepared = prepare_network(network, chosen, dtype or choose_dtype(chosen))
     assert isinstance(prepared, RegionNetwork)
-    return TrackpropSegmenter(prepared, rule, None, chosen)
+    return TrackpropSegmenter(prepared, rule, tracker, chosen)
 
 
 def sized(rule: TrackpropRule, size: int | None) -> TrackpropRule:

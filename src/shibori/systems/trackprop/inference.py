@@ -118,8 +118,10 @@ class TrackpropInteraction(Interaction):
         """What was said of a frame so far, of the objects of which anything was said there."""
         shown = self._approved[index].masks() if index in self._approved else {}
         propagated = [i for i, track in self._tracks.items() if i not in shown and self._was_reached(track, index)]
-        ids = self._answer(index).ids if propagated else None
-        return shown | {object_id: ids == object_id for object_id in propagated}
+        if not propagated:
+            return shown
+        ids = self._answer(index).ids
+        return shown | {object_id: np.asarray(ids == object_id) for object_id in propagated}
 
     def _was_reached(self, track: Track, index: int) -> bool:
         return (track.object_id, index) in self._shelf or index not in track.stale

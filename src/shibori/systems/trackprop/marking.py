@@ -56,7 +56,7 @@ class FrameMarks:
     @property
     def object_ids(self) -> set[int]:
         """The objects that are marked; background is none."""
-        return {mark.object_id for mark in (*self.strokes, *self.boxes)} - {0}
+        return ({stroke.object_id for stroke in self.strokes} | {box.object_id for box in self.boxes}) - {0}
 
 
 class Marking:

@@ -76,7 +76,9 @@ class Stem(nn.Module):
 
     def forward(self, planes: Tensor) -> Planes:
         """(B, K, H, W) -> features at three strides."""
-        s2 = self.to2(planes.to(self.to2[0].weight.dtype))
+        first = self.to2[0]
+        assert isinstance(first, nn.Conv2d)
+        s2 = self.to2(planes.to(first.weight.dtype))
         s4 = self.to4(s2)
         return Planes(s2, s4, self.to8(s4))
 

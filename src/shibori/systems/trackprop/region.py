@@ -90,7 +90,8 @@ def _resolution(answer: WindowedLogits) -> float:
 
 def _probability(answer: WindowedLogits, window: NDArray[np.float64], size_hw: tuple[int, int]) -> NDArray[np.float32]:
     """(*size_hw) of an answer as another window sees it; 0 where it says nothing."""
-    probs = 1 / (1 + np.exp(-np.clip(answer.logits, -LOGIT_LIMIT, LOGIT_LIMIT)))
+    limited = np.clip(answer.logits, -LOGIT_LIMIT, LOGIT_LIMIT)
+    probs = np.asarray(1 / (1 + np.exp(-limited)), np.float32)
     if np.array_equal(answer.window, window) and answer.logits.shape == size_hw:
         return probs
     scale_from = np.array(answer.logits.shape[::-1]) / (answer.window[2:] - answer.window[:2])
@@ -100,4 +101,4 @@ def _probability(answer: WindowedLogits, window: NDArray[np.float64], size_hw: t
     shift = (window[:2] - answer.window[:2]) * scale_from + 0.5 * zoom - 0.5
     motion = np.array([[zoom[0], 0, shift[0]], [0, zoom[1], shift[1]]])
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    return np.asarray(cv2.warpAffine(probs, motion, size_hw[::-1], flags=flags))
+    return np.asarray(cv2.warpAffine(probs, motion, size_hw[::-1], flags=flags), np.float32)
