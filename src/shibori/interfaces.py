@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from shibori.media.clip import Clip
+    from shibori.media.instances import Discovery
     from shibori.media.marks import Marks
     from shibori.media.mask import FrameMasks
     from shibori.media.track import Tracklet
@@ -139,3 +140,25 @@ class InteractiveSegmenter(ABC):
     @abstractmethod
     def begin(self, clip: Clip) -> Interaction:
         """Start work on a clip of which nothing is marked yet."""
+
+
+class InstanceSegmenter(ABC):
+    """Nothing in, tracks of all instances with classes out."""
+
+    @property
+    @abstractmethod
+    def categories(self) -> Mapping[int, str]:
+        """Category id -> name of what it can find."""
+
+    @abstractmethod
+    def discover(self, frames: FrameSource, progress: Callable[[int], None] | None = None) -> Discovery:
+        """Find, classify, track and segment every instance of a clip.
+
+        Args:
+            frames: of the clip.
+            progress: called with the number of frames that were searched for objects so far.
+
+        Returns:
+            The tracks, each with a code or None for every frame that there should be. None at all where nothing was
+            found.
+        """

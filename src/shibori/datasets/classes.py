@@ -16,7 +16,18 @@ _KINDS = {
     "large animal": ("horse", "sheep", "cow", "bear", "elephant", "rhino"),
     "bird": ("bird",),
     "vehicle": ("car", "bus", "train", "motorbike", "bicycle", "boat", "sailboard"),
-    "thing": ("ball", "paraglider", "chair", "sofa", "pottedplant", "bottle", "tvmonitor", "diningtable"),
+    "thing": (
+        "ball",
+        "paraglider",
+        "chair",
+        "sofa",
+        "pottedplant",
+        "bottle",
+        "tvmonitor",
+        "diningtable",
+        "small object",
+        "plate",
+    ),
 }
 COARSE_OF = {kind: coarse for coarse, kinds in _KINDS.items() for kind in kinds}
 """Kind -> coarse class."""
@@ -69,6 +80,21 @@ CROWDED = frozenset(
     }
 )
 """Sequences that show further objects of these classes without a mask: no ground for exact instance truth."""
+
+
+KIND_OF_SET = {
+    "bottles": "bottle",
+    "cats_ardamavi": "cat",
+    "ccp": "person",
+    "class5_small_objects": "small object",
+    "feral_cats": "cat",
+    "food_via": "plate",
+    "human_seg290": "person",
+}
+"""Sets of photographs whose objects are all of one kind."""
+
+REGION_SETS = frozenset({"bsds500"})
+"""Sets whose masks are regions of the whole picture, not objects."""
 
 
 def category_id(coarse: str) -> int:

@@ -51,6 +51,20 @@ class InstanceTrack:
         return sum(areas) / len(areas) if areas else 0.0
 
 
+@dataclass(frozen=True)
+class Discovery:
+    """What was found in a clip, and how much work that was."""
+
+    tracks: tuple[InstanceTrack, ...]
+    """By falling score; ``track_id`` is 1, 2 ... in that order."""
+    num_candidates: int
+    """Detections in all frames."""
+    num_tracked: int
+    """Candidates that were tracked through the clip."""
+    num_left_out: int
+    """Candidates that would have been tracked, but were beyond the limit of work."""
+
+
 def write_instances(path: str | Path, tracks_of: Mapping[int, Sequence[InstanceTrack]]) -> None:
     """Write tracks as YouTube-VIS results, all or nothing.
 

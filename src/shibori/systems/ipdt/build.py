@@ -1,0 +1,155 @@
+"""From a preset's name to a system that is ready to run."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from shibori.errors import InputError
+from shibori.nn.pixel_tracker.network import PixelNetwork
+from shibori.nn.prepare import choose_device, choose_dtype, prepare_network
+from shibori.nn.siamese import SiameseNetwork, SiameseSize
+from shibori.nn.view_trunks import trunk_digest
+from shibori.nn.views import ViewTrunk
+from shibori.nn.weights import load_state
+from shibori.systems.ipdt.detection import CandidateFinder
+from shibori.systems.ipdt.dual import DualTracker, Way
+from shibori.systems.ipdt.inference import IpdtSegmenter, Parts
+from shibori.systems.ipdt.instance_half import InstanceHalf
+from shibori.systems.ipdt.model import (
+    COCO,
+    build_detector,
+    fetch_coco_detector,
+    load_trunk,
+    public_trunk,
+    shipped_tracker,
+    trunk_of,
+)
+from shibori.systems.ipdt.network import Detector
+from shibori.systems.ipdt.pixel_half import PixelHalf
+from shibori.systems.ipdt.rule import DiscoveryRule
+from shibori.systems.ipdt.size import SIZES, TRACKERS
+from shibori.weights import locate_weights
+
+DIGEST = "trunk_digest"
+"""The name under which weights of heads carry the digest of the trunk they were trained on."""
+
+
+def build_ipdt_segmenter(
+    preset: str = "compact",
+    device: str = "auto",
+    size: int | None = None,
+    weights: Path | None = None,
+    tracker_weights: Path | None = None,
+) -> IpdtSegmenter:
+    """IPDT with its weights.
+
+    Args:
+        preset: name of the networks' size, or ``coco``: torchvision's detector, trained on COCO, before the trackers of
+            ``compact``.
+        device: auto, cpu, cuda, cuda:N or mps.
+        size: working side: each object's window is resized to about ``size`` squared pixels.
+        weights: of the detector, a file to use instead of the shipped one.
+        tracker_weights: of the instance-level tracker, the same.
+
+    Raises:
+        InputError: on a preset, device, size or file that is not there.
+    """
+    if preset not in (*SIZES, COCO):
+        raise InputError(f"expected a preset of ipdt ({', '.join((*SIZES, COCO))}), found {preset!r}")
+    if size is not None and size < 64:
+        raise InputError(f"expected a working size of at least 64 pixels, found {size}; the default is 256")
+    rule = DiscoveryRule()
+    if size is not None:
+        pixel = replace(rule.dual.pixel, window=replace(rule.dual.pixel.window, area_side=size))
+        rule = replace(rule, dual=replace(rule.dual, pixel=pixel))
+    chosen = choose_device(device)
+    small = "compact" if preset == COCO else preset
+    state = None if preset == COCO else load_state(locate_weights("ipdt", preset, weights), "ipdt", preset)
+    siamese = load_state(locate_weights("siamese", small, tracker_weights), "siamese", small)
+    return segmenter_from_states(state, siamese, preset, chosen, rule=rule)
+
+
+def segmenter_from_states(
+    detector: dict[str, Tensor] | None,
+    siamese: dict[str, Tensor] | None,
+    preset: str,
+    device: torch.device,
+    way: Way = "dual",
+    rule: DiscoveryRule | None = None,
+) -> IpdtSegmenter:
+    """IPDT with parameters that are in memory.
+
+    Args:
+        detector: as ``Detector.own_state`` gives them; None for the preset ``coco``, which fetches them.
+        siamese: of the instance-level tracker, with the digest of its trunk; None for ways that do without it.
+        preset: whose parameters they are.
+        device: of all networks.
+        way: which halves of the dual tracker take part.
+        rule: the numbers.
+
+    Raises:
+        InputError: on parameters that do not fit, or weights that cannot be fetched.
+    """
+    numbers = rule or DiscoveryRule()
+    found = _loaded_detector(detector, preset)
+    trackers = TRACKERS["compact" if preset == COCO else preset]
+    tracker = shipped_tracker(trackers.pixel)
+    trunk = trunk_of(tracker) if trackers.trunk == "pixel" else public_trunk()
+    network = None if siamese is None else _loaded_siamese(siamese, trackers.siamese, trunk)
+    precision = choose_dtype(device)
+    # The trunk may be the tracker's own: preparing the one prepares the other.
+    prepared = prepare_network(tracker, device, precision)
+    assert isinstance(prepared, PixelNetwork)
+    if trackers.trunk != "pixel":
+        prepare_network(trunk, device, precision)
+    instance = None
+    if network is not None:
+        ready = prepare_network(network, device, precision)
+        assert isinstance(ready, SiameseNetwork)
+        instance = InstanceHalf(ready, numbers.dual.instance)
+    dual = DualTracker(PixelHalf(prepared, numbers.dual.pixel, device), instance, numbers.dual, way)
+    finder = CandidateFinder(_prepared_detector(found, device, precision), numbers.detection, device)
+    views = replace(trackers.views, sides=(found.size.side, *trackers.views.sides[1:]))
+    parts = Parts(finder, dual, trunk, views if found.size.trunk else trackers.views, device)
+    return IpdtSegmenter(parts, found.size.classes, numbers)
+
+
+def _loaded_detector(state: dict[str, Tensor] | None, preset: str) -> Detector:
+    if state is None:
+        return fetch_coco_detector()
+    detector = build_detector(preset)
+    try:
+        detector.load_own_state(state)
+    except RuntimeError as error:
+        raise InputError(f"expected weights of the preset {preset}, found parameters that do not fit it") from error
+    load_trunk(detector)
+    return detector
+
+
+def _prepared_detector(detector: Detector, device: torch.device, dtype: torch.dtype) -> Detector:
+    """Only our own backbone and heads compute in low precision; what they say is read in float32."""
+    detector.trunk = None  # what it gives comes from the frame, shared with the trackers
+    prepared = prepare_network(detector, device, dtype if detector.size.trunk else torch.float32)
+    assert isinstance(prepared, Detector)
+    heads = prepared.network.roi_heads
+    heads.box_predictor.float()
+    heads.mask_predictor.float()
+    return prepared
+
+
+def _loaded_siamese(state: dict[str, Tensor], size: SiameseSize, trunk: ViewTrunk) -> SiameseNetwork:
+    if DIGEST not in state or not torch.equal(state[DIGEST], trunk_digest(trunk)):
+        raise InputError(
+            "expected weights of siamese that were trained on this version's trunk, found others; train them again "
+            "(see docs/systems/ipdt.md) or use those that ship with this version"
+        )
+    network = SiameseNetwork(size)
+    try:
+        network.load_state_dict({name: value for name, value in state.items() if name != DIGEST})
+    except RuntimeError as error:
+        raise InputError("expected weights of siamese of this preset, found parameters that do not fit it") from error
+    return network

@@ -1,0 +1,119 @@
+"""The instance-level half of the dual tracker (Sec. 3.3): a Siamese region proposal network at work.
+
+Boxes are xyxy float64 in pixels of the frame, half-open.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from shibori.nn.siamese import CELLS, Reference, Response, SiameseNetwork
+from shibori.nn.views import FrameViews
+from shibori.ops.region import box_centres, object_sizes
+from shibori.systems.ipdt.rule import InstanceRule
+
+Box = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class InstanceSight:
+    """Where the object is, as far as the network can tell."""
+
+    box: Box
+    """(4,) pixels of the frame, may reach beyond it."""
+    score: float
+    """Probability of being the target, in [0, 1]."""
+
+
+class InstanceHalf:
+    """The network and its numbers; one for all objects.
+
+    Args:
+        network: prepared for inference.
+        rule: where to look and what to prefer.
+    """
+
+    def __init__(self, network: SiameseNetwork, rule: InstanceRule) -> None:
+        self.network, self.rule = network, rule
+
+    def begin(self, frame: FrameViews, box: Box) -> Reference:
+        """The RoI features of a candidate, embedded for both branches."""
+        view = frame.of(box)
+        return self.network.refer(view.features, view.boxes_into(box)[None], _first())
+
+    def follow(self, reference: Reference, frame: FrameViews, box: Box) -> InstanceSight:
+        """Look around the last place for a box of about the last size."""
+        view = frame.of(box)
+        last = view.boxes_into(box)[None]
+        count = int(self.rule.reach * CELLS) | 1
+        response = self.network.respond(
+            view.features, reference, box_centres(last), object_sizes(last), _first(), count
+        )
+        probs = response.logits[0].float().sigmoid()
+        fitness = probs * shape_penalty(response.boxes_xyxy[0], last[0], self.rule.scale_penalty)
+        share = self.rule.window_share
+        place = int((fitness * (1 - share) + cosine_window(count) * share).argmax())
+        chosen, score = _at(response, place)
+        kept = self.rule.inertia * (1 - min(score, 1.0))
+        settled = _resized(chosen, last[0], kept)
+        return InstanceSight(view.boxes_out(settled), score)
+
+    def search(self, reference: Reference, frame: FrameViews, box: Box) -> InstanceSight:
+        """Look for a box of about the last size in the whole frame."""
+        view = frame.of(box)
+        last = view.boxes_into(box)[None]
+        size = float(object_sizes(last)[0])
+        count = min(int(np.ceil(max(view.size_hw) / size * CELLS)) + 1, self.rule.most_cells)
+        middle = torch.tensor([[view.size_hw[1] / 2, view.size_hw[0] / 2]], device=last.device)
+        response = self.network.respond(view.features, reference, middle, object_sizes(last), _first(), count)
+        probs = response.logits[0].float().sigmoid()
+        place = int((probs * shape_penalty(response.boxes_xyxy[0], last[0], self.rule.scale_penalty)).argmax())
+        chosen, score = _at(response, place)
+        return InstanceSight(view.boxes_out(chosen), score)
+
+
+def shape_penalty(boxes_xyxy: Tensor, last_xyxy: Tensor, strength: float) -> Tensor:
+    """(...,) factors in (0, 1]: less for boxes of another size or shape than the last one (SiamRPN, Eq. 14).
+
+    Args:
+        boxes_xyxy: (..., 4).
+        last_xyxy: (4,).
+        strength: k of the equation.
+    """
+    sizes = object_sizes(boxes_xyxy) / object_sizes(last_xyxy)
+    ratio = _ratios(boxes_xyxy) / _ratios(last_xyxy)
+    change = torch.maximum(sizes, 1 / sizes.clamp_min(1e-6)) * torch.maximum(ratio, 1 / ratio)
+    return torch.exp(-strength * (change - 1))
+
+
+def cosine_window(count: int) -> Tensor:
+    """(1, n, n) in [0, 1], one in the middle."""
+    window = torch.hann_window(count + 2, periodic=False)[1:-1]
+    return torch.outer(window, window)[None]
+
+
+def _ratios(boxes_xyxy: Tensor) -> Tensor:
+    extents = (boxes_xyxy[..., 2:] - boxes_xyxy[..., :2]).clamp_min(1e-3)
+    return extents[..., 0] / extents[..., 1]
+
+
+def _at(response: Response, place: int) -> tuple[Tensor, float]:
+    """(4,) the box of a place, and its probability of being the target."""
+    return response.boxes_xyxy[0].flatten(0, -2)[place], float(response.logits[0].flatten()[place].sigmoid())
+
+
+def _resized(box_xyxy: Tensor, last_xyxy: Tensor, kept: float) -> Tensor:
+    """The box with a share of the last one's extents in its own."""
+    centre = (box_xyxy[:2] + box_xyxy[2:]) / 2
+    extents = (1 - kept) * (box_xyxy[2:] - box_xyxy[:2]) + kept * (last_xyxy[2:] - last_xyxy[:2])
+    return torch.cat([centre - extents / 2, centre + extents / 2])
+
+
+def _first() -> Tensor:
+    """The one object is in the one picture."""
+    return torch.zeros(1, dtype=torch.int64)

@@ -1,0 +1,119 @@
+"""The detectors by name, and the trunk they share with the pixel tracker."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+from torchvision.models import ResNeXt101_32X8D_Weights
+from torchvision.models.detection import MaskRCNN, MaskRCNN_ResNet50_FPN_V2_Weights, maskrcnn_resnet50_fpn_v2
+from torchvision.models.detection.backbone_utils import resnet_fpn_backbone
+
+from shibori.errors import InputError
+from shibori.nn.backbones import CompactTrunk
+from shibori.nn.pixel_tracker.compact import SIZES as TRACKER_SIZES
+from shibori.nn.pixel_tracker.compact import PixelTracker, PixelTrackerSize, build_pixel_tracker
+from shibori.nn.pixel_tracker.network import PixelNetwork
+from shibori.nn.view_trunks import CompactViewTrunk, ResNet18ViewTrunk, fetch_resnet18_state, trunk_digest
+from shibori.nn.views import ViewTrunk
+from shibori.nn.weights import load_state
+from shibori.systems.ipdt.network import Detector, class_agnostic
+from shibori.systems.ipdt.size import SIZES, DetectorSize
+from shibori.weights import locate_weights
+
+COCO = "coco"
+"""The detector that torchvision trained on COCO: no weights of ours, no training."""
+
+
+def build_detector(preset: str, pretrained: bool = False) -> Detector:
+    """The detector of a preset, with random parameters and without its trunk's weights.
+
+    Args:
+        preset: a name in ``SIZES``; KeyError for others.
+        pretrained: fetch public ImageNet weights for the backbone of ``paper``; the others have none.
+
+    Raises:
+        InputError: if they cannot be fetched.
+    """
+    size = SIZES[preset]
+    if size.trunk is not None:
+        widths = TRACKER_SIZES[size.trunk]
+        assert isinstance(widths, PixelTrackerSize)
+        trunk = CompactViewTrunk(CompactTrunk(widths.trunk_widths, widths.trunk_blocks))
+        return Detector(class_agnostic(trunk.channels[1], size), size, trunk)
+    weights = ResNeXt101_32X8D_Weights.IMAGENET1K_V2 if pretrained else None
+    try:
+        backbone = resnet_fpn_backbone(backbone_name=size.backbone or "", weights=weights)
+    except OSError as error:
+        raise InputError(_cannot_fetch("ImageNet", error)) from error
+    return Detector(MaskRCNN(backbone, len(size.classes) + 1), size, None)
+
+
+def fetch_coco_detector() -> Detector:
+    """Torchvision's Mask R-CNN on ResNet-50 FPN v2, trained on COCO; its weights are fetched, or come from its cache.
+
+    Raises:
+        InputError: if they cannot be fetched.
+    """
+    weights = MaskRCNN_ResNet50_FPN_V2_Weights.COCO_V1
+    try:
+        network = maskrcnn_resnet50_fpn_v2(weights=weights)
+    except OSError as error:
+        raise InputError(_cannot_fetch("COCO", error)) from error
+    return Detector(network, coco_size(), None)
+
+
+def coco_size() -> DetectorSize:
+    """As ``paper``, with COCO's classes under COCO's numbers."""
+    names = tuple(MaskRCNN_ResNet50_FPN_V2_Weights.COCO_V1.meta["categories"][1:])
+    return replace(SIZES["paper"], backbone="resnet50", classes=names)
+
+
+def _cannot_fetch(name: str, error: OSError) -> str:
+    return (
+        f"expected {name} weights from torchvision, found no way to fetch them ({error}); go online once, or use the "
+        "preset compact"
+    )
+
+
+def load_trunk(detector: Detector) -> None:
+    """Give a detector the trunk of the shipped pixel tracker, and note which one that is.
+
+    Raises:
+        InputError: if the detector was trained upon another trunk.
+    """
+    if detector.trunk is None or detector.size.trunk is None:
+        return
+    trunk = trunk_of(shipped_tracker(detector.size.trunk))
+    digest = trunk_digest(trunk)
+    if bool(detector.trunk_digest.any()) and not torch.equal(detector.trunk_digest.cpu(), digest):
+        raise InputError(
+            "expected ipdt weights that were trained with this version's pixel tracker, found others; train them on "
+            "from it (shibori train ipdt --start) or use those that ship with this version"
+        )
+    detector.trunk_digest.copy_(digest)
+    detector.trunk.load_state_dict(trunk.state_dict())
+
+
+def shipped_tracker(preset: str) -> PixelNetwork:
+    """The shipped pixel tracker; for ``tiny``, which is for tests, one that is random and always the same."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        tracker = build_pixel_tracker(preset)
+    if preset != "tiny":
+        tracker.load_state_dict(load_state(locate_weights("pixel", preset), "pixel", preset))
+    return tracker
+
+
+def trunk_of(tracker: PixelNetwork) -> ViewTrunk:
+    """The trunk of a pixel tracker that has a compact one, as detectors and trackers of boxes see it."""
+    assert isinstance(tracker, PixelTracker), "only the compact pixel trackers share their trunk"
+    return CompactViewTrunk(tracker.trunk)
+
+
+def public_trunk() -> ViewTrunk:
+    """ResNet-18 with its public weights, frozen. InputError if they cannot be fetched."""
+    trunk = ResNet18ViewTrunk()
+    trunk.load_resnet(fetch_resnet18_state())
+    trunk.eval().requires_grad_(False)
+    return trunk

@@ -1,0 +1,122 @@
+"""The numbers of IPDT at work: those of the paper where it gives them, the others tuned on the dev clips."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from shibori.ops.window import WindowRule
+from shibori.systems.ipdt.calibration import BETA
+
+
+@dataclass(frozen=True)
+class DetectionRule:
+    """What counts as a candidate (Sec. 3.1)."""
+
+    score: float = 0.2
+    """Least probability of the likeliest class (Sec. 4)."""
+    nms_iou: float = 0.5
+    """Of two boxes of one frame with a larger IoU the worse is dropped, whatever their classes."""
+    most: int = 20
+    """Candidates of a frame."""
+    every: int = 1
+    """Step between frames that are searched; the paper's is 1."""
+
+
+@dataclass(frozen=True)
+class PixelRule:
+    """The pixel-level tracker; the same numbers as the pixel tracker on its own."""
+
+    window: WindowRule = field(default_factory=lambda: WindowRule(area_side=256))
+    max_remembered: int = 1
+    """Confident past frames that are matched beside the reference."""
+    remember_every: int = 2
+    """Frames between additions to them."""
+    confident: float = 0.8
+    """Confidence above which a frame is remembered."""
+    strange: float = 0.15
+    """Likeness to the reference at and below which there is no confidence left."""
+    familiar: float = 0.45
+    """Likeness to the reference from which it does not limit confidence any more."""
+    leaning: float = 0.5
+    """Added to the log-odds: masks that lose a limb lose it for good, so doubt counts for the object."""
+    context: float = 2.5
+    """How much wider than usual the surroundings of the reference are remembered, as background."""
+
+
+@dataclass(frozen=True)
+class InstanceRule:
+    """The instance-level tracker: where the Siamese network looks, and what it prefers (SiamRPN, Sec. 3.3 and 4.2)."""
+
+    reach: float = 3.0
+    """Side of the search region, in sizes of the object."""
+    most_cells: int = 96
+    """Cells along the side of the region in which a lost object is searched."""
+    scale_penalty: float = 0.08
+    """How much changes of size and shape from one frame to the next count against a box."""
+    window_share: float = 0.3
+    """Weight of the cosine window around the last place."""
+    inertia: float = 0.6
+    """Share of the last size that is kept."""
+
+
+@dataclass(frozen=True)
+class DualRule:
+    """How box and mask are kept in step (Sec. 3.3)."""
+
+    pixel: PixelRule = field(default_factory=PixelRule)
+    instance: InstanceRule = field(default_factory=InstanceRule)
+    seen: float = 0.35
+    """Confidence in the mask below which the object counts as lost."""
+    found: float = 0.6
+    """Confidence in the mask from which a lost object counts as found again."""
+    same: float = 0.5
+    """Probability of being the target from which a box is believed."""
+    same_again: float = 0.6
+    """Probability from which a box of a lost object is looked into."""
+    margin: float = 0.15
+    """Of its sides, by which the box is widened before the mask is multiplied with it."""
+    agreed: float = 0.6
+    """Share of the mask that must be in the widened box for the two to agree; else the mask is not multiplied."""
+    min_shrink: float = 0.92
+    """The box that is followed shrinks at most to this share from one frame to the next."""
+    max_growth: float = 1.25
+    """The box that is followed grows at most to this share from one frame to the next."""
+    momentum: float = 0.5
+    """Share of the last displacement by which the next window is moved ahead."""
+    widen: float = 2.2
+    """How much wider than usual a lost object is looked for."""
+    least_area: float = 1e-4
+    """Share of the frame; a smaller mask is none."""
+
+
+@dataclass(frozen=True)
+class DiscoveryRule:
+    """The whole system."""
+
+    detection: DetectionRule = field(default_factory=DetectionRule)
+    dual: DualRule = field(default_factory=DualRule)
+    reliable: float = 0.1
+    """th_cc: mean score above which a class shows up in the clip (Sec. 3.2)."""
+    beta: float = BETA
+    """What the scores of the other classes are multiplied with; 1 is no calibration."""
+    same_iou: float = 0.5
+    """th_IoU: two candidates with a larger IoU are the same instance (Sec. 3.2)."""
+    covered_iou: float = 0.5
+    """A candidate that overlaps more than this with a tubelet in its own frame is not tracked again."""
+    joins: float = 0.7
+    """A candidate starts together with the best one of its frame, if its score is at least this share of the score of
+    the best candidate that it overlaps."""
+    same_tubelet: float = 0.5
+    """th_seq: of two tubelets with a larger mean IoU the better is kept (Sec. 3.3)."""
+    most_candidates: int = 400
+    """Candidates that are compared with each other; the best ones."""
+    most_tracked: int = 24
+    """Candidates that are tracked."""
+    most_kept: int = 20
+    """Tubelets in the result, the best ones."""
+    least_score: float = 0.05
+    """Final score of a tubelet below which it is not in the result."""
+    unsupported: float = 0.0
+    """Score of a frame with a mask that no candidate overlaps."""
+    backward: bool = True
+    """Whether candidates are tracked against time as well."""
