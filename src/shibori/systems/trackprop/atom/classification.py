@@ -62,7 +62,7 @@ def normalised(samples: Tensor) -> Tensor:
 
 def activation(values: Tensor) -> Tensor:
     """The identity above zero, and smoothly no less than ``-SOFTNESS`` (phi_2 of Sec. 3.2)."""
-    return torch.where(values > 0, values, SOFTNESS * torch.expm1(values.clamp_max(0) / SOFTNESS))
+    return functional.celu(values, SOFTNESS)
 
 
 def scores_of(projected: Tensor, kernel: Tensor) -> Tensor:
