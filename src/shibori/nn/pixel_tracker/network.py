@@ -43,6 +43,16 @@ class Memory(NamedTuple):
     """(B, N, R) float32."""
 
 
+class Comparison(NamedTuple):
+    """One frame against a memory, position by position."""
+
+    likeness: Tensor
+    """(B, h, w) in [0, 1]: how much of what the position matches is the object."""
+    margin: Tensor
+    """(B, h, w) cosine with the object's most similar position minus that with the most similar other one: in
+    [-2, 2], hardly ever above 0.1. It tells one object from another better than ``likeness`` does."""
+
+
 class Prediction(NamedTuple):
     """The answer for one batch of windows."""
 
@@ -77,8 +87,12 @@ class PixelNetwork(nn.Module, ABC):
         """
 
     @abstractmethod
+    def compare(self, encoded: Encoded, memory: Memory) -> Comparison:
+        """What each position has in common with what is remembered."""
+
     def likeness(self, encoded: Encoded, memory: Memory) -> Tensor:
         """(B, h, w) in [0, 1]: how much of what each position matches in ``memory`` is the object."""
+        return self.compare(encoded, memory).likeness
 
     @abstractmethod
     def forward(
@@ -111,6 +125,12 @@ def split_frames(encoded: Encoded, num_frames: int) -> list[Encoded]:
     features = zip(*(maps.chunk(num_frames) for maps in encoded.features), strict=True)
     keys, traits = encoded.key.chunk(num_frames), encoded.traits.chunk(num_frames)
     return [Encoded(*parts) for parts in zip(features, keys, traits, strict=True)]
+
+
+def encoded_row(encoded: Encoded, slot: int) -> Encoded:
+    """One window of a batch, as a batch of one."""
+    rows = slice(slot, slot + 1)
+    return Encoded(tuple(maps[rows] for maps in encoded.features), encoded.key[rows], encoded.traits[rows])
 
 
 def as_seen_from(

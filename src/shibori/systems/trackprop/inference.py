@@ -15,6 +15,7 @@ from shibori.interfaces import Interaction, InteractiveSegmenter
 from shibori.media.clip import Clip
 from shibori.media.marks import Marks, require_known_objects
 from shibori.media.mask import FrameMasks, ObjectStatus
+from shibori.nn.pixel_tracker.network import Memory
 from shibori.ops.overlap import WindowedLogits, settled_ids
 from shibori.systems.trackprop.marking import FrameMarks, Marking
 from shibori.systems.trackprop.model import RegionNetwork
@@ -27,6 +28,9 @@ from shibori.systems.trackprop.sweep import Job, Surroundings, jobs_of, sweep
 from shibori.systems.trackprop.target import Tracker
 
 Mask = NDArray[np.bool_]
+
+MAX_REMEMBERED = 2
+"""Other marked frames, the nearest ones, that help to understand the marks on a frame."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +109,7 @@ class TrackpropInteraction(Interaction):
         image = self.clip.frame(index).image
         before = self._shown(index)
         self._marks[index] = self._marks.get(index, FrameMarks()) + news
-        masks = self._marking.masks(image, self._marks[index], news, before)
+        masks = self._marking.masks(image, self._marks[index], news, before, self._remembered(index))
         ids = np.zeros(self.clip.size_hw, np.uint16 if max([0, *masks]) > 254 else np.uint8)
         for object_id, mask in masks.items():
             ids[mask] = object_id
@@ -113,6 +117,15 @@ class TrackpropInteraction(Interaction):
         for object_id, mask in masks.items():
             changed = object_id not in before or not np.array_equal(mask, before[object_id])
             self._approve(object_id, index, bool(mask.any()), changed)
+
+    def _remembered(self, index: int) -> dict[int, list[Memory]]:
+        """The objects in other marked frames, as far as that is known by now: the answer must not wait."""
+        remembered: dict[int, list[Memory]] = {}
+        for (object_id, frame), anchor in sorted(self._anchors.items(), key=lambda entry: abs(entry[0][1] - index)):
+            memories = remembered.setdefault(object_id, [])
+            if frame != index and anchor.reference is not None and len(memories) < MAX_REMEMBERED:
+                memories.append(anchor.reference)
+        return remembered
 
     def _shown(self, index: int) -> dict[int, Mask]:
         """What was said of a frame so far, of the objects of which anything was said there."""

@@ -13,13 +13,14 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from shibori.nn.pixel_tracker.network import Encoded, Memory, as_seen_from, join_memories, split_frames
+from shibori.nn.pixel_tracker.network import Encoded, Memory, as_seen_from, encoded_row, join_memories, split_frames
 from shibori.ops.normalise import normalise_images
 from shibori.ops.resize import resample_windows
 from shibori.systems.trackprop.drawing import draw_correction, draw_object
 from shibori.systems.trackprop.guidance import guidance_map
 from shibori.systems.trackprop.model import RegionNetwork, Seen
 from shibori.systems.trackprop.noise import affine_copy, with_ellipses
+from shibori.systems.trackprop.recall import Hints, match_marks
 from shibori.training.losses import dice_loss, hard_pixel_cross_entropy, mask_iou
 
 DICE_WEIGHT = 0.7
@@ -84,7 +85,8 @@ class RoundsTraining(nn.Module):
         course = _Course(self.network, batch, np.random.default_rng(seed))
         wide = batch.images.shape[1] - 1
         labels = _drawn(batch, wide, course.rng)
-        first = self.network.segment(course.seen[wide], course.guidance(labels))
+        guidance, matched = course.guidance(wide, labels, None)
+        first = self.network.segment(course.seen[wide], guidance, matched)
         corrected, before = course.correction(wide, first, labels)
         propagated = course.propagation(corrected)
         again, before_again = course.correction(wide - 1, propagated[-1], np.zeros_like(labels))
@@ -111,10 +113,20 @@ class _Course:
         self.truth, self.others = batch.masks.float(), batch.others.float()
         self.seen = _seen(network, batch.images)
 
-    def guidance(self, labels: NDArray[np.int8]) -> Tensor:
-        """(B, S, S) marks -> (B, 1, S, S) map."""
+    def guidance(self, index: int, labels: NDArray[np.int8], before: Tensor | None) -> tuple[Tensor, Tensor | None]:
+        """(B, S, S) marks -> (B, 1, S, S) map, and what the pixel tracker makes of them."""
         maps = np.stack([guidance_map(entry > 0, entry < 0) for entry in labels])
-        return torch.from_numpy(maps)[:, None].to(self.truth.device)
+        guidance = torch.from_numpy(maps)[:, None].to(self.truth.device)
+        matcher, encoded = self.network.matcher, self.seen[index].encoded
+        if matcher is None or encoded is None:
+            return guidance, None
+        matched = []
+        with torch.no_grad():
+            for slot, entry in enumerate(labels):
+                hints = Hints.of(entry > 0, entry < 0, guidance.device)
+                one = None if before is None else before[slot : slot + 1]
+                matched.append(match_marks(matcher, encoded_row(encoded, slot), hints, one))
+        return guidance, torch.cat(matched)
 
     def correction(self, index: int, logits: Tensor, labels: NDArray[np.int8]) -> tuple[Tensor, Tensor]:
         """Log-odds after a correction of what was said, or of a true mask with noise, and those before it."""
@@ -129,7 +141,8 @@ class _Course:
             marks[slot] = draw_correction(self.rng, before[slot], true)
             if self.rng.random() < REMEMBERED_SHARE:
                 marks[slot] = np.where(marks[slot], marks[slot], labels[slot])
-        corrected = self.network.correct(self.seen[index], self.guidance(marks), soft)
+        guidance, matched = self.guidance(index, marks, soft)
+        corrected = self.network.correct(self.seen[index], guidance, soft, matched)
         return corrected, (torch.from_numpy(before).to(soft) - 0.5)[:, None]
 
     def propagation(self, wide_logits: Tensor) -> list[Tensor]:

@@ -19,10 +19,12 @@ from torch import Tensor
 
 from shibori.media.marks import BoxMark, Marks
 from shibori.media.scribble import Stroke, rasterise
+from shibori.nn.pixel_tracker.network import Memory
 from shibori.ops.overlap import WindowedLogits, settled_ids
 from shibori.ops.window import mask_box
 from shibori.systems.trackprop.guidance import guidance_map, marks_in_region
 from shibori.systems.trackprop.model import RegionNetwork, Seen
+from shibori.systems.trackprop.recall import Hints, match_marks
 from shibori.systems.trackprop.region import Place, cut_mask, pictures, place_around
 from shibori.systems.trackprop.rule import MarkingRule
 
@@ -72,7 +74,12 @@ class Marking:
         self.network, self.rule, self.device = network, rule, device
 
     def masks(
-        self, image: NDArray[np.uint8], marks: FrameMarks, news: FrameMarks, before: Mapping[int, Mask]
+        self,
+        image: NDArray[np.uint8],
+        marks: FrameMarks,
+        news: FrameMarks,
+        before: Mapping[int, Mask],
+        remembered: Mapping[int, Sequence[Memory]],
     ) -> dict[int, Mask]:
         """The masks of a frame after new marks.
 
@@ -81,13 +88,15 @@ class Marking:
             marks: all that was drawn on the frame, the new ones included.
             news: what was drawn since the last answer.
             before: object_id -> (H, W) mask of the previous round; without objects of which nothing was said here yet.
+            remembered: object_id -> the object in other marked frames, as the pixel tracker remembers it.
 
         Returns:
             object_id -> (H, W) mask, of the objects in ``before`` and those that are marked.
         """
         size_hw = (image.shape[0], image.shape[1])
         touched = _touched(news, before, size_hw)
-        answers = [self._answer(image, object_id, marks, before.get(object_id)) for object_id in sorted(touched)]
+        looks = [_Look(image, i, marks, before.get(i), tuple(remembered.get(i, ()))) for i in sorted(touched)]
+        answers = [self._answer(look) for look in looks]
         rest = {object_id: mask for object_id, mask in before.items() if object_id not in touched}
         highest = max([0, *before, *marks.object_ids])
         said = settled_ids(answers, rest, size_hw, highest)
@@ -103,51 +112,64 @@ class Marking:
     def _thickness(self, size_hw: tuple[int, int]) -> int:
         return max(round(self.rule.thickness * min(size_hw) / REFERENCE_LINES), 1)
 
-    def _answer(
-        self, image: NDArray[np.uint8], object_id: int, marks: FrameMarks, before: Mask | None
-    ) -> WindowedLogits:
-        box = None if before is None else mask_box(before)
-        if before is None or box is None:
-            return self._first(image, object_id, marks)
-        return self._later(image, object_id, marks, before, box)
+    def _answer(self, look: _Look) -> WindowedLogits:
+        box = None if look.before is None else mask_box(look.before)
+        return self._first(look) if box is None else self._later(look, box)
 
-    def _first(self, image: NDArray[np.uint8], object_id: int, marks: FrameMarks) -> WindowedLogits:
+    def _first(self, look: _Look) -> WindowedLogits:
         """Look widely around the marks, then closely at what was found, until that does not change the region."""
-        size_hw = (image.shape[0], image.shape[1])
-        region = self.rule.region
-        box = marked_box(marks, object_id, size_hw, self.rule.click_side * min(size_hw))
+        region, marks = self.rule.region, look.marks
+        box = marked_box(marks, look.object_id, look.size_hw, self.rule.click_side * min(look.size_hw))
         window = replace(region.window, reach=self.rule.first_reach)
-        place = place_around(replace(region, window=window), box, size_hw)
+        place = place_around(replace(region, window=window), box, look.size_hw)
         for _ in range(MAX_LOOKS):
-            seen = self._see(image, place)
-            logits = self.network.segment(seen, self._guidance(marks, object_id, place, size_hw))
-            answer = _windowed(object_id, place, logits)
+            seen, guidance, matched = self._see(look, place, None)
+            answer = _windowed(look.object_id, place, self.network.segment(seen, guidance, matched))
             found = mask_box(answer.logits > 0, place.window)
             if found is None:
                 break
-            closer = place_around(region, _union(found, box) if marks.boxes else found, size_hw)
+            closer = place_around(region, _union(found, box) if marks.boxes else found, look.size_hw)
             if _overlap(closer.window, place.window) > SAME_BOX:
                 break
             place = closer
         return answer
 
-    def _later(
-        self, image: NDArray[np.uint8], object_id: int, marks: FrameMarks, before: Mask, box: NDArray[np.float64]
-    ) -> WindowedLogits:
-        size_hw = (image.shape[0], image.shape[1])
-        if object_id in marks.object_ids:
-            box = _union(box, marked_box(marks, object_id, size_hw, 1.0))
-        place = place_around(self.rule.region, box, size_hw)
-        guidance = self._guidance(marks, object_id, place, size_hw)
-        logits = self.network.correct(self._see(image, place), guidance, cut_mask(before, place, self.device))
-        return _windowed(object_id, place, logits)
+    def _later(self, look: _Look, box: NDArray[np.float64]) -> WindowedLogits:
+        assert look.before is not None
+        if look.object_id in look.marks.object_ids:
+            box = _union(box, marked_box(look.marks, look.object_id, look.size_hw, 1.0))
+        place = place_around(self.rule.region, box, look.size_hw)
+        before = cut_mask(look.before, place, self.device)
+        seen, guidance, matched = self._see(look, place, before)
+        return _windowed(look.object_id, place, self.network.correct(seen, guidance, before, matched))
 
-    def _see(self, image: NDArray[np.uint8], place: Place) -> Seen:
-        return self.network.see(pictures(image, [place], self.device))
+    def _see(self, look: _Look, place: Place, before: Tensor | None) -> tuple[Seen, Tensor, Tensor | None]:
+        """The region, the guidance map in it, and what the pixel tracker makes of the marks."""
+        seen = self.network.see(pictures(look.image, [place], self.device))
+        marks, window = look.marks, place.window
+        drawn = marks_in_region(marks.strokes, marks.boxes, look.object_id, window, place.size_hw, look.size_hw)
+        guidance = torch.from_numpy(guidance_map(*drawn))[None, None].to(self.device)
+        if self.network.matcher is None or seen.encoded is None:
+            return seen, guidance, None
+        hints = Hints.of(*drawn, self.device)
+        rounds = self.rule.rounds
+        return seen, guidance, match_marks(self.network.matcher, seen.encoded, hints, before, look.remembered, rounds)
 
-    def _guidance(self, marks: FrameMarks, object_id: int, place: Place, size_hw: tuple[int, int]) -> Tensor:
-        drawn = marks_in_region(marks.strokes, marks.boxes, object_id, place.window, place.size_hw, size_hw)
-        return torch.from_numpy(guidance_map(*drawn))[None, None].to(self.device)
+
+@dataclass(frozen=True, eq=False)
+class _Look:
+    """One object to be segmented from its marks."""
+
+    image: NDArray[np.uint8]
+    object_id: int
+    marks: FrameMarks
+    before: Mask | None
+    remembered: tuple[Memory, ...]
+
+    @property
+    def size_hw(self) -> tuple[int, int]:
+        """Of the frame."""
+        return self.image.shape[0], self.image.shape[1]
 
 
 def _windowed(object_id: int, place: Place, logits: Tensor) -> WindowedLogits:

@@ -18,7 +18,7 @@ from shibori.nn.deeplab import DeeplabFeatures
 from shibori.nn.pixel_tracker.compact import build_pixel_tracker
 from shibori.nn.pixel_tracker.network import Encoded, PixelNetwork
 from shibori.nn.weights import DIGEST_BYTES
-from shibori.systems.trackprop.network import NUM_LIKENESSES, RegionDecoder, Stem, likeness_to_marks
+from shibori.systems.trackprop.network import RegionDecoder, Stem
 from shibori.systems.trackprop.size import SIZES, DecoderSize, DeeplabSize
 
 MATCHER_PREFIX = "matcher."
@@ -80,17 +80,27 @@ class RegionNetwork(nn.Module, ABC):
         """
 
     @abstractmethod
-    def segment(self, seen: Seen, guidance: Tensor) -> Tensor:
-        """First interaction (Sec. 3, 4 channels): (B, 1, H, W) guidance map -> (B, 1, H, W) float32 log-odds."""
+    def segment(self, seen: Seen, guidance: Tensor, matched: Tensor | None) -> Tensor:
+        """First interaction (Sec. 3, 4 channels).
+
+        Args:
+            seen: of the regions.
+            guidance: (B, 1, H, W) map of the marks in them.
+            matched: (B, 1, H, W) log-odds of the pixel tracker (ours; ``recall.match_marks``), as in ``propagate``.
+
+        Returns:
+            (B, 1, H, W) float32 log-odds.
+        """
 
     @abstractmethod
-    def correct(self, seen: Seen, guidance: Tensor, before: Tensor) -> Tensor:
+    def correct(self, seen: Seen, guidance: Tensor, before: Tensor, matched: Tensor | None) -> Tensor:
         """Later interaction (Sec. 3, 5 channels).
 
         Args:
             seen: of the regions.
             guidance: (B, 1, H, W) map of all marks in them.
             before: (B, 1, H, W) probability of the object in the previous round.
+            matched: (B, 1, H, W) log-odds of the pixel tracker (ours).
 
         Returns:
             (B, 1, H, W) float32 log-odds.
@@ -122,10 +132,10 @@ class TrunkNetwork(RegionNetwork):
         super().__init__(build_pixel_tracker(size.matcher))
         self.size = size
         self.propagation_stem = Stem(2, size.stem_channels)
-        self.first_stem = Stem(1, size.stem_channels)
-        self.later_stem = Stem(2, size.stem_channels)
+        self.first_stem = Stem(2, size.stem_channels)
+        self.later_stem = Stem(3, size.stem_channels)
         self.decoder = RegionDecoder(size)
-        self.trust = nn.Parameter(torch.tensor([1.0, 2.0]))
+        self.trust = nn.Parameter(torch.ones(3))
 
     def see(self, images: Tensor) -> Seen:
         """See ``RegionNetwork``. H and W are multiples of 16."""
@@ -134,32 +144,22 @@ class TrunkNetwork(RegionNetwork):
 
     def propagate(self, seen: Seen, previous: Tensor, matched: Tensor | None) -> Tensor:
         """See ``RegionNetwork``. The pixel tracker's log-odds are an input, and are added to the output."""
-        matched = torch.zeros_like(previous) if matched is None else matched.float()
-        planes = torch.cat([previous, torch.tanh(matched / MATCH_SCALE)], 1)
-        none = seen.images.new_full((len(previous), NUM_LIKENESSES, *_encoded(seen).key.shape[2:]), 0.0)
-        logits = self.decoder(_features(seen), self.propagation_stem(planes), none)
-        return logits + self.trust[0] * matched
+        return self._decoded(seen, self.propagation_stem, [previous], matched, self.trust[0])
 
-    def segment(self, seen: Seen, guidance: Tensor) -> Tensor:
+    def segment(self, seen: Seen, guidance: Tensor, matched: Tensor | None) -> Tensor:
         """See ``RegionNetwork``."""
-        likeness = likeness_to_marks(_encoded(seen).key, guidance)
-        logits: Tensor = self.decoder(_features(seen), self.first_stem(guidance), likeness)
-        return logits
+        return self._decoded(seen, self.first_stem, [guidance], matched, self.trust[1])
 
-    def correct(self, seen: Seen, guidance: Tensor, before: Tensor) -> Tensor:
-        """See ``RegionNetwork``. What was said before is an input, and is added to the output."""
-        likeness = likeness_to_marks(_encoded(seen).key, guidance)
-        logits = self.decoder(_features(seen), self.later_stem(torch.cat([guidance, before], 1)), likeness)
-        return logits + self.trust[1] * (2 * before - 1)
+    def correct(self, seen: Seen, guidance: Tensor, before: Tensor, matched: Tensor | None) -> Tensor:
+        """See ``RegionNetwork``."""
+        return self._decoded(seen, self.later_stem, [guidance, before], matched, self.trust[2])
 
-
-def _encoded(seen: Seen) -> Encoded:
-    assert seen.encoded is not None
-    return seen.encoded
-
-
-def _features(seen: Seen) -> PyramidFeatures:
-    return PyramidFeatures(*_encoded(seen).features)
+    def _decoded(self, seen: Seen, stem: Stem, planes: list[Tensor], matched: Tensor | None, trust: Tensor) -> Tensor:
+        assert seen.encoded is not None
+        matched = torch.zeros_like(planes[0]) if matched is None else matched.float()
+        inputs = torch.cat([*planes, torch.tanh(matched / MATCH_SCALE)], 1)
+        logits = self.decoder(PyramidFeatures(*seen.encoded.features), stem(inputs))
+        return logits + trust * matched
 
 
 class DeeplabMask(nn.Module):
@@ -198,12 +198,12 @@ class PaperNetwork(RegionNetwork):
         logits: Tensor = self.propagation(seen.images, previous)
         return logits
 
-    def segment(self, seen: Seen, guidance: Tensor) -> Tensor:
+    def segment(self, seen: Seen, guidance: Tensor, matched: Tensor | None) -> Tensor:
         """See ``RegionNetwork``."""
         logits: Tensor = self.first(seen.images, guidance)
         return logits
 
-    def correct(self, seen: Seen, guidance: Tensor, before: Tensor) -> Tensor:
+    def correct(self, seen: Seen, guidance: Tensor, before: Tensor, matched: Tensor | None) -> Tensor:
         """See ``RegionNetwork``."""
         logits: Tensor = self.later(seen.images, torch.cat([guidance, before], 1))
         return logits

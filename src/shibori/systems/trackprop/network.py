@@ -15,14 +15,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from shibori.nn.backbones import PyramidFeatures
-from shibori.ops.matching import ABSENT_SIMILARITY
 from shibori.systems.trackprop.size import DecoderSize
 
-NUM_LIKENESSES = 2
-"""Best likeness to what is marked as the object, and to what is marked as anything else."""
 GROUPS = 8
-MARKED = 0.5
-"""Guidance from which a position counts as marked."""
 
 
 class Planes(NamedTuple):
@@ -90,7 +85,7 @@ class RegionDecoder(nn.Module):
         super().__init__()
         (t2, t4, t8), (p2, p4, p8) = size.trunk_channels, size.stem_channels
         wide, half, thin = size.channels, size.channels * 2 // 3, size.channels // 3
-        self.enter = ConvGroup(t8 + p8 + NUM_LIKENESSES, wide, 1)
+        self.enter = ConvGroup(t8 + p8, wide, 1)
         self.blocks = nn.Sequential(*[GroupBlock(wide, dilation) for dilation in size.dilations])
         self.lateral4 = ConvGroup(t4 + p4, half, 1)
         self.merge4 = nn.Sequential(ConvGroup(wide + half, half), ConvGroup(half, half))
@@ -99,10 +94,10 @@ class RegionDecoder(nn.Module):
         self.mask = nn.Conv2d(thin, 1, 3, padding=1)
         nn.init.zeros_(self.mask.weight)
 
-    def forward(self, features: PyramidFeatures, planes: Planes, likeness: Tensor) -> Tensor:
-        """Features, planes and (B, 2, h, w) likeness -> (B, 1, H, W) float32 log-odds."""
+    def forward(self, features: PyramidFeatures, planes: Planes) -> Tensor:
+        """Features of both kinds -> (B, 1, H, W) float32 log-odds."""
         dtype = self.mask.weight.dtype
-        hidden = self.enter(torch.cat([features.s8.to(dtype), planes.s8, likeness.to(dtype)], 1))
+        hidden = self.enter(torch.cat([features.s8.to(dtype), planes.s8], 1))
         hidden = _doubled(self.blocks(hidden))
         fine = self.lateral4(torch.cat([features.s4.to(dtype), planes.s4], 1))
         fine = _doubled(self.merge4(torch.cat([hidden, fine], 1)))
@@ -112,24 +107,3 @@ class RegionDecoder(nn.Module):
 
 def _doubled(maps: Tensor) -> Tensor:
     return functional.interpolate(maps, scale_factor=2.0, mode="bilinear")
-
-
-def likeness_to_marks(key: Tensor, guidance: Tensor) -> Tensor:
-    """How much each position looks like the best of those that are marked as the object, and as anything else.
-
-    Args:
-        key: (B, D, h, w) unit vectors.
-        guidance: (B, 1, H, W) in [-1, 1].
-
-    Returns:
-        (B, 2, h, w) float32 cosines; -1 where nothing is marked so.
-    """
-    height, width = key.shape[2:]
-    stride = guidance.shape[2] // height
-    flat = key.flatten(2).float()
-    cosines = flat.transpose(1, 2) @ flat  # (B, h w, h w)
-    found = []
-    for side in (guidance, -guidance):
-        is_marked = functional.max_pool2d(side.float(), stride).flatten(1) > MARKED
-        found.append(cosines.masked_fill(~is_marked[:, None], ABSENT_SIMILARITY).amax(2))
-    return torch.stack(found, 1).unflatten(2, (height, width))

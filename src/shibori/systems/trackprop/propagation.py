@@ -16,6 +16,7 @@ from shibori.nn.pixel_tracker.network import (
     Prediction,
     as_seen_from,
     background_of,
+    encoded_row,
     join_memories,
 )
 from shibori.ops.aggregate import LOGIT_LIMIT
@@ -173,7 +174,7 @@ class Propagating:
 
     def _look(self, image: NDArray[np.uint8], group: list[_Aim]) -> list[_Glance]:
         seen = self._seen(image, [aim.place for aim in group])
-        encoded = [_row(seen.encoded, slot) for slot in range(len(group))]
+        encoded = [None if seen.encoded is None else encoded_row(seen.encoded, slot) for slot in range(len(group))]
         carried = [self._carried(aim, view) for aim, view in zip(group, encoded, strict=True)]
         previous = torch.cat([mask for mask, _ in carried])
         predictions = [prediction for _, prediction in carried]
@@ -271,13 +272,6 @@ class _Glance:
     place: Place
     encoded: Encoded | None
     answer: Answer
-
-
-def _row(encoded: Encoded | None, slot: int) -> Encoded | None:
-    if encoded is None:
-        return None
-    rows = slice(slot, slot + 1)
-    return Encoded(tuple(maps[rows] for maps in encoded.features), encoded.key[rows], encoded.traits[rows])
 
 
 def _joined(memories: Sequence[Memory]) -> Memory:

@@ -54,12 +54,14 @@ class PropagationRule:
 class MarkingRule:
     """Interactive image segmentation (Sec. 3)."""
 
-    region: RegionRule = field(default_factory=lambda: RegionRule(WindowRule(reach=1.6, area_side=208)))
+    region: RegionRule = field(default_factory=lambda: RegionRule(WindowRule(reach=1.6, area_side=224)))
     """Of the networks that look at marks."""
     first_reach: float = 2.4
     """Side of the first look at a new object to the longer side of its marks."""
     click_side: float = 0.25
     """Marks count as at least this large, in short sides of the frame: a click does not say how large a thing is."""
+    rounds: int = 2
+    """How often the pixel tracker is asked what the marks mean."""
     thickness: int = 3
     """Pixels of a stroke that are obeyed, for a frame of 480 lines."""
     spread: float = 0.15

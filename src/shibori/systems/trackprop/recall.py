@@ -1,0 +1,109 @@
+"""The pixel tracker asked about marks (ours): what in a region looks like what is marked, here and in marked frames.
+
+What is marked is taken for a memory of which little is known: at the marked positions what is there, and at the rim of
+the region that there is background. The answer is put into that memory, and it is asked again.
+
+Axes: one region, H W its pixels, h w its stride-8 grid, N positions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from shibori.nn.pixel_tracker.network import Encoded, Memory, PixelNetwork, join_memories
+
+Mask = NDArray[np.bool_]
+
+BRUSH = 9
+"""Diameter in pixels of the region of what a mark says of its surroundings."""
+SURE = 0.1
+"""A position whose share of the object is this near to 0 or 1 is remembered."""
+
+
+@dataclass(frozen=True)
+class Hints:
+    """Marks in a region, as wide as they can be trusted."""
+
+    positive: Tensor
+    """(1, 1, H, W) 0 or 1."""
+    negative: Tensor
+    """(1, 1, H, W) 0 or 1, zero where ``positive`` is not."""
+
+    @classmethod
+    def of(cls, positive: Mask, negative: Mask, device: torch.device) -> Hints:
+        """From lines one pixel wide, (H, W)."""
+        brush = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (BRUSH, BRUSH))
+        wide = [cv2.dilate(mask.astype(np.uint8), brush) > 0 for mask in (positive, negative)]
+        wide[1] &= ~wide[0]
+        return cls(*(torch.from_numpy(mask).float()[None, None].to(device) for mask in wide))
+
+    def applied(self, mask: Tensor) -> Tensor:
+        """(1, 1, H, W) probability with what is marked set to what it is."""
+        return torch.maximum(mask, self.positive) * (1 - self.negative)
+
+
+def match_marks(
+    matcher: PixelNetwork,
+    encoded: Encoded,
+    hints: Hints,
+    before: Tensor | None = None,
+    references: Sequence[Memory] = (),
+    rounds: int = 2,
+) -> Tensor:
+    """What the pixel tracker makes of marks.
+
+    Args:
+        matcher: the pixel tracker.
+        encoded: of one region.
+        hints: the marks in it.
+        before: (1, 1, H, W) probability of the object in the previous round; None where nothing was said yet.
+        references: the object in marked frames.
+        rounds: how often it is asked.
+
+    Returns:
+        (1, 1, H, W) float32 log-odds.
+    """
+    none = torch.zeros_like(hints.positive)
+    known = _known(hints, encoded, matcher.stride, with_rim=before is None)
+    mask, is_first = hints.applied(none if before is None else before), before is None
+    for _ in range(rounds):
+        whole = matcher.remember(encoded, mask, none)
+        share = functional.avg_pool2d(mask, matcher.stride).flatten()
+        chosen = known >= 0 if is_first else (known >= 0) | ((share - 0.5).abs() >= 0.5 - SURE)
+        label = torch.where(known >= 0, known, share)[None]
+        memory = _chosen(whole._replace(label=label), chosen)
+        for reference in references:
+            memory = join_memories(memory, reference)
+        previous = whole._replace(key=whole.key * chosen.to(whole.key)) if is_first else whole
+        logits: Tensor = matcher(encoded, memory, previous, mask, none).logits.float()
+        mask, is_first = hints.applied(logits.sigmoid()), False
+    return logits
+
+
+def _known(hints: Hints, encoded: Encoded, stride: int, with_rim: bool) -> Tensor:
+    """(h w,) 1 where the object is marked, 0 where anything else is, -1 elsewhere; the rim too is not the object."""
+    known = torch.full(encoded.key.shape[2:], -1.0, device=encoded.key.device)
+    if with_rim:
+        known[0] = known[-1] = known[:, 0] = known[:, -1] = 0
+    for label, marked in ((0.0, hints.negative), (1.0, hints.positive)):
+        known[functional.max_pool2d(marked, stride)[0, 0] > 0] = label
+    return known.flatten()
+
+
+def _chosen(memory: Memory, chosen: Tensor) -> Memory:
+    """The positions of a memory (B = 1) that (N,) bool says."""
+    places = chosen.nonzero()[:, 0]
+    return Memory(
+        memory.key.index_select(2, places),
+        memory.value.index_select(2, places),
+        memory.label.index_select(1, places),
+        memory.traits.index_select(1, places),
+    )
