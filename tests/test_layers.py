@@ -16,9 +16,9 @@ LINES = (
     {"ops", "media"},
     {"nn", "weights", "interfaces"},
     {"datasets", "training"},
-    {"systems", "evaluation", "session", "segmentation"},
-    {"job", "ablation"},
-    {"web", "batch", "demo", "doctor"},
+    {"systems", "evaluation", "session", "segmentation", "interaction"},
+    {"job", "ablation", "instance_ablation"},
+    {"web", "batch", "demo", "doctor", "discovery"},
     {"cli"},
     {"__init__", "__main__"},
 )

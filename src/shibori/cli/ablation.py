@@ -108,3 +108,61 @@ def _dyenet(options: AblateOptions) -> None:
 
 
 ablate.command("dyenet")(command_from(AblateOptions, _dyenet))
+
+
+@dataclass(frozen=True)
+class InstanceAblateOptions:
+    """The rows of the paper's Table 2 on made clips of held-out material, calibration and directions besides."""
+
+    data: Path = field(metadata={"help": "Folder with davis2016/ and stills/voc_seg/."})
+    split: str = field(default="dev", metadata={"help": "List of sequences in ImageSets."})
+    clips: int = field(default=40, metadata={"help": "How many clips."})
+    frames: int = field(default=36, metadata={"help": "Frames of each."})
+    objects: int = field(default=4, metadata={"help": "Instances of each."})
+    height: int = field(default=240, metadata={"help": "Height in pixels; the width is 16/9 of it."})
+    seed: int = field(default=0, metadata={"help": "Of the clips."})
+    preset: str = field(default="compact", metadata={"help": "Size of the networks."})
+    weights: Path | None = field(default=None, metadata={"help": "Detector's weights; without, those that ship."})
+    tracker_weights: Path | None = field(default=None, metadata={"help": "Instance-level tracker's weights."})
+    device: str = field(default="auto", metadata={"help": "auto, cpu, cuda or mps."})
+    as_json: bool = field(default=False, metadata={"help": "Print the rows for machines.", "flags": ("--json",)})
+
+
+def ablate_instances(name: str, options: InstanceAblateOptions) -> None:
+    """Run the rows of a system that finds instances and print them as a Markdown table."""
+    from shibori.instance_ablation import InstanceClips, InstanceRow, run_instance_ablation
+    from shibori.systems import INSTANCE_ABLATIONS
+
+    with outcome(), ProgressBar("ablate", wanted=not options.as_json) as bar:
+        size_hw = (options.height, round(options.height * 16 / 18) * 2)
+        wanted = InstanceClips(
+            options.data, options.clips, options.frames, options.objects, size_hw, options.seed, options.split
+        )
+        clips = wanted.read()
+        rows = INSTANCE_ABLATIONS[name](options.preset, options.device, options.weights, options.tracker_weights)
+        results = run_instance_ablation([InstanceRow(*row) for row in rows], clips, bar)
+    if options.as_json:
+        print_json({"rows": [_instance_values(result) for result in results]})
+        return
+    print("| variant | mAP | AP50 | AP75 | AR1 | AR10 | paper mAP | s |")
+    print("|---|---|---|---|---|---|---|---|")
+    for result in results:
+        measures = (f"{result.scores.summary[key] or 0:.3f}" for key in _MEASURES)
+        published = "" if result.published is None else f"{result.published:.3f}"
+        print(f"| {' | '.join((result.text, *measures, published, f'{result.seconds:.0f}'))} |")
+
+
+_MEASURES = ("AP", "AP50", "AP75", "AR1", "AR10")
+
+
+def _instance_values(result: Any) -> dict[str, Any]:
+    measures = {key: result.scores.summary[key] for key in _MEASURES}
+    return {"variant": result.text, **measures, "paper_map": result.published, "seconds": result.seconds}
+
+
+def _ipdt(options: InstanceAblateOptions) -> None:
+    """Measure what each part of IPDT is worth: the rows of the paper's Table 2."""
+    ablate_instances("ipdt", options)
+
+
+ablate.command("ipdt")(command_from(InstanceAblateOptions, _ipdt))

@@ -58,8 +58,6 @@ def build_ipdt_segmenter(
     Raises:
         InputError: on a preset, device, size or file that is not there.
     """
-    if preset not in (*SIZES, COCO):
-        raise InputError(f"expected a preset of ipdt ({', '.join((*SIZES, COCO))}), found {preset!r}")
     if size is not None and size < 64:
         raise InputError(f"expected a working size of at least 64 pixels, found {size}; the default is 256")
     rule = DiscoveryRule()
@@ -67,10 +65,22 @@ def build_ipdt_segmenter(
         pixel = replace(rule.dual.pixel, window=replace(rule.dual.pixel.window, area_side=size))
         rule = replace(rule, dual=replace(rule.dual, pixel=pixel))
     chosen = choose_device(device)
+    return segmenter_from_states(*load_states(preset, weights, tracker_weights), preset, chosen, rule=rule)
+
+
+def load_states(
+    preset: str, weights: Path | None = None, tracker_weights: Path | None = None
+) -> tuple[dict[str, Tensor] | None, dict[str, Tensor]]:
+    """The parameters of the detector (None for ``coco``, which are fetched) and of the instance-level tracker.
+
+    Raises:
+        InputError: on a preset or file that is not there.
+    """
+    if preset not in (*SIZES, COCO):
+        raise InputError(f"expected a preset of ipdt ({', '.join((*SIZES, COCO))}), found {preset!r}")
     small = "compact" if preset == COCO else preset
-    state = None if preset == COCO else load_state(locate_weights("ipdt", preset, weights), "ipdt", preset)
-    siamese = load_state(locate_weights("siamese", small, tracker_weights), "siamese", small)
-    return segmenter_from_states(state, siamese, preset, chosen, rule=rule)
+    detector = None if preset == COCO else load_state(locate_weights("ipdt", preset, weights), "ipdt", preset)
+    return detector, load_state(locate_weights("siamese", small, tracker_weights), "siamese", small)
 
 
 def segmenter_from_states(

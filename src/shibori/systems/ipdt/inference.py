@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -14,7 +14,7 @@ from shibori.nn.views import ViewRule, ViewTrunk
 from shibori.systems.ipdt.calibration import calibrate, select_candidates
 from shibori.systems.ipdt.candidate import Candidate, Tubelet
 from shibori.systems.ipdt.detection import CandidateFinder
-from shibori.systems.ipdt.dual import DualTracker
+from shibori.systems.ipdt.dual import DualTracker, Way
 from shibori.systems.ipdt.linking import LinkRules, link, link_to_tubelet
 from shibori.systems.ipdt.rule import DiscoveryRule
 from shibori.systems.ipdt.suppression import final_class, final_score, suppress, tubelet_with_evidence
@@ -47,6 +47,16 @@ class IpdtSegmenter(InstanceSegmenter):
 
     def __init__(self, parts: Parts, classes: Sequence[str], rule: DiscoveryRule) -> None:
         self.parts, self.classes, self.rule = parts, tuple(classes), rule
+
+    def with_rule(self, rule: DiscoveryRule) -> IpdtSegmenter:
+        """The same networks with other numbers for what is done with candidates and tubelets."""
+        return IpdtSegmenter(self.parts, self.classes, rule)
+
+    def with_way(self, way: Way) -> IpdtSegmenter:
+        """The same networks, candidates followed another way."""
+        tracker = self.parts.tracker
+        other = DualTracker(tracker.pixel, tracker.instance, tracker.rule, way)
+        return IpdtSegmenter(replace(self.parts, tracker=other), self.classes, self.rule)
 
     @property
     def categories(self) -> Mapping[int, str]:

@@ -17,7 +17,7 @@ class DetectionRule:
     nms_iou: float = 0.5
     """Of two boxes of one frame with a larger IoU the worse is dropped, whatever their classes."""
     most: int = 20
-    """Candidates of a frame."""
+    """Candidates of a frame, at most."""
     every: int = 1
     """Step between frames that are searched; the paper's is 1."""
 
