@@ -168,15 +168,14 @@ def refine_boxes(
     best_change, best_iou = change, torch.full_like(starts[:, 0], -torch.inf)
     for step in range(rule.steps + 1):
         with torch.enable_grad():
-            moving = change.requires_grad_()
-            boxes = _changed(centres, extents, moving)
-            predicted = network.predict(tested, modulation, boxes[None])[0]
-        is_better = predicted.detach() > best_iou
-        best_iou = torch.where(is_better, predicted.detach(), best_iou)
-        best_change = torch.where(is_better[:, None], change.detach(), best_change)
+            moving = change.clone().requires_grad_()
+            iou = network.predict(tested, modulation, _changed(centres, extents, moving)[None])[0]
+            (slope,) = torch.autograd.grad(iou.sum(), moving)
+        is_better = iou.detach() > best_iou
+        best_iou = torch.where(is_better, iou.detach(), best_iou)
+        best_change = torch.where(is_better[:, None], change, best_change)
         if step < rule.steps:
-            (slope,) = torch.autograd.grad(predicted.sum(), moving)
-            change = (change.detach() + rule.step_length * slope).clamp(-1, 1)
+            change = (change + rule.step_length * slope).clamp(-1, 1)
     chosen = best_iou.topk(min(rule.num_best, len(starts))).indices
     return _changed(centres, extents, best_change)[chosen].mean(0), best_iou[chosen].mean()
 
