@@ -17,6 +17,7 @@ LINES = (
     {"nn", "weights", "interfaces"},
     {"datasets", "training"},
     {"systems", "evaluation", "session", "segmentation", "interaction"},
+    {"counting"},
     {"job", "ablation", "instance_ablation"},
     {"web", "batch", "demo", "doctor", "discovery"},
     {"cli"},

@@ -2,33 +2,40 @@
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self, TextIO, TypeVar
+from typing import Any, TypeVar
 
 from numpy.typing import NDArray
 
 import shibori.systems as systems
+from shibori.counting import JobCounter, Progress
 from shibori.errors import InputError
-from shibori.interfaces import ClipPropagator, InteractiveSegmenter, Propagation, Propagator
+from shibori.interaction import Span, mark_clip
+from shibori.interfaces import InteractiveSegmenter, Propagator
 from shibori.media.clip import Clip, Frame
+from shibori.media.instance_reference import read_instance_references
+from shibori.media.marking import read_marks
+from shibori.media.marks import Marks
 from shibori.media.mask import FrameMasks
 from shibori.media.reader import read_clip
 from shibori.media.reference import frame_index, read_references
 from shibori.media.track import Tracklet, write_tracklets
+from shibori.media.track_log import TrackLog
 from shibori.media.writer import FORMATS, ONE_FILE_NAMES, MaskWriter, open_writer
-from shibori.segmentation import Plan, Watch, make_plan, run_plan, segment_frames
+from shibori.segmentation import Watch, make_plan, run_plan, segment_frames
 
 Built = TypeVar("Built")
+AUTO = "auto"
+SYSTEM_HELP = (
+    "Segmentation system; auto: pixel for masks, the first interactive system for scribbles, clicks and boxes."
+)
 
 
 @dataclass(frozen=True)
@@ -55,15 +62,40 @@ class SystemChoice:
 
 @dataclass(frozen=True)
 class SegmentJob(SystemChoice):
-    """Segment objects in every frame of CLIP, given masks of some frames."""
+    """Segment objects in every frame of CLIP, given masks of some frames, or marks on some frames."""
 
+    system: str = field(default=AUTO, metadata={"help": SYSTEM_HELP})
     clip: Path = field(kw_only=True, metadata={"help": "A video file or a folder of images.", "argument": True})
     mask: tuple[str, ...] = field(
-        kw_only=True,
+        default=(),
         metadata={
             "help": "Mask file for the first frame; WHEN:FILE for another (30:fix.png is frame 30, 1.2s:fix.png the "
             "frame at 1.2 seconds); or a folder of masks named by their frames. Repeatable."
         },
+    )
+    scribbles: tuple[Path, ...] = field(
+        default=(), metadata={"help": "Instead of masks: a DAVIS scribble file. Repeatable."}
+    )
+    click: tuple[str, ...] = field(
+        default=(),
+        metadata={
+            "help": "Instead of masks: WHEN:X,Y or WHEN:X,Y:ID, a pixel of an object (30:120,80:2); ID 0 is "
+            "background. Repeatable."
+        },
+    )
+    box: tuple[str, ...] = field(
+        default=(),
+        metadata={"help": "Instead of masks: WHEN:X0,Y0,X1,Y1 or with :ID, a box around an object. Repeatable."},
+    )
+    found: Path | None = field(
+        default=None,
+        metadata={
+            "help": "Instances that were found in this clip (shibori discover): start from their masks, by number.",
+            "flags": ("--from",),
+        },
+    )
+    keep: str | None = field(
+        default=None, metadata={"help": "Numbers of the instances to start from, such as 1,4; without it, all of them."}
     )
     out: Path = field(
         kw_only=True,
@@ -82,6 +114,11 @@ class SegmentJob(SystemChoice):
         default=False, metadata={"help": "Keep the finished frames of a run that was stopped, and write the others."}
     )
     overwrite: bool = field(default=False, metadata={"help": "Replace results that are already there."})
+
+    @property
+    def is_marked(self) -> bool:
+        """Whether scribbles, clicks or boxes show the objects."""
+        return bool(self.scribbles or self.click or self.box)
 
 
 @dataclass(frozen=True)
@@ -102,10 +139,6 @@ class SegmentSummary:
     """object_id -> index of the first of these frames, for objects that were ever lost."""
     shortfall: str | None
     """Which of the frames asked for could not be decoded, in a sentence; None if all could."""
-
-
-Progress = Callable[[int, int], None]
-"""Called with the number of frames done and the number of all frames to do, backward ones included."""
 
 
 def load_system(choice: SystemChoice = SystemChoice()) -> Propagator:
@@ -152,28 +185,100 @@ def run_job(job: SegmentJob, progress: Progress = lambda done, total: None) -> S
     Raises:
         InputError: anything wrong with the clip, the masks, the system or the place for the results.
     """
+    job = settled_job(job)
     clip = read_clip(job.clip)
     start = frame_index(clip, job.start) if job.start else 0
     stop = _end_index(clip, job.end) if job.end else clip.num_frames
-    references = read_references(clip, job.mask, start)
-    plan = make_plan(clip, references, start, stop, job.every)
-    counter = _Counter(plan, job.both_ways, progress)
+    work = _marked_work(job, clip, start, stop) if job.is_marked else _masked_work(job, clip, start, stop)
     with ExitStack() as stack:
         # Places that cannot take the results are refused before the network is loaded.
-        tracks = stack.enter_context(TrackLog(tracks_path(job.out), clip, job, list(plan.first_frames)))
-        writers = [stack.enter_context(writer) for writer in open_writers(job, clip, list(plan.first_frames))]
-        system = load_system(job)
-        propagator = counter.counted(system)
-        watch = Watch(counter.seen, partial(_write_tracklets, job, clip))
+        tracks = stack.enter_context(_track_log(job, clip, work.object_ids))
+        writers = [stack.enter_context(writer) for writer in open_writers(job, clip, work.object_ids)]
+        answers = work.begin(progress)
         began = time.perf_counter()
-        for frame, masks in run_plan(clip, plan, propagator, job.both_ways, watch):
+        for frame, masks in answers:
             for writer in writers:
                 writer.write(frame, masks)
             tracks.write(frame, masks)
-            counter.wrote()
     # What lies behind the frames that were asked for is nobody's concern.
-    complete = stop < clip.num_frames and tracks.num_frames == plan.num_frames
+    complete = stop < clip.num_frames and tracks.num_frames == work.num_frames
     return _summary(job, tracks, time.perf_counter() - began, None if complete else clip.shortfall)
+
+
+def settled_job(job: SegmentJob) -> SegmentJob:
+    """The job with the name of its system.
+
+    Raises:
+        InputError: marks beside masks or found instances, or options that only those have.
+    """
+    if job.is_marked:
+        if job.mask or job.found or job.keep is not None:
+            raise InputError(
+                "expected masks, found instances or marks (--scribbles, --click, --box), found two of them"
+            )
+        if job.both_ways or job.online_steps:
+            raise InputError(
+                "--both-ways and --online-steps are for masks: marks are answered in all frames, leave them out"
+            )
+    if job.system != AUTO:
+        return job
+    return replace(job, system=next(iter(systems.INTERACTIVE_SEGMENTERS)) if job.is_marked else "pixel")
+
+
+@dataclass(frozen=True)
+class _Work:
+    """What a job comes down to, checked, before its system is loaded."""
+
+    object_ids: tuple[int, ...]
+    num_frames: int
+    begin: Callable[[Progress], Iterator[tuple[Frame, FrameMasks]]]
+    """Load the system; give the frames with their masks, one at a time."""
+
+
+def _masked_work(job: SegmentJob, clip: Clip, start: int, stop: int) -> _Work:
+    plan = make_plan(clip, _starting_masks(job, clip, start, stop), start, stop, job.every)
+
+    def begin(progress: Progress) -> Iterator[tuple[Frame, FrameMasks]]:
+        counter = JobCounter(plan, job.both_ways, progress)
+        propagator = counter.counted(load_system(job))
+        watch = Watch(counter.seen, partial(_write_tracklets, job, clip))
+        return counter.told(run_plan(clip, plan, propagator, job.both_ways, watch))
+
+    return _Work(tuple(plan.first_frames), plan.num_frames, begin)
+
+
+def _marked_work(job: SegmentJob, clip: Clip, start: int, stop: int) -> _Work:
+    span = Span.of(clip, start, stop, job.every)
+    marks = read_marks(clip, job.scribbles, job.click, job.box)
+
+    def begin(progress: Progress) -> Iterator[tuple[Frame, FrameMasks]]:
+        return _told(mark_clip(clip, marks, load_interactive_system(job), span), len(span.indices), progress)
+
+    return _Work(marks.object_ids, len(span.indices), begin)
+
+
+def _told(
+    answers: Iterator[tuple[Frame, FrameMasks]], total: int, progress: Progress
+) -> Iterator[tuple[Frame, FrameMasks]]:
+    """The answers, each counted once it was written."""
+    for done, answer in enumerate(answers, 1):
+        yield answer
+        progress(done, total)
+
+
+def _starting_masks(job: SegmentJob, clip: Clip, start: int, stop: int) -> dict[int, NDArray[Any]]:
+    """What the objects are: masks from files, or instances that were found."""
+    if job.found is None:
+        if not job.mask:
+            raise InputError(
+                "There is nothing to start from: give --mask, --from instances.json, --click, --box or --scribbles."
+            )
+        if job.keep is not None:
+            raise InputError("expected --keep beside --from instances.json, found it alone: it chooses among instances")
+        return read_references(clip, job.mask, start)
+    if job.mask:
+        raise InputError("expected --mask or --from, found both: their numbers could mean different objects")
+    return read_instance_references(clip, job.found, job.keep, start, stop)
 
 
 def open_writers(job: SegmentJob, clip: Clip, object_ids: Sequence[int]) -> Iterator[MaskWriter]:
@@ -205,6 +310,10 @@ def tracks_path(out: Path) -> Path:
     return out.with_suffix(".tracks.json") if out.suffix and not out.is_dir() else out / "tracks.json"
 
 
+def _track_log(job: SegmentJob, clip: Clip, object_ids: Sequence[int]) -> TrackLog:
+    return TrackLog(tracks_path(job.out), clip, job.system, object_ids, may_replace=job.resume or job.overwrite)
+
+
 def _write_tracklets(job: SegmentJob, clip: Clip, tracklets: tuple[Tracklet, ...]) -> None:
     """``tracklets.json`` beside ``tracks.json``."""
     path = tracks_path(job.out)
@@ -218,61 +327,6 @@ def _end_index(clip: Clip, when: str) -> int:
     if when.strip().isdecimal() and int(when) >= clip.num_frames:
         return clip.num_frames
     return frame_index(clip, when)
-
-
-class TrackLog:
-    """``tracks.json``: for each frame, every object's confidence and state. Streamed, and whole whenever it is there.
-
-    It appears under its name when it is closed, after an interruption too: then it tells of the finished frames.
-    """
-
-    def __init__(self, path: Path, clip: Clip, job: SegmentJob, object_ids: list[int]) -> None:
-        if path.exists() and not (job.resume or job.overwrite):
-            raise InputError(f"{path} is there already: choose another --out, or use --resume or --overwrite")
-        self.path = path
-        self.num_frames = 0
-        self.object_ids = tuple(object_ids)
-        self.lost: Counter[int] = Counter()
-        self.first_lost: dict[int, int] = {}
-        self._partial = path.with_name(f".{path.name}.{os.getpid()}.part")
-        self._head = {"clip": clip.name, "size_hw": clip.size_hw, "system": job.system, "objects": object_ids}
-        self._file: TextIO | None = None
-
-    def write(self, frame: Frame, masks: FrameMasks) -> None:
-        """Note one frame."""
-        if self._file is None:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = self._partial.open("w", encoding="utf-8")
-            self._file.write(json.dumps(self._head)[:-1] + ', "frames": [\n')
-        objects = {
-            str(status.object_id): {"state": status.state, "confidence": round(float(status.confidence), 4)}
-            for status in masks.statuses
-        }
-        line = {"frame": frame.index, "time": None if frame.time is None else float(frame.time), "objects": objects}
-        self._file.write((",\n" if self.num_frames else "") + json.dumps(line))
-        for status in masks.statuses:
-            if status.state == "lost":
-                self.lost[status.object_id] += 1
-                self.first_lost.setdefault(status.object_id, frame.index)
-        self.num_frames += 1
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._file is None:
-            return
-        try:
-            self._file.write("\n]}\n")
-            self._file.close()
-            self._partial.replace(self.path)
-        except OSError:
-            # A full disk: the error that is already on its way says so.
-            self._partial.unlink(missing_ok=True)
-            if error is None:
-                raise
 
 
 def _summary(job: SegmentJob, tracks: TrackLog, seconds: float, shortfall: str | None) -> SegmentSummary:
@@ -290,81 +344,35 @@ def _summary(job: SegmentJob, tracks: TrackLog, seconds: float, shortfall: str |
     )
 
 
-class _Counter:
-    """Steps of the backward run first, then frames of the forward run, as one count."""
-
-    def __init__(self, plan: Plan, both_ways: bool, progress: Progress) -> None:
-        last = max(plan.first_frames.values(), default=plan.start)
-        runs_backward = both_ways and last > plan.start
-        self.backward = sum(plan.is_due(index) for index in range(plan.start, last + 1)) if runs_backward else 0
-        self.total = self.backward + plan.num_frames
-        self.steps = self.written = 0
-        self.plan, self.progress = plan, progress
-
-    def counted(self, system: Propagator) -> Propagator:
-        """The system, its steps counted: those of a whole clip tell of themselves, and come before all others."""
-        if isinstance(system, ClipPropagator):
-            self.backward = self.plan.num_frames
-            self.total = 2 * self.plan.num_frames
-            return system
-        return CountedPropagator(system, self.step)
-
-    def seen(self, frames: int) -> None:
-        self.progress(frames, self.total)
-
-    def step(self) -> None:
-        self.steps += 1
-        if self.written == 0 and self.steps <= self.backward:
-            self.progress(self.steps, self.total)
-
-    def wrote(self) -> None:
-        self.written += 1
-        self.progress(self.backward + self.written, self.total)
-
-
-@dataclass(frozen=True)
-class CountedPropagator(Propagator):
-    """Another propagator, and a call after each of its steps."""
-
-    inner: Propagator
-    stepped: Callable[[], None]
-
-    def begin(self, size_hw: tuple[int, int]) -> Propagation:
-        """Start a run of the inner propagator."""
-        return _CountedPropagation(self.inner.begin(size_hw), self.stepped)
-
-
-@dataclass(frozen=True)
-class _CountedPropagation(Propagation):
-    inner: Propagation
-    stepped: Callable[[], None]
-
-    def step(self, image: NDArray[Any], references: Any = None) -> FrameMasks:
-        masks = self.inner.step(image, references)
-        self.stepped()
-        return masks
-
-
 def segment(
-    source: str | Path | Clip, marks: Any, system: str | Propagator = "pixel", **options: Any
+    source: str | Path | Clip, marks: Any, system: str | Propagator | InteractiveSegmenter = AUTO, **options: Any
 ) -> Iterator[FrameMasks]:
-    """Segment a clip: the short form of ``segment_clip``.
+    """Segment a clip: the short form of ``segment_clip`` and of ``mark_clip``.
 
     Args:
         source: a video file, a folder of images, or an open ``Clip``.
         marks: a mask file, a list of ``WHEN:FILE`` marks (see ``read_references``), an (H, W) ids map for the first
-            frame, or a mapping of frame index to ids map or mask file.
-        system: a name, or a propagator that is already loaded.
-        options: ``start``, ``stop``, ``every``, ``both_ways`` of ``segment_clip``; ``preset``, ``weights``,
-            ``device``, ``size`` of ``SystemChoice``.
+            frame, or a mapping of frame index to ids map or mask file; or ``Marks`` (strokes, clicks, boxes), for an
+            interactive system.
+        system: a name, or a system that is already loaded.
+        options: ``start``, ``stop``, ``every``, and for masks ``both_ways``, of ``segment_clip``; ``preset``,
+            ``weights``, ``device``, ``size`` of ``SystemChoice``.
 
     Yields:
         FrameMasks in frame order, one at a time.
     """
     span = {name: options.pop(name) for name in ("start", "stop", "every", "both_ways") if name in options}
     clip = source if isinstance(source, Clip) else read_clip(source)
+    choice = replace(SystemChoice(), **options)
+    if isinstance(marks, Marks):
+        name = next(iter(systems.INTERACTIVE_SEGMENTERS)) if system == AUTO else system
+        segmenter = load_interactive_system(replace(choice, system=name)) if isinstance(name, str) else name
+        assert isinstance(segmenter, InteractiveSegmenter)
+        return (masks for _, masks in mark_clip(clip, marks, segmenter, Span.of(clip, **span)))
     references = _references(clip, marks, span.get("start", 0))
-    chosen = load_system(replace(SystemChoice(system=system), **options)) if isinstance(system, str) else system
+    name = "pixel" if system == AUTO else system
+    chosen = load_system(replace(choice, system=name)) if isinstance(name, str) else name
+    assert isinstance(chosen, Propagator)
     return (masks for _, masks in segment_frames(clip, references, chosen, **span))
 
 

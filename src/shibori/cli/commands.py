@@ -10,6 +10,7 @@ import typer
 
 from shibori import __version__
 from shibori.cli.ablation import ablate
+from shibori.cli.discovery import DiscoverOptions, UnsupervisedOptions, discover, evaluate_unsupervised
 from shibori.cli.options import command_from
 from shibori.cli.outcome import BAD_INPUT, complaint, outcome
 from shibori.cli.progress import ProgressBar
@@ -60,7 +61,7 @@ def _json_switch() -> Any:
 
 @dataclass(frozen=True)
 class SegmentOptions(SegmentJob):
-    """Segment objects in every frame of CLIP, given masks of some frames."""
+    """Segment objects in every frame of CLIP, given masks of some frames, or scribbles, clicks or boxes on some."""
 
     as_json: bool = _json_switch()
 
@@ -91,6 +92,7 @@ def _counted(number: int, noun: str) -> str:
 
 
 app.command("segment")(command_from(SegmentOptions, segment))
+app.command("discover")(command_from(DiscoverOptions, discover))
 
 
 @app.command()
@@ -185,6 +187,9 @@ def evaluate_vis(
         scores = score_vis(annotations, results)
         report = write_instance_report(scores, out, facts={"results": results.name}) if out else None
     show_instance_scores(scores, report, as_json)
+
+
+evaluate.command("unsupervised")(command_from(UnsupervisedOptions, evaluate_unsupervised))
 
 
 @dataclass(frozen=True)

@@ -75,6 +75,16 @@ class Marks:
             )
 
 
+def join_marks(first: Marks, later: Marks) -> Marks:
+    """The marks of both, the later ones drawn over the others."""
+    strokes, boxes = dict(first.strokes), dict(first.boxes)
+    for index, drawn in later.strokes.items():
+        strokes[index] = (*strokes.get(index, ()), *drawn)
+    for index, drawn_boxes in later.boxes.items():
+        boxes[index] = (*boxes.get(index, ()), *drawn_boxes)
+    return Marks(strokes, boxes)
+
+
 def marks_from_scribbles(scribbles: Scribbles) -> Marks:
     """The strokes of a scribble file as marks."""
     return Marks({index: scribbles.strokes[index] for index in scribbles.frames})

@@ -7,7 +7,8 @@ from functools import partial
 from pathlib import Path
 
 from shibori.errors import InputError
-from shibori.interfaces import InteractiveSegmenter, Propagator
+from shibori.interfaces import FrameSource, InstanceSegmenter, InteractiveSegmenter, Propagator
+from shibori.media.instances import Discovery
 
 
 def _pixel(
@@ -53,11 +54,66 @@ def _trackprop(
     return build_trackprop_segmenter(preset, device, size, weights)
 
 
+def _ipdt(
+    preset: str = "compact",
+    device: str = "auto",
+    size: int | None = None,
+    weights: Path | None = None,
+    tracker_weights: Path | None = None,
+) -> InstanceSegmenter:
+    from shibori.systems.ipdt.build import build_ipdt_segmenter
+
+    return build_ipdt_segmenter(preset, device, size, weights, tracker_weights)
+
+
+def _strnn(
+    preset: str = "compact", device: str = "auto", size: int | None = None, weights: Path | None = None
+) -> InteractiveSegmenter:
+    from shibori.systems.strnn.build import build_hybrid_segmenter
+
+    return build_hybrid_segmenter(preset, device, size, weights, lambda: _pixel("compact", device))
+
+
+def _strnn_plain(
+    preset: str = "compact", device: str = "auto", size: int | None = None, weights: Path | None = None
+) -> InteractiveSegmenter:
+    from shibori.systems.strnn.build import build_strnn_segmenter
+
+    return build_strnn_segmenter(preset, device, size, weights)
+
+
+def _ipdt_rows(
+    preset: str = "compact", device: str = "auto", weights: Path | None = None, tracker_weights: Path | None = None
+) -> list[tuple[str, float | None, Callable[[FrameSource], Discovery]]]:
+    from shibori.systems.ipdt.ablation import ablation_rows
+
+    return ablation_rows(preset, device, weights, tracker_weights)
+
+
 PROPAGATORS: dict[str, Callable[..., Propagator]] = {"pixel": _pixel, "dyenet": _dyenet}
 """First mask in, masks of all frames out. Each takes preset, device, size, weights, online_steps."""
 
-INTERACTIVE_SEGMENTERS: dict[str, Callable[..., InteractiveSegmenter]] = {"trackprop": _trackprop}
-"""Marks in, masks of all frames out, again and again. Each takes preset, device, size, weights."""
+INTERACTIVE_SEGMENTERS: dict[str, Callable[..., InteractiveSegmenter]] = {
+    "trackprop": _trackprop,
+    "strnn": _strnn,
+    "strnn-plain": _strnn_plain,
+}
+"""Marks in, masks of all frames out, again and again. Each takes preset, device, size, weights.
+
+The first is the default. ``strnn`` carries the masks of marked frames to the others by the pixel tracker;
+``strnn-plain`` is its classifier of pixels alone.
+"""
+
+TRAINABLE = ("pixel", "dyenet", "trackprop", "strnn")
+"""The systems that ``shibori train`` knows: they have a module ``train`` with a ``TrainConfig``."""
+
+INSTANCE_SEGMENTERS: dict[str, Callable[..., InstanceSegmenter]] = {"ipdt": _ipdt}
+"""Nothing in, tracks of all instances out. Each takes preset, device, size, weights, tracker_weights."""
 
 ABLATIONS: dict[str, Callable[..., list[tuple[str, float | None, Callable[[], Propagator]]]]] = {"dyenet": _dyenet_rows}
 """The rows of a paper's ablation: what takes part, the paper's J&F, what builds it. Take preset, device, weights."""
+
+INSTANCE_ABLATIONS: dict[str, Callable[..., list[tuple[str, float | None, Callable[[FrameSource], Discovery]]]]] = {
+    "ipdt": _ipdt_rows
+}
+"""The same for systems that find instances: the paper's mAP, and what finds the instances of a clip."""

@@ -11,7 +11,7 @@ import torch
 from shibori.errors import InputError
 from shibori.evaluation.sequence import sequence_clip
 from shibori.media.clip import Clip
-from shibori.media.marks import Marks, click
+from shibori.media.marks import BoxMark, Marks, click
 from shibori.media.scribble import Stroke
 from shibori.systems.strnn.build import segmenter_from_state
 from shibori.systems.strnn.inference import StrnnSegmenter
@@ -125,6 +125,21 @@ def test_features_on_disk_give_the_same_masks(segmenter, clip):
         interaction.mark(FIRST)
         answers.append([found.ids for found in interaction.masks()])
     np.testing.assert_array_equal(*answers)
+
+
+def test_several_frames_clicks_and_boxes(segmenter, clip):
+    interaction = segmenter.begin(clip)
+    box = BoxMark(2, (80 / 128, 52 / 96, 120 / 128, 88 / 96))
+    clicks = {0: (click(1, 28 / 127, 24 / 95),), 3: (click(1, 46 / 127, 24 / 95), click(0, 0.5, 0.98))}
+    answers = interaction.mark(Marks(clicks, {0: (box,)}))
+    assert [answer.index for answer in answers] == [0, 3]
+    masks = list(interaction.masks())
+    assert [status.object_id for status in masks[0].statuses] == [1, 2]
+    for found in masks:
+        true = sequence().ids[found.index]
+        for label in (0, 1, 2):
+            said = found.ids == label
+            assert said[true == label].mean() > said[true != label].mean() + 0.3
 
 
 def test_an_object_that_is_nowhere_is_absent(segmenter):

@@ -8,17 +8,25 @@ from itertools import pairwise
 from pathlib import Path
 
 import cv2
+import numpy as np
 import pytest
 import torch
 
+from shibori.datasets.sampling import SamplingPlan, TrainingClips, read_real_sequences, render_widely
+from shibori.datasets.stills import read_stills
 from shibori.errors import InputError
-from shibori.nn.pixel_tracker.compact import build_pixel_tracker
+from shibori.evaluation.interactive import InteractiveSession, evaluate_interactive
+from shibori.evaluation.interactive_scores import InteractiveRules
 from shibori.nn.weights import load_state, save_state
 from shibori.systems.strnn import train as training
-from shibori.systems.strnn.model import build_strnn
-from shibori.systems.strnn.train import TrainConfig, set_step, start_network, train
+from shibori.systems.strnn.build import build_strnn_segmenter, segmenter_from_state
+from shibori.systems.strnn.losses import ClipLoss
+from shibori.systems.strnn.model import StrnnNetwork, build_strnn
+from shibori.systems.strnn.rule import RULES
+from shibori.systems.strnn.train import TrainConfig, set_step, stack_clips, start_network, train
 
 from ...datasets.made import made_still, moving_disk, write_davis, write_still
+from ...evaluation.made import ArraySequence
 
 
 @pytest.fixture(scope="module")
@@ -112,16 +120,62 @@ def test_steps_by_hand():
     assert not network.extractor.training
 
 
-def test_compact_starts_from_the_pixel_tracker(config: TrainConfig, tmp_path: Path, monkeypatch):
-    torch.manual_seed(3)
-    tracker = build_pixel_tracker("compact")
-    save_state(tmp_path / "pixel.safetensors", tracker.state_dict(), "pixel", "compact")
-    monkeypatch.setattr(training, "locate_weights", lambda *name: tmp_path / "pixel.safetensors")
+def test_compact_stands_on_the_frozen_pixel_tracker(config: TrainConfig):
     network = start_network(replace(config, preset="compact"))
-    torch.testing.assert_close(network.extractor.stem[0].weight, tracker.trunk.stem[0].weight, atol=1e-3, rtol=1e-2)
-    assert not network.rnn.leave.weight.any()
-    fresh = start_network(replace(config, preset="compact", from_pixel=False))
-    assert not torch.allclose(fresh.extractor.stem[0].weight, tracker.trunk.stem[0].weight, atol=1e-3)
+    assert network.tracker is not None
+    set_step(network, with_time=False)
+    assert not any(p.requires_grad for p in network.tracker.parameters())
+    assert network.tracker_digest.any()
+    images = torch.randn(1, 3, 48, 64)
+    with torch.no_grad():
+        features, _ = network(images)
+        key = network.tracker.encode(images).key
+    assert features.shape[2:] == (12, 16)
+    wide = torch.nn.functional.interpolate(key, scale_factor=2.0, mode="bilinear")
+    expected = torch.nn.functional.normalize(wide + network.rnn.leave.bias[:, None, None], dim=1)
+    torch.testing.assert_close(features, expected, atol=1e-5, rtol=1e-4)
+
+
+def test_weights_of_compact_are_heads_alone(config: TrainConfig):
+    path = train(replace(config, preset="compact", steps=1, batch=1, size=64))
+    state = load_state(path, "strnn", "compact")
+    assert not any(name.startswith("extractor.") for name in state)
+    assert sum(value.numel() for value in state.values()) < 100_000
+    again = start_network(replace(config, preset="compact", start=path))
+    torch.testing.assert_close(again.rnn.spatial.half(), state["rnn.spatial"].half(), rtol=0, atol=0)
+    state["tracker_digest"] += 1
+    save_state(path, state, "strnn", "compact")
+    start_network(replace(config, preset="compact", start=path))  # trained on from this version's tracker
+    with pytest.raises(InputError, match="trained with this version's pixel tracker"):
+        segmenter_from_state(load_state(path, "strnn", "compact"), "compact", "cpu")
+
+
+def loss_on_new_clips(config: TrainConfig, network: StrnnNetwork) -> float:
+    """Of frames of the one real clip that no step has seen in this way."""
+    sequences = read_real_sequences(config.data / "davis2016", "train")
+    stills = read_stills(config.data / "stills")
+    clips = TrainingClips(stills, sequences, SamplingPlan(3, 64, 1.0, 4), 77, 8, render_widely)
+    batch = stack_clips([clips[index] for index in range(8)])
+    with torch.no_grad():
+        return float(ClipLoss(network.eval(), RULES["tiny"])(batch[0], batch[1], True, 0).total)
+
+
+def test_tiny_overfits_one_clip_and_then_segments_it(config: TrainConfig):
+    long = replace(config, steps=90, batch=4, size=64, rate=3e-3, warmup=5, real_share=1.0, save_every=90, dev_every=0)
+    torch.manual_seed(0)
+    before = loss_on_new_clips(config, start_network(config))
+    weights = train(long)
+    assert loss_on_new_clips(config, start_network(replace(config, start=weights))) < 0.6 * before
+    images, masks = moving_disk(14)
+
+    class Disk(ArraySequence):
+        def read_image(self, index):
+            return images[index]
+
+    disk = Disk("disk", tuple(mask.astype(np.uint8) for mask in masks))
+    session = InteractiveSession([disk], rules=InteractiveRules(num_interactions=3, num_starts=1))
+    scores = evaluate_interactive(session, build_strnn_segmenter("tiny", "cpu", 64, weights))
+    assert scores.samples[0].rounds[-1].j_means.mean() > 0.75
 
 
 @pytest.mark.parametrize(

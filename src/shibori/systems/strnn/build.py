@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,12 +10,15 @@ import torch
 from torch import Tensor
 
 from shibori.errors import InputError
+from shibori.interfaces import Propagator
 from shibori.nn.prepare import choose_device, choose_dtype, prepare_network
 from shibori.nn.weights import load_state
+from shibori.systems.strnn.hybrid import HybridSegmenter
 from shibori.systems.strnn.inference import StrnnSegmenter
 from shibori.systems.strnn.model import StrnnNetwork, build_strnn
 from shibori.systems.strnn.rule import RULES, AdaptionRule
 from shibori.systems.strnn.size import SIZES
+from shibori.systems.strnn.tracker import load_tracker
 from shibori.weights import locate_weights
 
 
@@ -38,6 +42,26 @@ def build_strnn_segmenter(
     return segmenter_from_state(state, preset, device, size)
 
 
+def build_hybrid_segmenter(
+    preset: str,
+    device: str,
+    size: int | None,
+    weights: Path | None,
+    propagator: Callable[[], Propagator],
+) -> HybridSegmenter:
+    """The system with its weights, and a propagator between marked frames; see ``build_strnn_segmenter``.
+
+    Args:
+        preset: name of the network's size.
+        device: as above.
+        size: as above; of the classifier of pixels, not of the propagator.
+        weights: as above.
+        propagator: makes what carries masks from frame to frame; called once all else is in order.
+    """
+    pixels = build_strnn_segmenter(preset, device, size, weights)
+    return HybridSegmenter(pixels, propagator())
+
+
 def segmenter_from_state(
     state: dict[str, Tensor],
     preset: str,
@@ -53,10 +77,8 @@ def segmenter_from_state(
             raise InputError(f"expected a working size of at least 64 pixels, found {size}; try {rule.short_side}")
         rule = replace(rule, short_side=size)
     network = build_strnn(preset)
-    try:
-        network.load_state_dict(state)
-    except RuntimeError as error:
-        raise InputError(f"expected weights of the preset {preset}, found parameters that do not fit it") from error
+    network.load_own_state(state)
+    load_tracker(network)
     chosen = choose_device(device)
     prepared = prepare_network(network, chosen, dtype or choose_dtype(chosen))
     assert isinstance(prepared, StrnnNetwork)

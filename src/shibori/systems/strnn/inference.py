@@ -55,6 +55,20 @@ class StrnnInteraction(Interaction):
         self._is_provisional = False
         self._surplus = 0
 
+    @property
+    def object_ids(self) -> tuple[int, ...]:
+        """The objects marked so far, in the order of their first marks."""
+        return tuple(self._adaption.object_ids)
+
+    @torch.inference_mode()
+    def probabilities(self, index: int) -> Tensor:
+        """(K, H, W) float32 on the CPU: of background and each object in one frame, at the size of the clip."""
+        self._catch_up()
+        self._encoder.reach(index)
+        logits = self._adaption.logits(self._encoder[index], index)
+        fine = functional.interpolate(logits[None], self.clip.size_hw, mode="bilinear")[0]
+        return aggregate_logits(fine).cpu()
+
     @torch.inference_mode()
     def mark(self, marks: Marks) -> tuple[FrameMasks, ...]:
         """See ``Interaction``. Before the first ``masks`` the answer lacks the context of the frames before."""
@@ -75,9 +89,7 @@ class StrnnInteraction(Interaction):
 
     @torch.inference_mode()
     def _masks(self) -> Iterator[FrameMasks]:
-        self._encoder.reach(max(index for index, _ in self._taught))
-        if self._is_provisional:
-            self._learn_again()
+        self._catch_up()
         for index, features in self._encoder.features():
             yield self._answer(index, features)
 
@@ -94,6 +106,11 @@ class StrnnInteraction(Interaction):
         num_objects = int(np.count_nonzero(samples.labels))
         self._surplus += 2 * num_objects - len(samples.labels)
         return samples
+
+    def _catch_up(self) -> None:
+        self._encoder.reach(max(index for index, _ in self._taught))
+        if self._is_provisional:
+            self._learn_again()
 
     def _learn_again(self) -> None:
         """From the same samples, now that the features of all their frames are known with their context."""

@@ -11,10 +11,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from shibori.errors import InputError
 from shibori.nn.backbones import CompactTrunk, PyramidFeatures
 from shibori.nn.deeplab import DeeplabFeatures
+from shibori.nn.pixel_tracker.compact import PixelTracker, build_pixel_tracker
+from shibori.nn.weights import DIGEST_BYTES
 from shibori.ops.recurrence import DIRECTIONS, sweep_southeast, turned
-from shibori.systems.strnn.size import SIZES, DeeplabSize, StrnnSize
+from shibori.systems.strnn.size import SIZES, DeeplabSize, StrnnSize, TrackerSize
+
+EXTRACTOR_PREFIX = "extractor."
 
 
 class SpatioTemporalRnn(nn.Module):
@@ -60,25 +65,60 @@ class Extracted(NamedTuple):
 
 
 class StrnnNetwork(nn.Module):
-    """Feature extractor and spatio-temporal RNN. The features that come out have stride 4."""
+    """Feature extractor and spatio-temporal RNN. The features that come out have stride 4.
+
+    Where the extractor is the pixel tracker, that one is frozen, and it is not part of ``own_state``: its weights ship
+    on their own, and ``tracker_digest`` says which they were.
+    """
 
     stride = 4
+    tracker_digest: Tensor
 
     def __init__(self, size: StrnnSize, pretrained: bool = False) -> None:
         super().__init__()
         self.size = size
-        self.fine: nn.Conv2d | None = None
-        if isinstance(size.extractor, DeeplabSize):
-            channels = size.extractor.channels
-            self.extractor: nn.Module = DeeplabFeatures(size.extractor.backbone, channels, pretrained=pretrained)
-        else:
-            _, fine_channels, channels, _ = size.extractor.widths
-            self.extractor = CompactTrunk(size.extractor.widths, size.extractor.blocks)
-            self.fine = nn.Conv2d(fine_channels, size.feature_channels, 1, bias=False)
+        self.register_buffer("tracker_digest", torch.zeros(DIGEST_BYTES, dtype=torch.uint8))
+        self.extractor, channels, fine_channels = _build_extractor(size, pretrained)
+        self.fine = nn.Conv2d(fine_channels, size.feature_channels, 1, bias=False) if fine_channels else None
         self.rnn = SpatioTemporalRnn(channels, size.hidden_channels, size.feature_channels, size.shortcut)
+        if self.tracker is not None:
+            self.tracker.eval().requires_grad_(False)
+
+    @property
+    def tracker(self) -> PixelTracker | None:
+        """The frozen pixel tracker, where it is the extractor."""
+        return self.extractor if isinstance(self.extractor, PixelTracker) else None
+
+    def own_state(self) -> dict[str, Tensor]:
+        """Parameters and buffers without a frozen pixel tracker's."""
+        return self.own_part(self.state_dict())
+
+    def own_part(self, state: dict[str, Tensor]) -> dict[str, Tensor]:
+        """What of a state dict of this network is not a frozen pixel tracker's."""
+        if self.tracker is None:
+            return state
+        return {name: value for name, value in state.items() if not name.startswith(EXTRACTOR_PREFIX)}
+
+    def load_own_state(self, state: dict[str, Tensor]) -> None:
+        """The opposite of ``own_state``, strictly.
+
+        Raises:
+            InputError: if parameters are missing, too many or of another shape.
+        """
+        own = self.own_state()
+        frozen = {name: value for name, value in self.state_dict().items() if name not in own}
+        try:
+            self.load_state_dict(state | frozen)
+        except RuntimeError as error:
+            raise InputError("expected weights of this preset of strnn, found parameters that do not fit it") from error
 
     def extract(self, images: Tensor) -> Extracted:
         """(B, 3, H, W) normalised images, H and W multiples of 16 -> features without context."""
+        if self.tracker is not None:
+            with torch.no_grad():
+                encoded = self.tracker.encode(images)
+            known = PyramidFeatures(*encoded.features)
+            return Extracted(torch.cat([known.s8, encoded.key.to(known.s8.dtype)], 1), known.s4)
         features = self.extractor(images.to(self.rnn.enter.weight.dtype))
         if isinstance(features, PyramidFeatures):
             return Extracted(features.s8, features.s4)
@@ -104,6 +144,21 @@ class StrnnNetwork(nn.Module):
             (B, D, H / 4, W / 4) float32 of unit length, and the hidden states.
         """
         return self.contextualise(self.extract(images), before)
+
+
+def _build_extractor(size: StrnnSize, pretrained: bool) -> tuple[nn.Module, int, int]:
+    """The extractor; channels for the RNN; channels at stride 4, 0 where the RNN's are."""
+    if isinstance(size.extractor, DeeplabSize):
+        channels = size.extractor.channels
+        return DeeplabFeatures(size.extractor.backbone, channels, pretrained=pretrained), channels, 0
+    if isinstance(size.extractor, TrackerSize):
+        tracker = build_pixel_tracker(size.extractor.preset)
+        assert isinstance(tracker, PixelTracker)
+        _, fine_channels, channels = tracker.trunk.channels
+        return tracker, channels + tracker.size.key_channels, fine_channels
+    trunk = CompactTrunk(size.extractor.widths, size.extractor.blocks)
+    _, fine_channels, channels = trunk.channels
+    return trunk, channels, fine_channels
 
 
 def build_strnn(preset: str, pretrained: bool = False) -> StrnnNetwork:

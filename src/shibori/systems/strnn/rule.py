@@ -28,6 +28,36 @@ class KernelRule:
 
 
 @dataclass(frozen=True)
+class PaintRule:
+    """How a hybrid segments marked frames and settles the others. Lengths are in short sides of the frame."""
+
+    click_radius: float = 0.01
+    """A click stands for a disk of this radius."""
+    glance: float = 0.3
+    """An object of which only a line is known is first looked for in a box of this side at least."""
+    box_growth: float = 2.0
+    """By how much the box around first marks grows; what lies outside is background."""
+    box_margin: float = 0.06
+    """How much it grows on each side besides."""
+    first_thickness: int = 17
+    """First marks count as lines this thick, in pixels of the resized window."""
+    later_thickness: int = 9
+    """The same for corrections."""
+    first_leaning: float = 0.5
+    """Added to the log-odds after first marks: a line shows less than the object."""
+    doubt_reach: float = 0.03
+    """The last answer is doubted this near to a correction."""
+    inner_margin: float = 0.008
+    """What was said to be the object is believed this far inside its edge."""
+    outer_margin: float = 0.06
+    """What was said to be background is believed this far outside the object's edge."""
+    correction_reach: float = 0.02
+    """A change of a marked frame counts if it is this near to a new mark."""
+    trust: float = 0.5
+    """What the classifier's probability counts where two runs disagree; nearness counts 1 in all."""
+
+
+@dataclass(frozen=True)
 class AdaptionRule:
     """The online adaption of one preset (Sec. 2.3)."""
 

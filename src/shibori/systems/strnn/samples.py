@@ -55,7 +55,7 @@ def sample_frame(marks: Marks, frame_index: int, canvas: Canvas, rule: AdaptionR
         rule: how far boxes grow, how many pixels are taken for approved.
         rng: of the random pixels.
     """
-    drawn = _drawn(marks, frame_index, canvas.size_hw, rule)
+    drawn = drawn_labels(marks, frame_index, canvas.size_hw, rule.click_radius)
     approved = _approved(drawn, canvas, rule, rng)
     labels = drawn.ravel().copy()
     labels[approved] = canvas.said.ravel()[approved] if canvas.said is not None else 0
@@ -80,7 +80,7 @@ def _approved(drawn: NDArray[np.int64], canvas: Canvas, rule: AdaptionRule, rng:
     return np.concatenate([np.zeros(0, np.int64), *chosen])
 
 
-def _drawn(marks: Marks, frame_index: int, size_hw: tuple[int, int], rule: AdaptionRule) -> NDArray[np.int64]:
+def drawn_labels(marks: Marks, frame_index: int, size_hw: tuple[int, int], click_radius: float) -> NDArray[np.int64]:
     """(H, W): the label of the last stroke over a pixel, clicks being disks, or of a box's middle; -1 elsewhere."""
     drawn = np.full(size_hw, -1, np.int64)
     rows, columns = np.indices(size_hw)
@@ -88,7 +88,7 @@ def _drawn(marks: Marks, frame_index: int, size_hw: tuple[int, int], rule: Adapt
         line = rasterise([stroke], size_hw) >= 0
         if len(stroke.path) == 1:
             row, column = np.argwhere(line)[0]
-            line = (rows - row) ** 2 + (columns - column) ** 2 <= (rule.click_radius * min(size_hw)) ** 2
+            line = (rows - row) ** 2 + (columns - column) ** 2 <= (click_radius * min(size_hw)) ** 2
         drawn[line] = stroke.object_id
     for box in marks.boxes.get(frame_index, ()):
         x0, y0, x1, y1 = box.pixels(size_hw)

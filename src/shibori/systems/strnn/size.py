@@ -6,8 +6,16 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
+class TrackerSize:
+    """The feature extractor of ``compact``: this version's pixel tracker, frozen; its strides 4 and 8 and embedding."""
+
+    preset: str = "compact"
+    """Of the pixel tracker."""
+
+
+@dataclass(frozen=True)
 class TrunkSize:
-    """The feature extractor of ``compact`` and ``tiny``: the trunk of the pixel tracker, its strides 4 and 8."""
+    """The feature extractor of ``tiny``: a small trunk of its own, its strides 4 and 8."""
 
     widths: tuple[int, int, int, int]
     """Channels at strides 2, 4, 8, 16."""
@@ -29,7 +37,7 @@ class DeeplabSize:
 class StrnnSize:
     """The network of one preset."""
 
-    extractor: TrunkSize | DeeplabSize
+    extractor: TrackerSize | TrunkSize | DeeplabSize
     hidden_channels: int
     """Of the hidden state of each of the four sweeps."""
     feature_channels: int
@@ -40,6 +48,6 @@ class StrnnSize:
 
 SIZES: dict[str, StrnnSize] = {
     "paper": StrnnSize(DeeplabSize(), 64, 64, shortcut=False),
-    "compact": StrnnSize(TrunkSize((32, 64, 128, 256), (2, 3, 3)), 48, 64, shortcut=True),
+    "compact": StrnnSize(TrackerSize(), 48, 64, shortcut=True),
     "tiny": StrnnSize(TrunkSize((8, 16, 24, 32), (1, 1, 1)), 8, 16, shortcut=True),
 }

@@ -31,14 +31,14 @@ from shibori.nn.weights import load_state, save_state
 from shibori.systems.strnn.losses import ClipLoss, StrnnLoss
 from shibori.systems.strnn.model import StrnnNetwork, build_strnn
 from shibori.systems.strnn.rule import RULES
-from shibori.systems.strnn.size import SIZES, TrunkSize
+from shibori.systems.strnn.size import SIZES
+from shibori.systems.strnn.tracker import load_tracker, start_from_tracker
 from shibori.training.batches import StepBatches, one_thread
 from shibori.training.checkpoint import ParameterAverage, load_checkpoint, save_checkpoint
 from shibori.training.log import RunLog
 from shibori.training.optimiser import parameter_groups
 from shibori.training.processes import ProcessGroup, process_group
 from shibori.training.schedule import warm_stable_decay
-from shibori.weights import locate_weights
 
 
 def _option(default: Any, help_text: str) -> Any:
@@ -74,7 +74,6 @@ class TrainConfig:
     dev_every: int = _option(0, "Steps between scores on the dev split; 0 for never.")
     minutes: float = _option(0.0, "Stop (with a checkpoint) after this many minutes; 0 for no limit.")
     start: Path | None = _option(None, "Weights of strnn to start from.")
-    from_pixel: bool = _option(True, "Start the extractor of preset compact from the pixel tracker's shipped weights.")
     pretrained: bool = _option(
         True, "Start the backbone of preset paper from public ImageNet weights, which are fetched."
     )
@@ -100,10 +99,10 @@ def _train(config: TrainConfig, dev_score: Callable[[dict[str, Tensor]], float] 
     torch.set_num_threads(config.threads)
     device = choose_device(f"cuda:{group.local_rank}" if config.device == "cuda" else config.device)
     network = start_network(config).to(device).to(memory_format=torch.channels_last)
+    loss_of: nn.Module = ClipLoss(network, RULES[config.preset], adaption_weight=config.adaption_weight)
     optimiser = torch.optim.AdamW(parameter_groups(network, config.weight_decay), lr=config.rate)
     average = ParameterAverage(network, config.average)
     first_step = _resume(config, network, optimiser, average) if config.resume else 0
-    loss_of: nn.Module = ClipLoss(network, RULES[config.preset], adaption_weight=config.adaption_weight)
     if group.world_size > 1:
         # In the second step the extractor has no gradient.
         devices = [device.index] if device.type == "cuda" else None
@@ -111,7 +110,7 @@ def _train(config: TrainConfig, dev_score: Callable[[dict[str, Tensor]], float] 
     log = RunLog(config, config.steps, first_step, group)
     deadline = time.monotonic() + config.minutes * 60
     for step, clips in enumerate(_batches(config, first_step, group), first_step):
-        set_step(network, with_time=step >= config.first_share * config.steps)
+        set_step(network, with_time=_with_time(config, step))
         loss = _update(config, step, loss_of, optimiser, [part.to(device, non_blocking=True) for part in clips])
         average.update(network, step)
         log.add(step, loss, optimiser.param_groups[0]["lr"])
@@ -131,34 +130,25 @@ def start_network(config: TrainConfig) -> StrnnNetwork:
         raise InputError(f"expected a preset of strnn ({', '.join(SIZES)}), found {config.preset!r}")
     from_nothing = config.start is None and not config.resume
     network = build_strnn(config.preset, config.pretrained and from_nothing)
+    start_from_tracker(network)
     if config.start is not None:
-        network.load_state_dict(load_state(config.start, "strnn", config.preset))
-    elif from_nothing and config.from_pixel and config.preset == "compact":
-        _start_from_pixel(network)
+        network.load_own_state(load_state(config.start, "strnn", config.preset))
+        network.tracker_digest.zero_()  # whichever tracker they come from, they are trained on with this version's
+    load_tracker(network)
     return network
 
 
-def _start_from_pixel(network: StrnnNetwork) -> None:
-    """Extractor and shortcut see what the pixel tracker's trunk and embedding see; the rest adds nothing yet."""
-    assert isinstance(network.size.extractor, TrunkSize)
-    assert network.rnn.shortcut is not None
-    assert network.fine is not None
-    state = load_state(locate_weights("pixel", "compact"), "pixel", "compact")
-    trunk = {name.removeprefix("trunk."): value for name, value in state.items() if name.startswith("trunk.")}
-    network.extractor.load_state_dict(trunk)
-    with torch.no_grad():
-        network.rnn.shortcut.weight.copy_(state["key.weight"].sum((2, 3), keepdim=True))
-        network.rnn.leave.weight.zero_()
-        network.fine.weight.zero_()
+def _with_time(config: TrainConfig, step: int) -> bool:
+    return step >= config.first_share * config.steps
 
 
 def set_step(network: StrnnNetwork, with_time: bool) -> None:
     """Make the network ready for the first or the second step of Sec. 2.4.1: in the second the extractor is fixed.
 
-    Its batch statistics stay what they were in both, since batches are small.
+    A pixel tracker is fixed in both. Batch statistics stay what they were in both, since batches are small.
     """
     network.train()
-    network.extractor.eval().requires_grad_(not with_time)
+    network.extractor.eval().requires_grad_(not with_time and network.tracker is None)
 
 
 def _update(
@@ -167,9 +157,8 @@ def _update(
     factor = warm_stable_decay(step, config.steps, config.warmup, config.decay_share)
     for parameters in optimiser.param_groups:
         parameters["lr"] = config.rate * factor
-    with_time = step >= config.first_share * config.steps
     with torch.autocast(clips[0].device.type, dtype=torch.bfloat16):
-        loss: StrnnLoss = loss_of(clips[0], clips[1], with_time, config.seed + step)
+        loss: StrnnLoss = loss_of(clips[0], clips[1], _with_time(config, step), config.seed + step)
     optimiser.zero_grad(set_to_none=True)
     loss.total.backward()
     nn.utils.clip_grad_norm_(loss_of.parameters(), 1.0)
@@ -203,29 +192,30 @@ def stack_clips(clips: list[TrainingClip]) -> list[Tensor]:
 
 
 def _save(
-    config: TrainConfig, step: int, network: nn.Module, optimiser: torch.optim.Optimizer, average: ParameterAverage
+    config: TrainConfig, step: int, network: StrnnNetwork, optimiser: torch.optim.Optimizer, average: ParameterAverage
 ) -> None:
     state = {
         "step": step,
-        "network": network.state_dict(),
+        "network": network.own_state(),
         "optimiser": optimiser.state_dict(),
-        "average": average.state,
+        "average": network.own_part(average.state),
     }
     save_checkpoint(config.out / "checkpoint.pt", state)
-    save_state(config.out / "weights.safetensors", average.state, "strnn", config.preset)
+    save_state(config.out / "weights.safetensors", network.own_part(average.state), "strnn", config.preset)
 
 
 def _resume(
-    config: TrainConfig, network: nn.Module, optimiser: torch.optim.Optimizer, average: ParameterAverage
+    config: TrainConfig, network: StrnnNetwork, optimiser: torch.optim.Optimizer, average: ParameterAverage
 ) -> int:
     state = load_checkpoint(config.out / "checkpoint.pt")
     try:
-        network.load_state_dict(state["network"])
-    except RuntimeError as error:
+        network.load_own_state(state["network"])
+    except InputError as error:
         raise InputError(
             f"expected a checkpoint of the preset {config.preset} in {config.out}, found one of another network; "
             "resume with the preset the run was started with"
         ) from error
+    load_tracker(network)
     optimiser.load_state_dict(state["optimiser"])
-    average.state = {name: value.to(average.state[name].device) for name, value in state["average"].items()}
+    average.state |= {name: value.to(average.state[name].device) for name, value in state["average"].items()}
     return int(state["step"])

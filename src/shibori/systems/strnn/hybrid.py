@@ -1,0 +1,192 @@
+"""The hybrid: marked frames by the brush, the frames between them by propagation, doubt by the classifier of pixels.
+
+The paper propagates masks to the neighbours of marked frames in the last round (Sec. 2.4.2). Here that is done in every
+round and for all frames; where what comes from before and what comes from after disagree, strnn decides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from shibori.errors import InputError
+from shibori.interfaces import Interaction, InteractiveSegmenter, Propagator
+from shibori.media.clip import Clip
+from shibori.media.marks import Marks, join_marks
+from shibori.media.mask import FrameMasks, ObjectStatus
+from shibori.systems.strnn.between import Carried, Carrier, Key, Sides
+from shibori.systems.strnn.inference import StrnnInteraction, StrnnSegmenter
+from shibori.systems.strnn.painter import Painter, keep_local
+from shibori.systems.strnn.rule import PaintRule
+from shibori.systems.strnn.samples import drawn_labels
+
+Ids = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class HybridSegmenter(InteractiveSegmenter):
+    """strnn with a propagator that carries the masks of marked frames to all others."""
+
+    pixels: StrnnSegmenter
+    """The classifier of pixels."""
+    propagator: Propagator
+    rule: PaintRule = field(default_factory=PaintRule)
+
+    def begin(self, clip: Clip) -> Interaction:
+        """See ``InteractiveSegmenter``."""
+        return HybridInteraction(self, clip)
+
+
+class HybridInteraction(Interaction):
+    """One clip."""
+
+    def __init__(self, segmenter: HybridSegmenter, clip: Clip) -> None:
+        pixels = segmenter.pixels
+        self.clip, self.rule = clip, segmenter.rule
+        self._pixels = StrnnInteraction(pixels, clip)
+        tracker = pixels.network.tracker
+        self._painter = None if tracker is None else Painter(tracker, segmenter.rule, pixels.device)
+        self._carrier = Carrier(segmenter.propagator, clip)
+        self._keys: dict[int, Key] = {}
+        self._marks = Marks()
+        self._last: dict[int, Carried] = {}
+
+    def mark(self, marks: Marks) -> tuple[FrameMasks, ...]:
+        """See ``Interaction``."""
+        answers = self._pixels.mark(marks)
+        self._marks = join_marks(self._marks, marks)
+        for answer in answers:
+            self._keys[answer.index] = self._key(marks, answer)
+        return tuple(self._key_masks(answer.index) for answer in answers)
+
+    def masks(self) -> Iterator[FrameMasks]:
+        """See ``Interaction``."""
+        if not self._keys:
+            raise InputError("nothing is marked yet: mark each object on some frame first")
+        return self._masks()
+
+    def _masks(self) -> Iterator[FrameMasks]:
+        self._complete_keys()
+        waiting = sorted(self._keys, reverse=True)
+        for index, sides in self._carrier.sides(self._keys):
+            while waiting and waiting[-1] < index:
+                yield self._kept(self._key_masks(waiting.pop()))
+            yield self._kept(self._settled(index, sides))
+        for index in reversed(waiting):
+            yield self._kept(self._key_masks(index))
+
+    def _kept(self, masks: FrameMasks) -> FrameMasks:
+        self._last[masks.index] = Carried.pack(masks)
+        return masks
+
+    @property
+    def _object_ids(self) -> list[int]:
+        return sorted(self._pixels.object_ids)
+
+    def _key(self, marks: Marks, answer: FrameMasks) -> Key:
+        """The masks of a frame that was just marked."""
+        index, size_hw = answer.index, self.clip.size_hw
+        before = self._before(index)
+        said = {} if before is None else {i: before.ids == i for i in before.told}
+        drawn = drawn_labels(marks, index, size_hw, self.rule.click_radius)
+        here = {*np.unique(drawn[drawn > 0]).tolist(), *(box.object_id for box in marks.boxes.get(index, ()))}
+        if self._painter is None:
+            ids = np.where(np.isin(answer.ids, [*said, *here]), answer.ids, 0).astype(answer.ids.dtype)
+        else:
+            ids = self._painter.paint(self.clip.frame(index).image, self._marks, index, said, drawn >= 0)
+        if before is not None:
+            reach = self.rule.correction_reach * min(size_hw)
+            local = keep_local(before.ids, ids, drawn >= 0, reach)
+            new = np.isin(ids, [i for i in here if i not in before.told])  # all of what is new here counts
+            ids = np.where(new, ids, local).astype(ids.dtype)
+        return Key(ids, tuple(sorted({*said, *here})), 0 if before is None else before.version + 1)
+
+    def _before(self, index: int) -> Key | None:
+        """What was last said of a frame, by whatever means."""
+        if index in self._keys:
+            return self._keys[index]
+        if index in self._last:
+            last = self._last[index]
+            return Key(last.ids, tuple(status.object_id for status in last.statuses))
+        return None
+
+    def _complete_keys(self) -> None:
+        """Objects that a key frame does not tell of are carried there from the nearest key frame that does."""
+        for object_id in self._object_ids:
+            sources = [index for index, key in self._keys.items() if object_id in key.told]
+            for index, key in list(self._keys.items()):
+                if object_id in key.told or not sources:
+                    continue
+                nearest = min(sources, key=lambda source, index=index: abs(source - index))  # type: ignore[misc]
+                found = self._carrier.fetch(self._keys, nearest, index, object_id)
+                ids = np.where((key.ids == 0) & found, object_id, key.ids).astype(_dtype(self._object_ids))
+                self._keys[index] = Key(ids, tuple(sorted({*key.told, object_id})), key.version + 1)
+
+    def _key_masks(self, index: int) -> FrameMasks:
+        key = self._keys[index]
+        ids = key.ids.astype(_dtype(self._object_ids))
+        statuses = tuple(
+            ObjectStatus(object_id, *((1.0, "tracked") if (ids == object_id).any() else (1.0, "absent")))
+            for object_id in self._object_ids
+        )
+        return FrameMasks(index, ids, statuses)
+
+    def _settled(self, index: int, sides: Sides) -> FrameMasks:
+        """One answer from what two runs say."""
+        known = [side for side in sides if side is not None]
+        ids = known[0][1].ids if len(known) == 1 else self._decided(index, known)
+        statuses = []
+        for object_id in self._object_ids:
+            confidence = max(carried.confidence(object_id) for _, carried in known)
+            there = (ids == object_id).any()
+            state = "tracked" if there else ("lost" if confidence == 0 else "absent")
+            statuses.append(ObjectStatus(object_id, confidence, state))  # type: ignore[arg-type]
+        return FrameMasks(index, ids.astype(_dtype(self._object_ids)), tuple(statuses))
+
+    def _decided(self, index: int, known: list[tuple[int, Carried]]) -> Ids:
+        """Where two runs disagree, each label has the weight of its run, and what the classifier gives it."""
+        (left, first), (right, second) = known
+        near = (right - index) / (right - left)
+        one, other = first.ids, second.ids
+        doubtful = one != other
+        if not doubtful.any():
+            return one
+        ids = one.copy()
+        ids[doubtful] = self._winners(
+            index, (one[doubtful], other[doubtful]), (near, first), (1 - near, second), doubtful
+        )
+        return ids
+
+    def _winners(
+        self,
+        index: int,
+        labels: tuple[Ids, Ids],
+        ahead: tuple[float, Carried],
+        back: tuple[float, Carried],
+        doubtful: NDArray[np.bool_],
+    ) -> Ids:
+        """(P,) the better of two labels of each doubtful pixel."""
+        share = self._pixels.probabilities(index)[:, torch.from_numpy(doubtful)].numpy()  # (K, P)
+        row_of = {0: 0, **{object_id: row for row, object_id in enumerate(self._pixels.object_ids, 1)}}
+        scores = []
+        for found, (weight, carried) in zip(labels, (ahead, back), strict=True):
+            score = np.zeros(len(found), np.float32)
+            for label in np.unique(found).tolist():
+                # Background where the other run has an object is as sure as the run is of that object.
+                about = (
+                    np.unique(np.concatenate(labels)[np.concatenate(labels) > 0]).tolist() if label == 0 else [label]
+                )
+                sure = max((carried.confidence(object_id) for object_id in about), default=0.0)
+                chosen = found == label
+                score[chosen] = weight * max(sure, 0.05) + self.rule.trust * share[row_of[label], chosen]
+            scores.append(score)
+        return np.where(scores[0] >= scores[1], *labels)
+
+
+def _dtype(object_ids: list[int]) -> type[np.uint8] | type[np.uint16]:
+    return np.uint16 if max(object_ids, default=0) > 254 else np.uint8

@@ -1,0 +1,246 @@
+"""Masks of one marked frame from its marks, by a pixel tracker that was trained for something else (ours).
+
+Sec. 2.4.2 needs masks to propagate; a classifier of single pixels gives poor ones. The pixel tracker segments an object
+in a window from positions whose label it remembers, and from where the object was in the previous frame. Here it
+remembers the marked positions of this very frame, and the "previous" frame is this one with what was last said of it.
+
+Axes: B = 1 window, H W its pixels, h w its grid, N positions that are remembered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from shibori.media.marks import Marks
+from shibori.nn.pixel_tracker.network import Memory, PixelNetwork, join_memories
+from shibori.ops.normalise import normalise_images
+from shibori.ops.overlap import WindowedLogits, settled_ids
+from shibori.ops.window import WindowRule, box_window, cut_window, mask_box, window_size
+from shibori.systems.strnn.rule import PaintRule
+from shibori.systems.strnn.samples import drawn_labels
+
+Ids = NDArray[Any]
+Mask = NDArray[np.bool_]
+WHOLE = 0.8
+"""A position of the grid is remembered with its label if it is covered by this much of it, or as much as any is."""
+WIDE = 1.2
+"""A first look is this much wider than usual."""
+
+
+class Known(NamedTuple):
+    """What is known of one object in one frame, (H, W) bool each."""
+
+    object_id: int
+    positive: Mask
+    """Marked as the object."""
+    negative: Mask
+    """Marked as something else, or outside the box that was drawn."""
+    prior: Mask | None
+    """What was last said; None if nothing was."""
+    others: Mask
+    """What was last said of the other objects together."""
+    fresh: Mask
+    """What was marked since then, as whatever."""
+
+
+@dataclass(frozen=True)
+class Painter:
+    """One marked frame after the other."""
+
+    network: PixelNetwork
+    """Ready for inference."""
+    rule: PaintRule
+    device: torch.device
+    window: WindowRule = field(default_factory=WindowRule)
+
+    @torch.inference_mode()
+    def paint(
+        self, image: NDArray[np.uint8], marks: Marks, frame_index: int, said: Mapping[int, Mask], fresh: Mask
+    ) -> Ids:
+        """The masks of a frame.
+
+        Args:
+            image: (H, W, 3) uint8 RGB.
+            marks: all that was drawn on the clip so far; those on this frame count.
+            frame_index: which it is.
+            said: object_id -> (H, W) bool, what the last answer had for this frame; an object that is not here was
+                never segmented in it.
+            fresh: (H, W) bool, what was marked in this frame since that answer.
+
+        Returns:
+            (H, W) ids of the objects that are marked here or were said to be here. Marked pixels are as marked.
+        """
+        size_hw = (image.shape[0], image.shape[1])
+        drawn = drawn_labels(marks, frame_index, size_hw, self.rule.click_radius)
+        shown = {object_id for object_id, mask in said.items() if mask.any()}
+        present = sorted(shown | set(np.unique(drawn[drawn > 0]).tolist()))
+        boxed = _outside_boxes(marks, frame_index, size_hw)
+        answers = []
+        for object_id in present:
+            negative = ((drawn >= 0) & (drawn != object_id)) | boxed.get(object_id, False)
+            prior = said[object_id] if object_id in shown else None
+            others = np.zeros(size_hw, np.bool_)
+            for other in shown - {object_id}:
+                others |= said[other]
+            answers.append(self._object(image, Known(object_id, drawn == object_id, negative, prior, others, fresh)))
+        ids = settled_ids(answers, {}, size_hw, max(present, default=0))
+        ids[drawn >= 0] = drawn[drawn >= 0]
+        return ids
+
+    def _object(self, image: NDArray[np.uint8], known: Known) -> WindowedLogits:
+        size_hw = (image.shape[0], image.shape[1])
+        if known.prior is not None:
+            place = mask_box(known.positive | known.prior)
+            assert place is not None
+            return self._correct(image, box_window(self.window, place, size_hw), known)
+        line = mask_box(known.positive)
+        assert line is not None
+        first = self._begin(image, self._wide(line, size_hw), known, line)
+        seen = mask_box(first.logits > 0, first.window)
+        if seen is None:
+            return first
+        seen = np.concatenate([np.minimum(seen[:2], line[:2]), np.maximum(seen[2:], line[2:])])
+        return self._begin(image, box_window(self.window, seen, size_hw), known, line)
+
+    def _wide(self, line: NDArray[np.float64], size_hw: tuple[int, int]) -> NDArray[np.float64]:
+        """A window that shows the whole object although only a line through it is known."""
+        middle, extent = (line[:2] + line[2:]) / 2, np.maximum(line[2:] - line[:2], self.rule.glance * min(size_hw))
+        box = np.concatenate([middle - extent / 2, middle + extent / 2])
+        return box_window(self.window, box, size_hw, WIDE)
+
+    def _begin(
+        self, image: NDArray[np.uint8], window: NDArray[np.float64], known: Known, line: NDArray[np.float64]
+    ) -> WindowedLogits:
+        """First marks. As Sec. 2.3 has it, what lies outside their grown box is background."""
+        size_hw = (image.shape[0], image.shape[1])
+        growth = (line[2:] - line[:2]) * (self.rule.box_growth - 1) / 2 + self.rule.box_margin * min(size_hw)
+        left, top = np.maximum(line[:2] - growth, 0).astype(int)
+        right, bottom = (line[2:] + growth).astype(int)
+        outside = np.ones(size_hw, np.bool_)
+        outside[top:bottom, left:right] = False
+        thick = self.rule.first_thickness
+        positive = _thick(known.positive, window, thick, self.window)
+        negative = (_resized(outside, window, self.window) | _thick(known.negative, window, 1, self.window)) & ~positive
+        return self._look(image, window, known, (positive, negative), None)
+
+    def _correct(self, image: NDArray[np.uint8], window: NDArray[np.float64], known: Known) -> WindowedLogits:
+        """Later marks. Away from the fresh ones, what was said before is taken for true."""
+        assert known.prior is not None
+        size_hw = known.prior.shape
+        short = min(size_hw)
+        away = _distance(known.fresh) > self.rule.doubt_reach * short
+        inside = (_distance(~known.prior) > self.rule.inner_margin * short) & away
+        outside = (_distance(known.prior | known.positive) > self.rule.outer_margin * short) & away
+        thick = self.rule.later_thickness
+        positive, negative = (_thick(part, window, thick, self.window) for part in (known.positive, known.negative))
+        surely = (positive | _resized(inside, window, self.window)) & ~negative
+        surely_not = (negative | _resized(outside, window, self.window)) & ~positive
+        before = _resized(known.prior, window, self.window).astype(np.float32)
+        before[negative], before[positive] = 0, 1
+        return self._look(image, window, known, (surely, surely_not), before)
+
+    def _look(
+        self,
+        image: NDArray[np.uint8],
+        window: NDArray[np.float64],
+        known: Known,
+        labels: tuple[Mask, Mask],
+        before: NDArray[np.float32] | None,
+    ) -> WindowedLogits:
+        """One run of the network; ``labels`` and ``before`` are at the size of the resized window."""
+        size_hw = window_size(self.window, window)
+        cut = torch.from_numpy(cut_window(image, window, size_hw)).to(self.device)
+        pixels = normalise_images(cut.permute(2, 0, 1)[None]).contiguous(memory_format=torch.channels_last)
+        encoded = self.network.encode(pixels)
+        positive, negative = (self._plane(part) for part in labels)
+        others = self._plane(_resized(known.others, window, self.window))
+        seen = self.network.remember(encoded, positive, torch.zeros_like(positive))
+        memory = join_memories(
+            chosen_positions(seen, positive, 1.0, self.network.stride),
+            chosen_positions(seen, negative, 0.0, self.network.stride),
+        )
+        if before is None:  # as if the previous window had not reached here
+            previous = seen._replace(key=torch.zeros_like(seen.key), label=torch.zeros_like(seen.label))
+            mask = positive
+        else:
+            mask = self._plane(before)
+            previous = seen._replace(label=functional.avg_pool2d(mask, self.network.stride).flatten(1))
+        logits = self.network(encoded, memory, previous, mask, others).logits[0, 0].float()
+        lean = self.rule.first_leaning if before is None else 0.0
+        return WindowedLogits(known.object_id, window, logits.cpu().numpy() + np.float32(lean))
+
+    def _plane(self, part: NDArray[Any]) -> Tensor:
+        return torch.from_numpy(np.ascontiguousarray(part, np.float32))[None, None].to(self.device)
+
+
+def chosen_positions(memory: Memory, mask: Tensor, label: float, stride: int) -> Memory:
+    """Of what is remembered (B = 1), the positions that a mask (1, 1, H, W) covers, all with one label.
+
+    None where the mask is empty. Where it is thin, those that it covers most.
+    """
+    cover = functional.avg_pool2d(mask, stride).flatten()
+    least = min(WHOLE, float(cover.max()))
+    places = ((cover >= least) & (cover > 0)).nonzero()[:, 0]
+    return Memory(
+        memory.key.index_select(2, places),
+        memory.value.index_select(2, places),
+        torch.full_like(memory.label.index_select(1, places), label),
+        memory.traits.index_select(1, places),
+    )
+
+
+def _outside_boxes(marks: Marks, frame_index: int, size_hw: tuple[int, int]) -> dict[int, Mask]:
+    """object_id -> (H, W) what lies outside the box that was drawn around it."""
+    found = {}
+    for box in marks.boxes.get(frame_index, ()):
+        x0, y0, x1, y1 = box.pixels(size_hw)
+        found[box.object_id] = np.ones(size_hw, np.bool_)
+        found[box.object_id][y0:y1, x0:x1] = False
+    return found
+
+
+def _distance(mask: Mask) -> NDArray[np.float32]:
+    """(H, W) pixels to the nearest true one; very far where there is none."""
+    if not mask.any():
+        return np.full(mask.shape, np.inf, np.float32)
+    return np.asarray(cv2.distanceTransform((~mask).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5))
+
+
+def _resized(mask: Mask, window: NDArray[np.float64], rule: WindowRule) -> Mask:
+    return cut_window(mask.astype(np.float32), window, window_size(rule, window)) > 0.5
+
+
+def _thick(drawn: Mask, window: NDArray[np.float64], thickness: int, rule: WindowRule) -> Mask:
+    """What was drawn, in a window, as lines of a thickness; they stay whole when the window shrinks."""
+    height, width = window_size(rule, window)
+    left, top, right, bottom = window.astype(int)
+    part = drawn[top:bottom, left:right]
+    rows, columns = np.nonzero(part)
+    found = np.zeros((height, width), np.uint8)
+    found[rows * height // part.shape[0], columns * width // part.shape[1]] = 1
+    disk = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (thickness, thickness))
+    return np.asarray(cv2.dilate(found, disk)) > 0
+
+
+def keep_local(before: Ids, after: Ids, news: Mask, reach: float) -> Ids:
+    """What a correction leaves alone stays as it was: of the changes, only pieces near new marks count.
+
+    Args:
+        before: (H, W) ids of the last answer.
+        after: (H, W) ids of the new one.
+        news: (H, W) bool, what was just drawn.
+        reach: in pixels, from a piece to the next mark.
+    """
+    changed = before != after
+    _, labels = cv2.connectedComponents(changed.astype(np.uint8), connectivity=8)
+    near = np.unique(labels[(_distance(news) <= reach) & changed])
+    return np.where(np.isin(labels, near) & changed, after, before)
