@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from shibori.nn.siamese import CELLS as SIAMESE_CELLS
-from shibori.nn.siamese import SiameseNetwork, search_regions, siamese_loss
+from shibori.nn.siamese import SiameseLoss, SiameseNetwork, search_regions, siamese_loss
 from shibori.nn.views import Features
 from shibori.ops.region import (
     box_centres,
@@ -57,11 +57,12 @@ class TrackerTraining(nn.Module):
 
     def forward(self, features: Features, pairs: Pairs) -> TrackerLoss:
         """The losses; chance comes from torch's generator."""
-        iou = self._iou_loss(features, Pairs(*(part[pairs.is_there] for part in pairs)))
-        same, box = self._siamese_loss(features, pairs)
+        iou = self.iou_loss(features, Pairs(*(part[pairs.is_there] for part in pairs)))
+        same, box = self.siamese_loss(features, pairs)
         return TrackerLoss(4 * iou + same + box, iou, same, box)
 
-    def _iou_loss(self, features: Features, pairs: Pairs) -> Tensor:
+    def iou_loss(self, features: Features, pairs: Pairs) -> Tensor:
+        """() the squared error of the predicted IoU of boxes about objects, all of which are there."""
         modulation = self.iou.refer(features, pairs.reference_xyxy, pairs.reference_picture)
         sizes = object_sizes(pairs.test_xyxy)
         centres = box_centres(pairs.test_xyxy) + 0.3 * sizes[:, None] * _even(len(sizes), 2)
@@ -72,7 +73,8 @@ class TrackerTraining(nn.Module):
         predicted = self.iou.predict(tested, modulation, candidates)
         return functional.mse_loss(predicted, paired_iou(candidates, true))
 
-    def _siamese_loss(self, features: Features, pairs: Pairs) -> tuple[Tensor, Tensor]:
+    def siamese_loss(self, features: Features, pairs: Pairs) -> SiameseLoss:
+        """The losses of both branches, where the object is supposed to be more or less of its size."""
         reference = self.siamese.refer(features, pairs.reference_xyxy, pairs.reference_picture)
         sizes = object_sizes(pairs.test_xyxy)
         supposed = sizes * (SIZE_NOISE * torch.randn(len(sizes))).exp().to(sizes)

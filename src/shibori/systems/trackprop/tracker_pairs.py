@@ -71,8 +71,9 @@ def _pairs_from(reference: InstanceView, test: InstanceView, reference_picture: 
             other = others[int(torch.randint(len(others), ()))]
             pairs.append((reference_picture, box, test_picture, other, False))
     # What is beside an object in its own picture is not it either.
-    known = [i for i, identity in enumerate(reference.identities.tolist()) if identity != UNKNOWN]
-    for index in known:
+    for index, identity in enumerate(reference.identities.tolist()):
+        if identity == UNKNOWN or (reference.identities == identity).sum() > 1:
+            continue
         others = torch.cat([reference.boxes[:index], reference.boxes[index + 1 :]])
         if len(others):
             other = others[int(torch.randint(len(others), ()))]

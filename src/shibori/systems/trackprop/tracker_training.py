@@ -16,12 +16,14 @@ from pathlib import Path
 from typing import Any
 
 import cv2
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
+from shibori.datasets.davis import DavisSequence, read_davis
 from shibori.datasets.instance_scenes import InstancePlan, InstanceScenes, InstanceView
-from shibori.datasets.sampling import read_real_sequences
+from shibori.datasets.sampling import RealSequence
 from shibori.datasets.stills import read_stills
 from shibori.errors import InputError
 from shibori.nn.prepare import choose_device, choose_dtype, prepare_network
@@ -38,6 +40,9 @@ from shibori.training.log import RunLog
 from shibori.training.optimiser import parameter_groups
 from shibori.training.processes import ProcessGroup
 from shibori.training.schedule import warm_stable_decay
+
+Scenes = list[tuple[InstanceView, InstanceView]]
+"""Of one step, each seen twice."""
 
 
 def _option(default: Any, help_text: str) -> Any:
@@ -63,6 +68,8 @@ class TrainConfig:
     average: float = _option(0.995, "Decay of the moving average of the parameters, which is what is kept.")
     real_share: float = _option(0.5, "Share of scenes drawn from real sequences.")
     split: str = _option("train", "DAVIS split that is trained on.")
+    sets: str = _option("", "Names of the sets of stills to read, with commas; all of them by default.")
+    real_height: int = _option(240, "Real frames are kept in memory at this height, in pixels.")
     seed: int = _option(0, "Seed of the parameters and the scenes.")
     workers: int = _option(1, "Processes that make scenes; 0: this one does.")
     threads: int = _option(1, "CPU threads of the networks.")
@@ -94,8 +101,10 @@ def train_trackers(config: TrainConfig) -> Path:
     group = ProcessGroup(0, 1, 0)
     log = RunLog(config, config.steps, first_step, group)
     deadline = time.monotonic() + config.minutes * 60
-    for step, (images, pairs) in enumerate(_batches(config, first_step, group), first_step):
-        torch.manual_seed(config.seed * 1_000_003 + step)  # what is drawn in the loss depends on the step alone
+    for step, views in enumerate(_batches(config, first_step, group), first_step):
+        torch.manual_seed(config.seed * 1_000_003 + step)  # what is drawn from here on depends on the step alone
+        pairs = pairs_of(views, config.pairs, config.absent_share)
+        images = torch.stack([view.image for pair in views for view in pair])
         features = prepared.see(normalise_images(images.to(device)))
         loss = _update(config, step, run, optimiser, features, Pairs(*(part.to(device) for part in pairs)))
         average.update(run, step)
@@ -129,31 +138,45 @@ def _update(
     return loss
 
 
-def _batches(config: TrainConfig, first_step: int, group: ProcessGroup) -> Iterable[tuple[Tensor, Pairs]]:
-    """(2 S, 3, H, W) uint8 pictures and their pairs for every step left."""
+def _batches(config: TrainConfig, first_step: int, group: ProcessGroup) -> Iterable[Scenes]:
+    """Scenes for every step left."""
     if config.scene_size < 16 or config.scene_size % 16:
         raise InputError(f"expected a scene_size that is a multiple of 16, found {config.scene_size}; give one as 256")
     if not (config.data / "stills").is_dir():
         raise InputError(f"expected a folder stills/ with photographs and masks under {config.data}, found none")
     cv2.setNumThreads(0)  # OpenCV's own threads do not survive the fork into the workers.
     davis = config.data / "davis2016"
-    sequences = read_real_sequences(davis, config.split) if davis.is_dir() else []
+    sequences = read_small_sequences(davis, config.split, config.real_height) if davis.is_dir() else []
     plan = InstancePlan(config.scene_size, config.real_share, pool=100_000)
-    stills = read_stills(config.data / "stills")
+    stills = read_stills(config.data / "stills", config.sets.split(",") if config.sets else None)
     scenes = InstanceScenes(stills, sequences, plan, config.seed, config.steps * config.scenes)
-
-    def stacked(views: list[tuple[InstanceView, InstanceView]]) -> tuple[Tensor, Pairs]:
-        images = torch.stack([view.image for pair in views for view in pair])
-        return images, pairs_of(views, config.pairs, config.absent_share)
 
     return DataLoader(
         scenes,
         batch_sampler=StepBatches(first_step, config.steps, config.scenes, group),
         num_workers=config.workers,
-        collate_fn=stacked,
+        collate_fn=list,
         worker_init_fn=one_thread,
         prefetch_factor=4 if config.workers else None,
     )
+
+
+def read_small_sequences(root: Path, split: str, height: int) -> list[RealSequence]:
+    """The sequences of a split of a DAVIS 2016 folder, their frames shrunk to ``height`` pixels.
+
+    Trackers see whole frames at about that size, and all frames of a large set would not fit into memory.
+    """
+    return [_read_small(sequence, height) for sequence in read_davis(root, 2016, split)]
+
+
+def _read_small(sequence: DavisSequence, height: int) -> RealSequence:
+    images, masks = [], []
+    for index in range(sequence.num_frames):
+        image, mask = sequence.read_image(index), sequence.read_ids(index)
+        width = round(height * image.shape[1] / image.shape[0])
+        images.append(np.asarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA), np.uint8))
+        masks.append(np.asarray(cv2.resize(mask, (width, height), interpolation=cv2.INTER_NEAREST), np.uint8))
+    return RealSequence(sequence.name, tuple(images), tuple(masks))
 
 
 def _save(
