@@ -8,14 +8,12 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import numpy as np
-
 import shibori.systems as systems
 from shibori.errors import InputError
 from shibori.interfaces import FrameSource, InstanceSegmenter
 from shibori.media.clip import Clip
-from shibori.media.instances import Discovery, InstanceTrack, write_instances
-from shibori.media.mask import FrameMasks, ObjectStatus, masks_to_ids
+from shibori.media.instances import Discovery, InstanceTrack, tracks_to_ids, write_instances
+from shibori.media.mask import FrameMasks, ObjectStatus
 from shibori.media.reader import read_clip
 from shibori.media.writer import open_writer
 from shibori.segmentation import Plan, PlannedFrames
@@ -25,18 +23,9 @@ VIDEO_ID = 1
 
 
 @dataclass(frozen=True)
-class DiscoverJob:
-    """Find, classify, track and segment every instance in CLIP, without any mark."""
+class SegmenterChoice:
+    """Which system finds the instances, and how it is set up."""
 
-    clip: Path = field(metadata={"help": "A video file or a folder of images.", "argument": True})
-    out: Path = field(
-        metadata={
-            "help": "Results file (.json, YouTube-VIS); masks and the overlay go into a folder of the same name beside "
-            "it. Or a folder for all three."
-        }
-    )
-    classes: tuple[str, ...] = field(default=(), metadata={"help": "Keep instances of this class only. Repeatable."})
-    most: int = field(default=20, metadata={"help": "Most instances in the result, the best ones."})
     system: str = field(default="ipdt", metadata={"help": "Instance segmentation system."})
     preset: str = field(
         default="compact",
@@ -50,6 +39,22 @@ class DiscoverJob:
     )
     device: str = field(default="auto", metadata={"help": "auto, cpu, cuda or mps."})
     size: int | None = field(default=None, metadata={"help": "Working side in pixels; less is faster."})
+
+
+@dataclass(frozen=True)
+class DiscoverJob(SegmenterChoice):
+    """Find, classify, track and segment every instance in CLIP, without any mark."""
+
+    clip: Path = field(kw_only=True, metadata={"help": "A video file or a folder of images.", "argument": True})
+    out: Path = field(
+        kw_only=True,
+        metadata={
+            "help": "Results file (.json, YouTube-VIS); masks and the overlay go into a folder of the same name beside "
+            "it. Or a folder for all three."
+        },
+    )
+    classes: tuple[str, ...] = field(default=(), metadata={"help": "Keep instances of this class only. Repeatable."})
+    most: int = field(default=20, metadata={"help": "Most instances in the result, the best ones."})
     overwrite: bool = field(default=False, metadata={"help": "Replace results that are already there."})
 
 
@@ -85,8 +90,8 @@ class DiscoverSummary:
     outputs: tuple[str, ...]
 
 
-def load_instance_segmenter(job: DiscoverJob) -> InstanceSegmenter:
-    """The system of a job, its weights verified and loaded. InputError where something of it is not there."""
+def load_instance_segmenter(job: SegmenterChoice) -> InstanceSegmenter:
+    """The system of a choice, its weights verified and loaded. InputError where something of it is not there."""
     if job.system not in systems.INSTANCE_SEGMENTERS:
         known = ", ".join(systems.INSTANCE_SEGMENTERS)
         raise InputError(f"there is no system {job.system!r} that finds instances: choose one of {known}")
@@ -185,15 +190,12 @@ def write_pictures(clip: Clip, tracks: Sequence[InstanceTrack], folder: Path, ov
 
 
 def frame_masks(tracks: Sequence[InstanceTrack], index: int, size_hw: tuple[int, int]) -> FrameMasks:
-    """The masks of one frame; where tracks overlap the earlier (better) one keeps the pixels."""
-    there = {track.track_id: track.mask(index) for track in tracks}
-    shown = {number: mask for number, mask in reversed(there.items()) if mask is not None}
-    ids = masks_to_ids(shown, size_hw) if shown else np.zeros(size_hw, np.uint8)
+    """The masks of one frame, and which instances show."""
     statuses = tuple(
-        ObjectStatus(track.track_id, track.score, "tracked" if track.track_id in shown else "absent")
+        ObjectStatus(track.track_id, track.score, "absent" if track.segmentations[index] is None else "tracked")
         for track in tracks
     )
-    return FrameMasks(index, ids, statuses, None)
+    return FrameMasks(index, tracks_to_ids(tracks, index, size_hw), statuses, None)
 
 
 def _line(track: InstanceTrack) -> FoundInstance:

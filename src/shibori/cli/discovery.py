@@ -1,13 +1,14 @@
-"""``shibori discover``: find every instance of a clip."""
+"""``shibori discover``: find every instance of a clip; ``shibori evaluate unsupervised``: of every clip of a set."""
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 
 from shibori.cli.outcome import outcome
 from shibori.cli.progress import ProgressBar
-from shibori.cli.tables import print_json
-from shibori.discovery import DiscoverJob, DiscoverSummary, run_discovery
+from shibori.cli.tables import print_json, show_scores
+from shibori.discovery import DiscoverJob, DiscoverSummary, SegmenterChoice, load_instance_segmenter, run_discovery
 
 
 @dataclass(frozen=True)
@@ -46,3 +47,37 @@ def told(summary: DiscoverSummary) -> list[str]:
             f"the best {summary.tracked} were"
         )
     return [*lines, *(f"  {place}" for place in summary.outputs)]
+
+
+@dataclass(frozen=True)
+class UnsupervisedOptions(SegmenterChoice):
+    """Let a system find the objects of DAVIS by itself and score the best of its tracks."""
+
+    root: Path = field(kw_only=True, metadata={"help": "Folder with JPEGImages and Annotations.", "argument": True})
+    out: Path = field(kw_only=True, metadata={"help": "Folder for the masks, the tables and the HTML report."})
+    split: str = field(default="val", metadata={"help": "List of sequences in ImageSets."})
+    year: int | None = field(default=None, metadata={"help": "2016: all that is marked is one object; 2017: ids."})
+    most: int = field(default=10, metadata={"help": "Tracks of a sequence, the best ones; the protocol allows 20."})
+    overwrite: bool = field(default=False, metadata={"help": "Replace results that are already there."})
+    as_json: bool = field(
+        default=False, metadata={"help": "Print the scores for machines on stdout.", "flags": ("--json",)}
+    )
+
+
+def evaluate_unsupervised(options: UnsupervisedOptions) -> None:
+    """Run, score, and write the report."""
+    from shibori.datasets.davis import read_davis
+    from shibori.evaluation import unsupervised
+    from shibori.evaluation.report import write_report
+
+    with outcome(), ProgressBar("evaluate", wanted=not options.as_json) as bar:
+        scores = unsupervised.evaluate_unsupervised(
+            read_davis(options.root, options.year, options.split),
+            load_instance_segmenter(options),
+            options.out / "masks",
+            most=options.most,
+            overwrite=options.overwrite,
+            progress=lambda done: bar(done.frames_done, done.num_frames),
+        )
+        report = write_report(scores, options.out, facts={"system": f"{options.system} {options.preset}"})
+    show_scores(scores, report, options.as_json)

@@ -26,6 +26,8 @@ from shibori.media.box import boxes_from_masks
 
 UNKNOWN_CLASS = len(COARSE) + 1
 """Label of an object whose class nobody says."""
+POSES = 8
+"""A sequence has as many poses as so many photographs."""
 _MIN_AREA, _MIN_SIDE = 0.0015, 8  # share of the canvas, and pixels, at which an object counts
 _FIRST_PASTED = 200
 
@@ -91,11 +93,12 @@ class DetectionScenes(Dataset[DetectionScene]):
         self.weights = weights / weights.sum()
         self.sources: dict[str, list[ClassedStill | DavisSequence]] = {name: [] for name in COARSE}
         for still in stills:
-            for coarse in {COARSE_OF[kind] for kind in ({still.kind} | set(still.kinds.values())) - {None} if kind}:
+            for coarse in {COARSE_OF[kind] for kind in {still.kind, *still.kinds.values()} if kind in COARSE_OF}:
                 self.sources[coarse].append(still)
         for sequence in sequences:
-            # A sequence has as many poses as some photographs.
-            self.sources[COARSE_OF[KIND_OF_SEQUENCE[sequence.name]]] += [sequence] * 8
+            if sequence.name in KIND_OF_SEQUENCE:
+                coarse = COARSE_OF[KIND_OF_SEQUENCE[sequence.name]]
+                self.sources[coarse] += [sequence] * POSES
         self.pasted = [name for name, sources in self.sources.items() if sources]
 
     def __len__(self) -> int:
@@ -117,7 +120,7 @@ class DetectionScenes(Dataset[DetectionScene]):
         if self.grounds and rng.random() < self.plan.real_share:
             sequence = self.grounds[int(rng.integers(len(self.grounds)))]
             frame = int(rng.integers(sequence.num_frames))
-            label = category_id(COARSE_OF[KIND_OF_SEQUENCE[sequence.name]])
+            label = label_of(KIND_OF_SEQUENCE.get(sequence.name))
             return sequence.read_image(frame), sequence.read_ids(frame), {1: label}
         still = self.stills[int(rng.choice(len(self.stills), p=self.weights))]
         return still_picture(still)
@@ -144,13 +147,17 @@ class DetectionScenes(Dataset[DetectionScene]):
         return recoloured(rng, np.dstack([colours[place], coverage[place]]))
 
 
+def label_of(kind: str | None) -> int:
+    """The number of a kind's coarse class, or ``UNKNOWN_CLASS``."""
+    return category_id(COARSE_OF[kind]) if kind in COARSE_OF else UNKNOWN_CLASS
+
+
 def still_picture(still: ClassedStill) -> Picture:
     """A photograph with the labels of its objects."""
     ids = still.read_ids()
     labels = {}
     for number in np.flatnonzero(np.bincount(ids.ravel(), minlength=256)[:_FIRST_PASTED])[1:].tolist():
-        kind = still.kind_of(number)
-        labels[number] = UNKNOWN_CLASS if kind is None else category_id(COARSE_OF[kind])
+        labels[number] = label_of(still.kind_of(number))
     return still.read_image(), ids, labels
 
 

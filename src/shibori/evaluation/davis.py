@@ -141,7 +141,7 @@ def evaluate_davis(
     folders = [Path(out_dir) / sequence.name for sequence in sequences]
     for sequence, folder in zip(sequences, folders, strict=True):
         require_truth(sequence)
-        _make_result_folder(folder, overwrite=overwrite)
+        make_result_folder(folder, overwrite=overwrite)
     score = _SemiSupervised(late_objects)
     clock = _Clock(sum(sequence.num_frames for sequence in sequences), progress)
     scored = []
@@ -244,7 +244,8 @@ def _new_masks(sequence: AnnotatedSequence, index: int, known: Iterable[int]) ->
     return {object_id: mask for object_id, mask in masks.items() if object_id not in known}
 
 
-def _make_result_folder(folder: Path, *, overwrite: bool) -> None:
+def make_result_folder(folder: Path, *, overwrite: bool) -> None:
+    """A folder for the PNGs of a sequence. InputError where it cannot be made, or holds some and may not be used."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from shibori.errors import InputError
 from shibori.media.atomic import whole_file
+from shibori.media.mask import masks_to_ids
 from shibori.media.rle import decode_rle, rle_area
 from shibori.media.segmentation_code import Rle, check_totals, segmentation_to_rle
 
@@ -63,6 +64,12 @@ class Discovery:
     """Candidates that were tracked through the clip."""
     num_left_out: int
     """Candidates that would have been tracked, but were beyond the limit of work."""
+
+
+def tracks_to_ids(tracks: Sequence[InstanceTrack], index: int, size_hw: tuple[int, int]) -> NDArray[Any]:
+    """(H, W) ids map of a frame, track numbers as ids; where tracks overlap the earlier (better) one shows."""
+    there = {track.track_id: track.mask(index) for track in reversed(tracks)}
+    return masks_to_ids({number: mask for number, mask in there.items() if mask is not None}, size_hw)
 
 
 def write_instances(path: str | Path, tracks_of: Mapping[int, Sequence[InstanceTrack]]) -> None:

@@ -96,14 +96,19 @@ class DualTracker:
         if self.instance is None or target.reference is None:
             return self.pixel.look(target.pixels, frame.image, self._window(expected, frame)), None
         where = self.instance.follow(target.reference, frame, expected)
-        is_sure = where.score >= self.rule.same
-        sight = self.pixel.look(target.pixels, frame.image, self._window(where.box if is_sure else expected, frame))
-        if is_sure and sight.confidence < self.rule.seen:
-            # The box may have gone to something alike: look where the mask would have gone.
-            other = self.pixel.look(target.pixels, frame.image, self._window(expected, frame))
-            if other.confidence > sight.confidence:
-                return other, None
-        return sight, where.box if is_sure and self._agree(where, sight) else None
+        if where.score < self.rule.same:
+            return self.pixel.look(target.pixels, frame.image, self._window(expected, frame)), None
+        if _meet(where.box, expected):
+            both = np.concatenate([np.minimum(where.box, expected)[:2], np.maximum(where.box, expected)[2:]])
+            sight = self.pixel.look(target.pixels, frame.image, self._window(both, frame))
+            return sight, where.box if self._agree(where, sight) else None
+        # The box may have gone to something alike, or the object may have jumped: the mask decides, where it was first.
+        sight = self.pixel.look(target.pixels, frame.image, self._window(expected, frame))
+        if sight.confidence >= self.rule.seen:
+            return sight, None
+        other = self.pixel.look(target.pixels, frame.image, self._window(where.box, frame))
+        is_better = other.confidence > sight.confidence
+        return (other, where.box if self._agree(where, other) else None) if is_better else (sight, None)
 
     def _search(self, target: DualTarget, frame: FrameViews) -> tuple[PixelSight, Box | None]:
         """Look where the instance-level half points, or in turn where the object was lost and elsewhere."""
@@ -157,6 +162,10 @@ class DualTracker:
             target.velocity = (found[:2] + found[2:] - target.box[:2] - target.box[2:]) / 2
         target.box = settled_box(found, target.box, self.rule.min_shrink, self.rule.max_growth)
         target.lost_for = 0
+
+
+def _meet(box: Box, other: Box) -> bool:
+    return bool((np.maximum(box[:2], other[:2]) < np.minimum(box[2:], other[2:])).all())
 
 
 def _masked(sight: PixelSight, kept: NDArray[np.bool_]) -> NDArray[np.float32]:

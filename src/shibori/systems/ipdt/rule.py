@@ -75,7 +75,7 @@ class DualRule:
     """Probability from which a box of a lost object is looked into."""
     margin: float = 0.15
     """Of its sides, by which the box is widened before the mask is multiplied with it."""
-    agreed: float = 0.6
+    agreed: float = 0.35
     """Share of the mask that must be in the widened box for the two to agree; else the mask is not multiplied."""
     min_shrink: float = 0.92
     """The box that is followed shrinks at most to this share from one frame to the next."""

@@ -1,0 +1,85 @@
+"""The Siamese network at work: what the penalties do, and where boxes come out."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from shibori.nn.siamese import CELLS, Response, anchors
+from shibori.nn.views import FrameViews
+from shibori.systems.ipdt.instance_half import InstanceHalf, cosine_window, shape_penalty
+from shibori.systems.ipdt.rule import InstanceRule
+
+from .made import tiny_segmenter
+
+
+def test_the_penalty_is_one_for_the_same_size_and_less_for_others():
+    last = torch.tensor([10.0, 10, 30, 50])
+    boxes = torch.stack([last + 7, last * 2, torch.tensor([10.0, 10, 50, 30]), last / 2])
+    factors = shape_penalty(boxes, last, 0.1)
+    assert factors[0] == pytest.approx(1)
+    assert factors[1] == pytest.approx(np.exp(-0.1 * (2 - 1)))  # twice the size
+    assert factors[1] == pytest.approx(float(factors[3]))  # half of it
+    assert factors[2] == pytest.approx(np.exp(-0.1 * (4 - 1)), abs=0.01)  # turned: ratio 4, same size
+
+
+def test_the_window_is_one_in_the_middle_and_falls_off():
+    window = cosine_window(9)[0]
+    assert window[4, 4] == pytest.approx(1)
+    assert torch.allclose(window, window.T)
+    assert 0 < window[0, 0] < window[0, 4] < window[4, 4]
+
+
+class Told:
+    """Answers with one place that is the target."""
+
+    def __init__(self, row: int, column: int, logit: float = 4.0) -> None:
+        self.row, self.column, self.logit = row, column, logit
+
+    def respond(self, features, reference, centres_xy, sizes, picture, count):
+        places = anchors(count)
+        self.count = count
+        logits = torch.full(places.shape[:3], -6.0)
+        logits[2, self.row % count, self.column % count] = self.logit
+        origin = (centres_xy - sizes[:, None] * (count / CELLS / 2)).repeat(1, 2)[0]
+        return Response(logits[None], (places * (sizes[0] / CELLS) + origin)[None])
+
+
+@pytest.fixture
+def frame():
+    parts = tiny_segmenter().parts
+    return FrameViews(np.zeros((96, 96, 3), np.uint8), parts.trunk, parts.views)
+
+
+BOX = np.array([30.0, 30, 54, 54])
+
+
+def test_a_box_comes_out_where_its_place_is(frame):
+    told = Told(0, 0)
+    half = InstanceHalf(told, InstanceRule(inertia=0.0))
+    told.row = told.column = 9
+    middle = half.follow("reference", frame, BOX)
+    assert np.abs(middle.box - BOX).max() < 1
+    assert middle.score == pytest.approx(torch.tensor(4.0).sigmoid().item(), abs=1e-3)
+    told.column = 9 + CELLS  # a size further right
+    assert half.follow("reference", frame, BOX).box[0] - BOX[0] == pytest.approx(24, abs=1)
+
+
+def test_a_search_covers_the_frame(frame):
+    told = Told(0, 0)
+    half = InstanceHalf(told, InstanceRule())
+    half.search("reference", frame, BOX)
+    assert told.count * 24 / CELLS >= 96
+    InstanceHalf(told, InstanceRule(most_cells=10)).search("reference", frame, BOX)
+    assert told.count == 10
+
+
+def test_the_network_itself_answers(frame):
+    half = tiny_segmenter().parts.tracker.instance
+    with torch.inference_mode():
+        reference = half.begin(frame, BOX)
+        for sight in (half.follow(reference, frame, BOX), half.search(reference, frame, BOX)):
+            assert 0 <= sight.score <= 1
+            assert np.isfinite(sight.box).all()
+            assert (sight.box[2:] > sight.box[:2]).all()
