@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from shibori.errors import InputError
-from shibori.media.marks import BoxMark, Marks, click, marks_from_scribbles, require_known_objects
+from shibori.media.marks import BoxMark, Marks, click, join_marks, marks_from_scribbles, require_known_objects
 from shibori.media.scribble import Scribbles, Stroke, scribbles_to_json
 
 
@@ -75,3 +75,13 @@ def test_scribbles_add_up():
     assert scribbles_to_json(both)["scribbles"][1][0]["object_id"] == 2
     with pytest.raises(ValueError, match="one clip"):
         first + Scribbles("y", ((), ()))
+
+
+def test_joined_marks_are_drawn_one_over_the_other():
+    first = Marks({0: (click(1, 0, 0),)}, {2: (BoxMark(1, (0, 0, 1, 1)),)})
+    later = Marks({0: (click(2, 0, 0),), 1: (click(1, 1, 1),)}, {2: (BoxMark(2, (0, 0, 1, 1)),)})
+    both = join_marks(first, later)
+    assert both.rasterise(0, (2, 2))[0, 0] == 2
+    assert both.frames == (0, 1, 2)
+    assert [box.object_id for box in both.boxes[2]] == [1, 2]
+    assert first.frames == (0, 2)

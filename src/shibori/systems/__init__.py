@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -71,7 +72,16 @@ def _strnn(
 ) -> InteractiveSegmenter:
     from shibori.systems.strnn.build import build_hybrid_segmenter
 
-    return build_hybrid_segmenter(preset, device, size, weights, lambda: _pixel("compact", device))
+    return build_hybrid_segmenter(preset, device, size, weights, lambda: _lenient_pixel(device))
+
+
+def _lenient_pixel(device: str) -> Propagator:
+    """The pixel tracker for work between frames that a person has marked, who sees where it is wrong."""
+    from shibori.systems.pixel.build import build_pixel_propagator
+    from shibori.systems.pixel.inference import PixelPropagator
+
+    found = build_pixel_propagator("compact", device)
+    return PixelPropagator(found.network, replace(found.rule, seen=0.2, found=0.4), found.device)
 
 
 def _strnn_plain(
