@@ -123,7 +123,7 @@ class _Course:
         matched = []
         with torch.no_grad():
             for slot, entry in enumerate(labels):
-                hints = Hints.of(entry > 0, entry < 0, guidance.device)
+                hints = Hints.of(entry > 0, entry < 0, guidance.device, _free_sides(self.batch.masks[slot, index]))
                 one = None if before is None else before[slot : slot + 1]
                 matched.append(match_marks(matcher, encoded_row(encoded, slot), hints, one))
         return guidance, torch.cat(matched)
@@ -213,6 +213,13 @@ class _Course:
             return None
         with torch.no_grad():
             return matcher.remember(encoded, mask, self.others[:, index : index + 1])
+
+
+def _free_sides(mask: Tensor) -> tuple[bool, bool, bool, bool]:
+    """Left, top, right, bottom: where an (S, S) mask does not touch the side, as if the frame ended where it does."""
+    sides = (mask[:, 0], mask[0], mask[:, -1], mask[-1])
+    left, top, right, bottom = (not bool(side.any()) for side in sides)
+    return left, top, right, bottom
 
 
 def _seen(network: RegionNetwork, images: Tensor) -> list[Seen]:

@@ -124,7 +124,8 @@ class Marking:
         place = place_around(replace(region, window=window), box, look.size_hw)
         for _ in range(MAX_LOOKS):
             seen, guidance, matched = self._see(look, place, None)
-            answer = _windowed(look.object_id, place, self.network.segment(seen, guidance, matched))
+            logits = self.network.segment(seen, guidance, matched) + self.rule.leaning
+            answer = _windowed(look.object_id, place, logits)
             found = mask_box(answer.logits > 0, place.window)
             if found is None:
                 break
@@ -151,7 +152,7 @@ class Marking:
         guidance = torch.from_numpy(guidance_map(*drawn))[None, None].to(self.device)
         if self.network.matcher is None or seen.encoded is None:
             return seen, guidance, None
-        hints = Hints.of(*drawn, self.device)
+        hints = Hints.of(*drawn, self.device, goes_on(window, look.size_hw))
         rounds = self.rule.rounds
         return seen, guidance, match_marks(self.network.matcher, seen.encoded, hints, before, look.remembered, rounds)
 
@@ -170,6 +171,12 @@ class _Look:
     def size_hw(self) -> tuple[int, int]:
         """Of the frame."""
         return self.image.shape[0], self.image.shape[1]
+
+
+def goes_on(window: NDArray[np.float64], size_hw: tuple[int, int]) -> tuple[bool, bool, bool, bool]:
+    """Left, top, right, bottom: whether the frame goes on beyond a window."""
+    left, top, right, bottom = window.tolist()
+    return left > 0, top > 0, right < size_hw[1], bottom < size_hw[0]
 
 
 def _windowed(object_id: int, place: Place, logits: Tensor) -> WindowedLogits:

@@ -36,14 +36,22 @@ class Hints:
     """(1, 1, H, W) 0 or 1."""
     negative: Tensor
     """(1, 1, H, W) 0 or 1, zero where ``positive`` is not."""
+    rim: tuple[bool, bool, bool, bool] = (True, True, True, True)
+    """Left, top, right, bottom: whether the frame goes on there, so that the rim of the region is beside the object."""
 
     @classmethod
-    def of(cls, positive: Mask, negative: Mask, device: torch.device) -> Hints:
+    def of(
+        cls,
+        positive: Mask,
+        negative: Mask,
+        device: torch.device,
+        rim: tuple[bool, bool, bool, bool] = (True, True, True, True),
+    ) -> Hints:
         """From lines one pixel wide, (H, W)."""
         brush = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (BRUSH, BRUSH))
         wide = [cv2.dilate(mask.astype(np.uint8), brush) > 0 for mask in (positive, negative)]
         wide[1] &= ~wide[0]
-        return cls(*(torch.from_numpy(mask).float()[None, None].to(device) for mask in wide))
+        return cls(*(torch.from_numpy(mask).float()[None, None].to(device) for mask in wide), rim)
 
     def applied(self, mask: Tensor) -> Tensor:
         """(1, 1, H, W) probability with what is marked set to what it is."""
@@ -89,10 +97,12 @@ def match_marks(
 
 
 def _known(hints: Hints, encoded: Encoded, stride: int, with_rim: bool) -> Tensor:
-    """(h w,) 1 where the object is marked, 0 where anything else is, -1 elsewhere; the rim too is not the object."""
+    """(h w,) 1 where the object is marked, 0 where anything else is, -1 elsewhere; nor is it at the rim."""
     known = torch.full(encoded.key.shape[2:], -1.0, device=encoded.key.device)
-    if with_rim:
-        known[0] = known[-1] = known[:, 0] = known[:, -1] = 0
+    sides = (known[:, 0], known[0], known[:, -1], known[-1])
+    for side, goes_on in zip(sides, hints.rim, strict=True):
+        if with_rim and goes_on:
+            side.fill_(0)
     for label, marked in ((0.0, hints.negative), (1.0, hints.positive)):
         known[functional.max_pool2d(marked, stride)[0, 0] > 0] = label
     return known.flatten()

@@ -60,6 +60,8 @@ class MarkingRule:
     """Side of the first look at a new object to the longer side of its marks."""
     click_side: float = 0.25
     """Marks count as at least this large, in short sides of the frame: a click does not say how large a thing is."""
+    leaning: float = 0.0
+    """Added to the log-odds of a first mask: what is too much is easier to see, and to take away, than what is lost."""
     rounds: int = 2
     """How often the pixel tracker is asked what the marks mean."""
     thickness: int = 3
