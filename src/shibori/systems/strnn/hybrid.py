@@ -104,6 +104,7 @@ class HybridInteraction(Interaction):
             local = keep_local(before.ids, ids, drawn >= 0, reach)
             new = np.isin(ids, [i for i in here if i not in before.told])  # all of what is new here counts
             ids = np.where(new, ids, local).astype(ids.dtype)
+        ids = np.where(drawn >= 0, drawn, ids).astype(_dtype(self._object_ids))
         return Key(ids, tuple(sorted({*said, *here})), 0 if before is None else before.version + 1)
 
     def _before(self, index: int) -> Key | None:

@@ -104,12 +104,18 @@ class Painter:
             return self._correct(image, box_window(self.window, place, size_hw), known)
         line = mask_box(known.positive)
         assert line is not None
-        first = self._begin(image, self._wide(line, size_hw), known, line)
-        seen = mask_box(first.logits > 0, first.window)
-        if seen is None:
-            return first
-        seen = np.concatenate([np.minimum(seen[:2], line[:2]), np.maximum(seen[2:], line[2:])])
-        return self._begin(image, box_window(self.window, seen, size_hw), known, line)
+        for growth in self.rule.box_growths:
+            first = self._begin(image, self._wide(line, size_hw), known, growth)
+            seen = mask_box(first.logits > 0, first.window)
+            if seen is not None and self._is_more_than_marks(first, known):
+                seen = np.concatenate([np.minimum(seen[:2], line[:2]), np.maximum(seen[2:], line[2:])])
+                return self._begin(image, box_window(self.window, seen, size_hw), known, growth)
+        return first
+
+    def _is_more_than_marks(self, answer: WindowedLogits, known: Known) -> bool:
+        """A line across an object says little of its width: if no more was found, too much counted as background."""
+        marked = _thick(known.positive, answer.window, self.rule.first_thickness, self.window)
+        return int((answer.logits > 0).sum()) >= self.rule.least_area * int(marked.sum())
 
     def _wide(self, line: NDArray[np.float64], size_hw: tuple[int, int]) -> NDArray[np.float64]:
         """A window that shows the whole object although only a line through it is known."""
@@ -118,13 +124,18 @@ class Painter:
         return box_window(self.window, box, size_hw, WIDE)
 
     def _begin(
-        self, image: NDArray[np.uint8], window: NDArray[np.float64], known: Known, line: NDArray[np.float64]
+        self, image: NDArray[np.uint8], window: NDArray[np.float64], known: Known, growth: tuple[float, float]
     ) -> WindowedLogits:
         """First marks. As Sec. 2.3 has it, what lies outside their grown box is background."""
         size_hw = (image.shape[0], image.shape[1])
-        growth = (line[2:] - line[:2]) * (self.rule.box_growth - 1) / 2 + self.rule.box_margin * min(size_hw)
-        left, top = np.maximum(line[:2] - growth, 0).astype(int)
-        right, bottom = (line[2:] + growth).astype(int)
+        line = mask_box(known.positive)
+        assert line is not None
+        extent = line[2:] - line[:2]
+        added = (growth[0] * extent + growth[1] * extent.max()) / 2 + self.rule.box_margin * min(size_hw)
+        if extent.max() <= 2 * self.rule.click_radius * min(size_hw) + 2:
+            added = np.maximum(added, (1 + growth[1]) * self.rule.click_margin * min(size_hw))
+        left, top = np.maximum(line[:2] - added, 0).astype(int)
+        right, bottom = (line[2:] + added).astype(int)
         outside = np.ones(size_hw, np.bool_)
         outside[top:bottom, left:right] = False
         thick = self.rule.first_thickness

@@ -35,10 +35,15 @@ class PaintRule:
     """A click stands for a disk of this radius."""
     glance: float = 0.3
     """An object of which only a line is known is first looked for in a box of this side at least."""
-    box_growth: float = 2.0
-    """By how much the box around first marks grows; what lies outside is background."""
+    box_growths: tuple[tuple[float, float], ...] = ((1.0, 0.0), (1.0, 1.0), (1.0, 2.0))
+    """By how much the box around first marks grows, in shares of its own sides and of its longer side; what lies
+    outside is background. The next pair is tried where little more than the marks was found."""
     box_margin: float = 0.06
     """How much it grows on each side besides."""
+    click_margin: float = 0.2
+    """The same for a click, which does not say how large a thing is."""
+    least_area: float = 1.5
+    """From this many times the area of the marks an object counts as found."""
     first_thickness: int = 17
     """First marks count as lines this thick, in pixels of the resized window."""
     later_thickness: int = 9

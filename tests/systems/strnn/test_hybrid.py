@@ -1,0 +1,146 @@
+"""The hybrid on small clips: what a round changes, and what it leaves alone."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from shibori.errors import InputError
+from shibori.evaluation.sequence import sequence_clip
+from shibori.media.clip import Clip
+from shibori.media.marks import BoxMark, Marks
+from shibori.media.scribble import Stroke
+from shibori.systems.strnn.build import segmenter_from_state
+from shibori.systems.strnn.hybrid import HybridSegmenter
+from shibori.systems.strnn.model import build_strnn
+
+from ...evaluation.made import ArraySequence
+from ...holder import Holder
+
+COLOURS = np.array([[40, 60, 40], [230, 40, 30], [40, 60, 230]], np.uint8)
+SIZE_HW = (96, 128)
+NUM_FRAMES = 7
+
+
+class ColourSequence(ArraySequence):
+    def read_image(self, index: int) -> np.ndarray:
+        noise = np.random.default_rng(index).integers(-9, 9, (*SIZE_HW, 3))
+        return (COLOURS[self.ids[index]] + noise).clip(0, 255).astype(np.uint8)
+
+
+def sequence() -> ColourSequence:
+    """Object 1 is red and walks right, object 2 is blue and walks left, on green."""
+    frames = []
+    for index in range(NUM_FRAMES):
+        ids = np.zeros(SIZE_HW, np.uint8)
+        ids[8:40, 8 + 6 * index : 48 + 6 * index] = 1
+        ids[52:88, 80 - 6 * index : 120 - 6 * index] = 2
+        frames.append(ids)
+    return ColourSequence("boxes", tuple(frames))
+
+
+@pytest.fixture(scope="module")
+def hybrid() -> HybridSegmenter:
+    """An untrained classifier, for which colours are enough, and a propagator that holds the latest reference."""
+    torch.manual_seed(0)
+    state = build_strnn("tiny").state_dict()
+    return HybridSegmenter(segmenter_from_state(state, "tiny", "cpu", dtype=torch.float32), Holder())
+
+
+@pytest.fixture
+def clip() -> Clip:
+    return sequence_clip(sequence())
+
+
+def line(object_id: int, row: int, left: int, right: int) -> Stroke:
+    return Stroke(object_id, ((left / 127, row / 95), (right / 127, row / 95)))
+
+
+FIRST = Marks({2: (line(1, 24, 24, 56), line(2, 70, 72, 104))})
+LATER = Marks({6: (line(1, 24, 50, 80), line(2, 70, 48, 80))})
+
+
+def test_masks_of_one_marked_frame_are_carried_to_all(hybrid, clip):
+    interaction = hybrid.begin(clip)
+    (quick,) = interaction.mark(FIRST)
+    masks = list(interaction.masks())
+    assert [found.index for found in masks] == list(range(NUM_FRAMES))
+    for found in masks:
+        np.testing.assert_array_equal(found.ids, quick.ids)
+        assert [status.object_id for status in found.statuses] == [1, 2]
+    assert masks[2].statuses[0].confidence == 1
+    assert masks[3].statuses[0].confidence == 0.9
+    true = sequence().ids[2]
+    assert (quick.ids == true).mean() > 0.85
+
+
+def test_a_second_marked_frame_changes_its_own_side_alone(hybrid, clip):
+    interaction = hybrid.begin(clip)
+    interaction.mark(FIRST)
+    first = list(interaction.masks())
+    (answer,) = interaction.mark(LATER)
+    both = list(interaction.masks())
+    for index in range(3):
+        np.testing.assert_array_equal(both[index].ids, first[index].ids)
+    np.testing.assert_array_equal(both[6].ids, answer.ids)
+    assert not np.array_equal(both[6].ids, first[6].ids)
+
+
+def test_where_two_sides_disagree_the_nearer_one_counts_and_the_classifier(hybrid, clip):
+    """The classifier sees where the objects are; what is carried stands still."""
+    shares = []
+    for trust in (0.0, 100.0):
+        interaction = replace(hybrid, rule=replace(hybrid.rule, trust=trust)).begin(clip)
+        interaction.mark(FIRST)
+        interaction.mark(LATER)
+        masks = list(interaction.masks())
+        if trust == 0:
+            np.testing.assert_array_equal(masks[3].ids, masks[2].ids)
+            np.testing.assert_array_equal(masks[5].ids, masks[6].ids)
+        true = sequence().ids
+        shares.append(np.mean([(masks[index].ids == true[index]).mean() for index in (3, 4, 5)]))
+    assert shares[1] > shares[0] + 0.02
+
+
+def test_objects_that_were_marked_on_different_frames(hybrid, clip):
+    interaction = hybrid.begin(clip)
+    interaction.mark(Marks({0: (line(1, 24, 16, 40),), 6: (line(2, 70, 50, 78),)}))
+    masks = list(interaction.masks())
+    for found in masks:
+        assert set(np.unique(found.ids).tolist()) == {0, 1, 2}
+    again = list(interaction.masks())
+    for one, other in zip(masks, again, strict=True):
+        np.testing.assert_array_equal(one.ids, other.ids)
+
+
+def test_a_correction_keeps_what_it_leaves_alone(hybrid, clip):
+    interaction = hybrid.begin(clip)
+    (before,) = interaction.mark(FIRST)
+    list(interaction.masks())
+    (after,) = interaction.mark(Marks({2: (line(0, 24, 24, 30),)}))
+    changed = np.argwhere(before.ids != after.ids)
+    assert (after.ids[24, 24:31] == 0).all()
+    assert (after.ids[52:88] == before.ids[52:88]).all() or changed[:, 0].max() < 52
+    np.testing.assert_array_equal(list(interaction.masks())[2].ids, after.ids)
+
+
+def test_ids_above_a_byte_and_boxes(hybrid, clip):
+    interaction = hybrid.begin(clip)
+    box = BoxMark(300, (8 / 128, 8 / 96, 48 / 128, 40 / 96))
+    (answer,) = interaction.mark(Marks({0: (line(7, 70, 86, 112),)}, {0: (box,)}))
+    assert answer.ids.dtype == np.uint16
+    assert set(np.unique(answer.ids).tolist()) <= {0, 7, 300}
+    assert [status.object_id for status in list(interaction.masks())[6].statuses] == [7, 300]
+
+
+def test_what_is_refused(hybrid, clip):
+    interaction = hybrid.begin(clip)
+    with pytest.raises(InputError, match="nothing is marked yet"):
+        interaction.masks()
+    with pytest.raises(InputError, match="mark on frame 7, but the clip has 7 frames"):
+        interaction.mark(Marks({7: (line(1, 1, 1, 2),)}))
+    with pytest.raises(InputError, match="background alone"):
+        interaction.mark(Marks({0: (line(0, 1, 1, 2),)}))

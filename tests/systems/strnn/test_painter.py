@@ -1,0 +1,120 @@
+"""Masks of a marked frame by the shipped pixel tracker, and what a correction may change."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from shibori.media.marks import BoxMark, Marks, click
+from shibori.media.scribble import Stroke
+from shibori.nn.pixel_tracker.network import Memory
+from shibori.nn.prepare import prepare_network
+from shibori.systems.strnn.model import build_strnn
+from shibori.systems.strnn.painter import Painter, chosen_positions, keep_local
+from shibori.systems.strnn.rule import PaintRule
+from shibori.systems.strnn.tracker import load_tracker
+
+SIZE_HW = (120, 160)
+
+
+@pytest.fixture(scope="module")
+def painter() -> Painter:
+    network = build_strnn("compact")
+    load_tracker(network)
+    assert network.tracker is not None
+    prepare_network(network, torch.device("cpu"), torch.float32)
+    return Painter(network.tracker, PaintRule(), torch.device("cpu"))
+
+
+def picture() -> tuple[np.ndarray, np.ndarray]:
+    """A red ball (1) and a blue square (2) on noisy green."""
+    rows, columns = np.indices(SIZE_HW)
+    ids = np.zeros(SIZE_HW, np.uint8)
+    ids[(rows - 60) ** 2 + (columns - 50) ** 2 < 30**2] = 1
+    ids[30:80, 100:140] = 2
+    noise = np.random.default_rng(0).integers(-12, 12, (*SIZE_HW, 3))
+    colours = np.array([[60, 120, 60], [210, 50, 40], [50, 60, 200]])
+    return (colours[ids] + noise).clip(0, 255).astype(np.uint8), ids
+
+
+def line(object_id: int, x0: int, y0: int, x1: int, y1: int) -> Stroke:
+    return Stroke(object_id, ((x0 / 159, y0 / 119), (x1 / 159, y1 / 119)))
+
+
+def iou(found: np.ndarray, true: np.ndarray) -> float:
+    return float((found & true).sum() / (found | true).sum())
+
+
+NOTHING = np.zeros(SIZE_HW, np.bool_)
+
+
+def test_a_line_gives_the_object(painter):
+    image, ids = picture()
+    found = painter.paint(image, Marks({3: (line(1, 35, 60, 65, 60),)}), 3, {}, NOTHING)
+    assert iou(found == 1, ids == 1) > 0.7
+    assert set(np.unique(found).tolist()) == {0, 1}
+
+
+def test_two_objects_do_not_overlap_and_marks_are_kept(painter):
+    image, ids = picture()
+    marks = Marks({0: (line(1, 35, 60, 65, 60), line(2, 110, 40, 130, 70), line(0, 5, 5, 5, 110))})
+    found = painter.paint(image, marks, 0, {}, NOTHING)
+    assert iou(found == 1, ids == 1) > 0.7
+    assert iou(found == 2, ids == 2) > 0.7
+    drawn = marks.rasterise(0, SIZE_HW)
+    np.testing.assert_array_equal(found[drawn >= 0], drawn[drawn >= 0])
+
+
+def test_a_box_and_a_click(painter):
+    image, ids = picture()
+    boxed = painter.paint(
+        image, Marks({}, {0: (BoxMark(2, (95 / 160, 25 / 120, 145 / 160, 85 / 120)),)}), 0, {}, NOTHING
+    )
+    assert iou(boxed == 2, ids == 2) > 0.6
+    clicked = painter.paint(image, Marks({0: (click(1, 50 / 159, 60 / 119),)}), 0, {}, NOTHING)
+    assert iou(clicked == 1, ids == 1) > 0.4
+
+
+def test_a_correction_mends_what_was_said(painter):
+    image, ids = picture()
+    said = ids == 1
+    said[:, 52:] = False  # half of the ball
+    mark = line(1, 60, 50, 65, 70)
+    fresh = Marks({0: (mark,)}).rasterise(0, SIZE_HW) >= 0
+    found = painter.paint(image, Marks({0: (mark,)}), 0, {1: said}, fresh)
+    assert iou(found == 1, ids == 1) > iou(said, ids == 1) + 0.2
+
+
+def test_nothing_is_marked_and_nothing_was_said(painter):
+    image, _ = picture()
+    assert not painter.paint(image, Marks({4: (click(1, 0, 0),)}), 0, {1: NOTHING}, NOTHING).any()
+
+
+def test_only_changes_near_new_marks_count():
+    before, after = np.zeros((20, 40), np.uint8), np.zeros((20, 40), np.uint8)
+    before[5:10, 5:10] = 1
+    after[5:10, 5:12] = 1  # grown by two columns
+    after[15:18, 30:35] = 1  # a piece elsewhere
+    news = np.zeros((20, 40), np.bool_)
+    news[7, 13] = True
+    expected = before.copy()
+    expected[5:10, 10:12] = 1
+    np.testing.assert_array_equal(keep_local(before, after, news, 3), expected)
+    np.testing.assert_array_equal(keep_local(before, after, news, 1), before)
+    np.testing.assert_array_equal(keep_local(before, after, np.zeros_like(news), 3), before)
+
+
+def test_the_positions_that_a_mask_covers():
+    memory = Memory(
+        torch.arange(6.0).view(1, 1, 6), torch.arange(6.0).view(1, 1, 6), torch.zeros(1, 6), torch.zeros(1, 6, 1)
+    )
+    mask = torch.zeros(1, 1, 16, 24)
+    mask[..., :8, :8] = 1
+    mask[..., :2, 8:16] = 1
+    chosen = chosen_positions(memory, mask, 1.0, 8)
+    assert chosen.key.flatten().tolist() == [0]
+    assert chosen.label.tolist() == [[1.0]]
+    mask[..., :8, :8] = 0
+    assert chosen_positions(memory, mask, 0.0, 8).key.flatten().tolist() == [1]  # as much as any is covered
+    assert chosen_positions(memory, mask * 0, 1.0, 8).key.shape == (1, 1, 0)
