@@ -21,7 +21,7 @@ DEV_SPLIT = "dev"
 def train(context: typer.Context) -> None:
     """Train a system: shibori train SYSTEM, with options of its own (shibori train pixel --help)."""
     name, *arguments = context.args or ["--help"]
-    known = [*systems.PROPAGATORS, *systems.INTERACTIVE_SEGMENTERS, *systems.INSTANCE_SEGMENTERS]
+    known = list(systems.TRAINABLE)
     if name in ("-h", "--help"):
         print(f"Usage: shibori train SYSTEM [OPTIONS]\n\n  Systems: {', '.join(known)}")
         return
