@@ -114,7 +114,7 @@ The first is the default. ``strnn`` carries the masks of marked frames to the ot
 ``strnn-plain`` is its classifier of pixels alone.
 """
 
-TRAINABLE = ("pixel", "dyenet", "trackprop", "strnn")
+TRAINABLE = ("pixel", "dyenet", "trackprop", "strnn", "ipdt")
 """The systems that ``shibori train`` knows: they have a module ``train`` with a ``TrainConfig``."""
 
 INSTANCE_SEGMENTERS: dict[str, Callable[..., InstanceSegmenter]] = {"ipdt": _ipdt}
