@@ -22,7 +22,7 @@ def compact(seed: int = 0) -> CompactViewTrunk:
     torch.manual_seed(seed)
     tracker = build_pixel_tracker("tiny")
     assert isinstance(tracker, PixelTracker)
-    return CompactViewTrunk(tracker.trunk)
+    return CompactViewTrunk(tracker)
 
 
 @pytest.mark.parametrize("build", [compact, ResNet18ViewTrunk])
@@ -61,9 +61,10 @@ def test_the_pixel_trackers_trunk_is_taken_by_name():
     torch.manual_seed(1)
     tracker = build_pixel_tracker("tiny")
     assert isinstance(tracker, PixelTracker)
-    other = compact(seed=2).trunk
+    other = compact(seed=2)
     other.load_state_dict(trunk_of_pixel_tracker(tracker.state_dict()))
-    torch.testing.assert_close(other.stem[0].weight, tracker.trunk.stem[0].weight)
+    torch.testing.assert_close(other.trunk.stem[0].weight, tracker.trunk.stem[0].weight)
+    torch.testing.assert_close(other.key.weight, tracker.key.weight)
 
 
 def test_a_digest_tells_trunks_apart():

@@ -7,33 +7,42 @@ from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from shibori.errors import InputError
-from shibori.nn.backbones import CompactTrunk
+from shibori.nn.pixel_tracker.compact import PixelTracker
 from shibori.nn.views import ViewTrunk
 
 if TYPE_CHECKING:
     from torchvision.models import ResNet
 
 DIGEST_BYTES = 8
-PIXEL_PREFIX = "trunk."
-"""Under which the pixel tracker's weights have its trunk."""
+PIXEL_PREFIXES = ("trunk.", "key.")
+"""Under which the pixel tracker's weights have its trunk and its embedding."""
+KEY_LENGTH = 4.0
+"""Of an embedding vector, which makes its channels about as large as the others."""
 
 
 class CompactViewTrunk(ViewTrunk):
-    """Strides 4 and 8 of a ``CompactTrunk``."""
+    """The pixel tracker's features at strides 4 and 8, and its embedding beside the latter: the last of its channels.
+
+    Args:
+        tracker: of which the trunk and the embedding are taken.
+    """
 
     strides = (4, 8)
 
-    def __init__(self, trunk: CompactTrunk) -> None:
+    def __init__(self, tracker: PixelTracker) -> None:
         super().__init__()
-        self.trunk = trunk
-        self.channels = trunk.channels[1:]
+        self.trunk, self.key = tracker.trunk, tracker.key
+        _, c4, c8 = tracker.trunk.channels
+        self.channels = (c4, c8 + tracker.size.key_channels)
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """See ``ViewTrunk``."""
-        features = self.trunk(images.to(next(self.parameters()).dtype))
-        return features.s4.float(), features.s8.float()
+        features = self.trunk(images.to(self.key.weight.dtype))
+        key = functional.normalize(self.key(features.s8).float(), dim=1) * KEY_LENGTH
+        return features.s4.float(), torch.cat([features.s8.float(), key], 1)
 
 
 class ResNet18ViewTrunk(ViewTrunk):
@@ -90,8 +99,8 @@ def _resnet18() -> ResNet:
 
 
 def trunk_of_pixel_tracker(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The trunk's parameters among those of a whole pixel tracker."""
-    return {name.removeprefix(PIXEL_PREFIX): v for name, v in state.items() if name.startswith(PIXEL_PREFIX)}
+    """The trunk's and the embedding's parameters among those of a whole pixel tracker."""
+    return {name: value for name, value in state.items() if name.startswith(PIXEL_PREFIXES)}
 
 
 def trunk_digest(trunk: ViewTrunk) -> Tensor:

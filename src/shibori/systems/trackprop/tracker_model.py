@@ -39,15 +39,18 @@ class TrackerSize:
 SIZES = {
     "paper": TrackerSize(
         "resnet18",
-        EstimationSize((128, 256), 256, 256, 256),
+        EstimationSize((128, 256), 256, 256, 256, 0),
         SiameseSize((128, 256), 256),
         ViewRule((320, 453, 640, 905), least_side=58.0),
     ),
     "compact": TrackerSize(
-        "compact", EstimationSize((64, 128), 64, 96, 128), SiameseSize((64, 128), 96), ViewRule((320, 640))
+        "compact", EstimationSize((64, 192), 64, 96, 128, 64), SiameseSize((64, 192), 96), ViewRule((320, 640))
     ),
     "tiny": TrackerSize(
-        "tiny", EstimationSize((16, 24), 16, 16, 32), SiameseSize((16, 24), 16), ViewRule((128, 256), least_side=24.0)
+        "tiny",
+        EstimationSize((16, 40), 16, 16, 32, 16),
+        SiameseSize((16, 40), 16),
+        ViewRule((128, 256), least_side=24.0),
     ),
 }
 """``tiny`` is for tests."""
@@ -73,10 +76,11 @@ def build_trunk(preset: str, pretrained: bool = True) -> ViewTrunk:
         torch.manual_seed(0)  # ``tiny`` is random, and always the same
         tracker = build_pixel_tracker(name)
     assert isinstance(tracker, PixelTracker)
+    trunk = CompactViewTrunk(tracker)
     if name != "tiny":
         state = load_state(locate_weights("pixel", name), "pixel", name)
-        tracker.trunk.load_state_dict(trunk_of_pixel_tracker(state))
-    return _frozen(CompactViewTrunk(tracker.trunk))
+        trunk.load_state_dict(trunk_of_pixel_tracker(state))
+    return _frozen(trunk)
 
 
 def _frozen(trunk: ViewTrunk) -> ViewTrunk:

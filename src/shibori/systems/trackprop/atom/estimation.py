@@ -2,7 +2,13 @@
 
 The network is trained offline to predict the IoU of any box with the object's; a box is then refined by climbing that
 prediction's gradient. Both frames are seen through square regions cut into cells (``ops/region.py``), twice as many
-along a side for the trunk's fine features. Symbols: K objects, N boxes each, C channels.
+along a side for the trunk's fine features.
+
+Ours, in ``compact``: part of the coarse features are vectors that were trained to be matched. Each cell of the test
+frame is matched with the cells of the reference frame, inside its box and outside, and the map of what came from inside
+is pooled in and about the test box. Where features are few and training is short, that says most.
+
+Symbols: K objects, N boxes each, C channels, n cells along the side of a region.
 """
 
 from __future__ import annotations
@@ -12,19 +18,31 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from shibori.nn.backbones import ConvNorm
 from shibori.nn.views import Features
 from shibori.ops.precise_roi import precise_roi_pool
-from shibori.ops.region import box_centres, boxes_into_cells, object_sizes, square_regions
+from shibori.ops.region import (
+    box_centres,
+    boxes_into_cells,
+    centre_form,
+    corner_form,
+    object_sizes,
+    square_regions,
+)
 from shibori.ops.roi import roi_align
 
 CELLS = 6
 """Coarse cells along the size of an object."""
-REFERENCE_COUNT, TEST_COUNT = 12, 20
+REFERENCE_COUNT, TEST_COUNT = 18, 20
 """Coarse cells along the side of a region: the object and its surroundings, and where its box may be."""
 FINE_BINS, COARSE_BINS = 5, 3
 """Of a test box, as in the paper's Fig. 3; the reference box has 3 and 1."""
+MATCH_BINS, MATCH_REACH = 8, 2.0
+"""Of the map of matches, in a box so many times as large as the test box: they show what it misses."""
+FIRST_SHARPNESS = 30.0
+"""By which the cosine of two vectors is multiplied, before training."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +57,8 @@ class EstimationSize:
     """Channels of the coarse modulation vector."""
     hidden: int
     """Of the predictor."""
+    match_channels: int
+    """The last of the coarse features, which are matched; 0, as in the paper: none are."""
 
 
 class Modulation(NamedTuple):
@@ -48,6 +68,10 @@ class Modulation(NamedTuple):
     """(K, C)."""
     coarse: Tensor
     """(K, C)."""
+    vectors: Tensor
+    """(K, C, n * n) the reference's, of unit length, to be matched; C is 0 where none are."""
+    is_inside: Tensor
+    """(K, n * n) bool, which of them are in the reference box."""
 
 
 class Tested(NamedTuple):
@@ -57,6 +81,8 @@ class Tested(NamedTuple):
     """(K, C, 2 n, 2 n)."""
     coarse: Tensor
     """(K, C, n, n)."""
+    vectors: Tensor
+    """(K, C, n * n) to be matched."""
 
 
 class IouNetwork(nn.Module):
@@ -74,7 +100,12 @@ class IouNetwork(nn.Module):
         self.test_coarse = nn.Sequential(ConvNorm(size.channels[1], coarse), ConvNorm(coarse, coarse))
         self.judge_fine = nn.Sequential(nn.Linear(FINE_BINS**2 * fine, size.hidden), nn.ReLU())
         self.judge_coarse = nn.Sequential(nn.Linear(COARSE_BINS**2 * coarse, size.hidden), nn.ReLU())
-        self.verdict = nn.Linear(2 * size.hidden, 1)
+        parts = 2
+        if size.match_channels:
+            parts = 3
+            self.sharpness = nn.Parameter(torch.tensor(FIRST_SHARPNESS).log())
+            self.judge_match = nn.Sequential(nn.Linear(MATCH_BINS**2, size.hidden), nn.ReLU())
+        self.verdict = nn.Sequential(nn.Linear(parts * size.hidden, size.hidden), nn.ReLU(), nn.Linear(size.hidden, 1))
 
     def refer(self, features: Features, boxes_xyxy: Tensor, picture: Tensor) -> Modulation:
         """Learn an object's looks from one frame.
@@ -90,12 +121,14 @@ class IouNetwork(nn.Module):
         pooled_fine = precise_roi_pool(self.reference_fine(fine).float(), 2 * boxes, 3)
         pooled_coarse = precise_roi_pool(self.reference_coarse(coarse).float(), boxes, 1)
         pooled = torch.cat([pooled_fine.flatten(1), pooled_coarse.flatten(1)], 1)
-        return Modulation(self.modulate_fine(pooled).float(), self.modulate_coarse(pooled).float())
+        is_inside = _cells_inside(boxes[:, 0], REFERENCE_COUNT).flatten(1)
+        vectors = self._vectors(coarse)
+        return Modulation(self.modulate_fine(pooled).float(), self.modulate_coarse(pooled).float(), vectors, is_inside)
 
     def look(self, features: Features, regions: Tensor, picture: Tensor) -> Tested:
         """The test branch up to its pooling: (K, 4) ``estimation_regions`` of the pictures."""
         fine, coarse = _sampled(features, regions, picture, TEST_COUNT)
-        return Tested(self.test_fine(fine).float(), self.test_coarse(coarse).float())
+        return Tested(self.test_fine(fine).float(), self.test_coarse(coarse).float(), self._vectors(coarse))
 
     def predict(self, tested: Tested, modulation: Modulation, boxes_in_cells: Tensor) -> Tensor:
         """How well boxes fit.
@@ -112,8 +145,47 @@ class IouNetwork(nn.Module):
         coarse = precise_roi_pool(tested.coarse, boxes_in_cells, COARSE_BINS)
         seen_fine = (fine * modulation.fine[:, None, :, None, None]).flatten(2)
         seen_coarse = (coarse * modulation.coarse[:, None, :, None, None]).flatten(2)
-        both = torch.cat([self.judge_fine(seen_fine), self.judge_coarse(seen_coarse)], -1)
-        return self.verdict(both)[..., 0].float()
+        judged = [self.judge_fine(seen_fine), self.judge_coarse(seen_coarse)]
+        if self.size.match_channels:
+            matches = self._matches(tested, modulation)[:, None]
+            seen_match = precise_roi_pool(matches, _grown(boxes_in_cells, MATCH_REACH), MATCH_BINS)
+            judged.append(self.judge_match(seen_match.flatten(2)))
+        return self.verdict(torch.cat(judged, -1))[..., 0].float()
+
+    def _vectors(self, coarse: Tensor) -> Tensor:
+        channels = coarse.shape[1] - self.size.match_channels
+        return functional.normalize(coarse[:, channels:].float().flatten(2), dim=1)
+
+    def _matches(self, tested: Tested, modulation: Modulation) -> Tensor:
+        """(K, n, n): from -1, where a cell matches what was outside of the reference box, to 1 for what was inside.
+
+        Both sides count the same, however many cells they have. Beyond the frame, where there are no vectors, it is 0.
+        """
+        with torch.autocast(tested.vectors.device.type, enabled=False):
+            likeness = torch.einsum("kcq,kcr->kqr", tested.vectors, modulation.vectors) * self.sharpness.exp()
+            inside = modulation.is_inside[:, None]
+            odds = _mean_exp(likeness, inside) - _mean_exp(likeness, ~inside)
+            return torch.tanh(odds / 2).unflatten(1, tested.coarse.shape[2:])
+
+
+def _mean_exp(values: Tensor, counted: Tensor) -> Tensor:
+    """(K, q, r) and (K, 1, r) bool -> (K, q): the logarithm of the mean of the exponentials of those that count."""
+    number = counted.sum(-1).clamp_min(1)
+    return values.masked_fill(~counted, -1e4).logsumexp(-1) - number.log()
+
+
+def _cells_inside(boxes_in_cells: Tensor, count: int) -> Tensor:
+    """(K, 4) -> (K, count, count) bool: the cells whose middle is in the box."""
+    middles = torch.arange(count, device=boxes_in_cells.device) + 0.5
+    low, high = boxes_in_cells[:, :2, None], boxes_in_cells[:, 2:, None]  # (K, 2, 1)
+    is_within = (middles >= low) & (middles < high)  # (K, 2, count): along x and y
+    return is_within[:, 1, :, None] & is_within[:, 0, None, :]
+
+
+def _grown(boxes: Tensor, factor: float) -> Tensor:
+    """Boxes with their sides multiplied about their centres."""
+    centres, extents = centre_form(boxes)
+    return corner_form(centres, extents * factor)
 
 
 def estimation_regions(centres_xy: Tensor, sizes: Tensor, count: int = TEST_COUNT) -> Tensor:
@@ -163,7 +235,7 @@ def refine_boxes(
     Returns:
         (4,) the box in cells, and () its predicted IoU.
     """
-    centres, extents = (starts[:, :2] + starts[:, 2:]) / 2, starts[:, 2:] - starts[:, :2]
+    centres, extents = centre_form(starts)
     change = torch.zeros_like(starts)
     best_change, best_iou = change, torch.full_like(starts[:, 0], -torch.inf)
     for step in range(rule.steps + 1):
@@ -181,8 +253,7 @@ def refine_boxes(
 
 
 def _changed(centres: Tensor, extents: Tensor, change: Tensor) -> Tensor:
-    moved, sides = centres + change[:, :2] * extents, extents * change[:, 2:].exp()
-    return torch.cat([moved - sides / 2, moved + sides / 2], 1)
+    return corner_form(centres + change[:, :2] * extents, extents * change[:, 2:].exp())
 
 
 def draw_starts(box: Tensor, rule: RefinementRule, generator: torch.Generator) -> Tensor:
@@ -190,5 +261,5 @@ def draw_starts(box: Tensor, rule: RefinementRule, generator: torch.Generator) -
     noise = 2 * torch.rand((rule.num_starts, 4), generator=generator).to(box.device) - 1
     noise[0] = 0
     limits = torch.tensor([rule.shift, rule.shift, rule.stretch, rule.stretch], device=box.device)
-    centre, extent = (box[:2] + box[2:]) / 2, box[2:] - box[:2]
+    centre, extent = centre_form(box)
     return _changed(centre.expand(len(noise), 2), extent.expand(len(noise), 2), noise * limits)
