@@ -28,6 +28,8 @@ KERNEL = 7
 """Cells of the reference that are correlated, along a side: the object and a rim."""
 MARGIN = (KERNEL - 1) // 2 + 1
 """Cells that the convolutions eat at each side of a search region."""
+FIRST_NOISE = 0.2
+"""Share of the usual random parameters with which the embeddings start beside the identity."""
 RATIOS = (1 / 3, 1 / 2, 1.0, 2.0, 3.0)
 """Height to width of the anchors, all of the area of the object (SiamRPN, Sec. 3.2)."""
 TRUE_IOU, FALSE_IOU = 0.6, 0.3
@@ -142,11 +144,18 @@ class CorrelationBranch(nn.Module):
 
 
 def _valid_conv(width: int) -> nn.Module:
-    """A 3x3 convolution without padding, so that every cell is treated alike."""
+    """A 3x3 convolution without padding, so that every cell is treated alike.
+
+    It starts near the identity: then both sides of a correlation speak of the same things from the first step on.
+    """
     layer = ConvNorm(width, width, 3)
     convolution = layer[0]
     assert isinstance(convolution, nn.Conv2d)
     convolution.padding = (0, 0)
+    noise = FIRST_NOISE * convolution.weight.detach().clone()
+    nn.init.dirac_(convolution.weight)
+    with torch.no_grad():
+        convolution.weight += noise
     return layer
 
 
