@@ -42,7 +42,8 @@ class CandidateFinder:
         if self.detector.size.trunk is not None:
             height, width = frame.size_hw
             view = frame.of(np.array([0.0, 0.0, width, height]))
-            return _Seen(view.features.coarse, view.size_hw)
+            # The trunk's own channels come first; behind them are others that trackers use.
+            return _Seen(view.features.coarse[:, : self.detector.in_channels], view.size_hw)
         size_hw = view_size(self.detector.size.side, frame.size_hw)
         picture = np.asarray(cv2.resize(frame.image, size_hw[::-1], interpolation=cv2.INTER_AREA))
         tensor = torch.from_numpy(picture).permute(2, 0, 1)[None].to(self.device)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
 
 import torch
+from torch import Tensor
 from torchvision.models import ResNeXt101_32X8D_Weights
 from torchvision.models.detection import MaskRCNN, MaskRCNN_ResNet50_FPN_V2_Weights, maskrcnn_resnet50_fpn_v2
 from torchvision.models.detection.backbone_utils import resnet_fpn_backbone
@@ -14,7 +16,7 @@ from shibori.nn.backbones import CompactTrunk
 from shibori.nn.pixel_tracker.compact import SIZES as TRACKER_SIZES
 from shibori.nn.pixel_tracker.compact import PixelTracker, PixelTrackerSize, build_pixel_tracker
 from shibori.nn.pixel_tracker.network import PixelNetwork
-from shibori.nn.view_trunks import CompactViewTrunk, ResNet18ViewTrunk, fetch_resnet18_state, trunk_digest
+from shibori.nn.view_trunks import CompactViewTrunk, ResNet18ViewTrunk, fetch_resnet18_state
 from shibori.nn.views import ViewTrunk
 from shibori.nn.weights import load_state
 from shibori.systems.ipdt.network import Detector, class_agnostic
@@ -39,8 +41,8 @@ def build_detector(preset: str, pretrained: bool = False) -> Detector:
     if size.trunk is not None:
         widths = TRACKER_SIZES[size.trunk]
         assert isinstance(widths, PixelTrackerSize)
-        trunk = CompactViewTrunk(CompactTrunk(widths.trunk_widths, widths.trunk_blocks))
-        return Detector(class_agnostic(trunk.channels[1], size), size, trunk)
+        trunk = CompactTrunk(widths.trunk_widths, widths.trunk_blocks)
+        return Detector(class_agnostic(trunk.channels[2], size), size, trunk)
     weights = ResNeXt101_32X8D_Weights.IMAGENET1K_V2 if pretrained else None
     try:
         backbone = resnet_fpn_backbone(backbone_name=size.backbone or "", weights=weights)
@@ -84,15 +86,26 @@ def load_trunk(detector: Detector) -> None:
     """
     if detector.trunk is None or detector.size.trunk is None:
         return
-    trunk = trunk_of(shipped_tracker(detector.size.trunk))
-    digest = trunk_digest(trunk)
+    tracker = shipped_tracker(detector.size.trunk)
+    assert isinstance(tracker, PixelTracker), "only the compact pixel trackers share their trunk"
+    state = tracker.trunk.state_dict()
+    digest = state_digest(state)
     if bool(detector.trunk_digest.any()) and not torch.equal(detector.trunk_digest.cpu(), digest):
         raise InputError(
             "expected ipdt weights that were trained with this version's pixel tracker, found others; train them on "
             "from it (shibori train ipdt --start) or use those that ship with this version"
         )
     detector.trunk_digest.copy_(digest)
-    detector.trunk.load_state_dict(trunk.state_dict())
+    detector.trunk.load_state_dict(state)
+
+
+def state_digest(state: dict[str, Tensor]) -> Tensor:
+    """(8,) uint8: the first bytes of the SHA-256 of all parameters in the order of their names."""
+    digest = hashlib.sha256()
+    for name in sorted(state):
+        digest.update(name.encode())
+        digest.update(state[name].contiguous().numpy().tobytes())
+    return torch.tensor(list(digest.digest()[:8]), dtype=torch.uint8)
 
 
 def shipped_tracker(preset: str) -> PixelNetwork:
@@ -108,7 +121,7 @@ def shipped_tracker(preset: str) -> PixelNetwork:
 def trunk_of(tracker: PixelNetwork) -> ViewTrunk:
     """The trunk of a pixel tracker that has a compact one, as detectors and trackers of boxes see it."""
     assert isinstance(tracker, PixelTracker), "only the compact pixel trackers share their trunk"
-    return CompactViewTrunk(tracker.trunk)
+    return CompactViewTrunk(tracker)
 
 
 def public_trunk() -> ViewTrunk:

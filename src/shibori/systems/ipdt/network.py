@@ -18,8 +18,7 @@ from torchvision.models.detection.rpn import RPNHead
 from torchvision.ops import FeaturePyramidNetwork, MultiScaleRoIAlign, batched_nms, clip_boxes_to_image
 from torchvision.ops.feature_pyramid_network import LastLevelMaxPool
 
-from shibori.nn.backbones import ConvNorm, ResidualBlock
-from shibori.nn.views import ViewTrunk
+from shibori.nn.backbones import CompactTrunk, ConvNorm, ResidualBlock
 from shibori.systems.ipdt.size import DetectorSize
 
 CANONICAL_SIDE = 112
@@ -53,9 +52,10 @@ class Detector(nn.Module):
 
     trunk_digest: Tensor
 
-    def __init__(self, network: MaskRCNN, size: DetectorSize, trunk: ViewTrunk | None) -> None:
+    def __init__(self, network: MaskRCNN, size: DetectorSize, trunk: CompactTrunk | None) -> None:
         super().__init__()
         self.network, self.size, self.trunk = network, size, trunk
+        self.in_channels = 3 if trunk is None else trunk.channels[2]
         self.register_buffer("trunk_digest", torch.zeros(8, dtype=torch.uint8))
         if trunk is not None:
             trunk.requires_grad_(False).eval()
@@ -77,12 +77,12 @@ class Detector(nn.Module):
         self.load_state_dict({**state, **trunk})
 
     def see(self, images: Tensor) -> Tensor:
-        """(B, 3, H, W) normalised pictures -> the trunk's coarse features; the pictures where there is no trunk."""
+        """(B, 3, H, W) normalised pictures -> the trunk's features at stride 8; the pictures where it has no trunk."""
         if self.trunk is None:
             return images
         with torch.no_grad():
-            coarse: Tensor = self.trunk(images)[1]
-        return coarse
+            features: Tensor = self.trunk(_as(self.trunk, images)).s8
+        return features
 
     def pyramid(self, seen: Tensor) -> OrderedDict[str, Tensor]:
         """Feature maps of all levels, finest first, float32."""

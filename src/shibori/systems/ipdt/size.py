@@ -62,6 +62,6 @@ TRACKERS = {
     "paper": TrackerSize(
         "paper", "resnet18", SiameseSize((128, 256), 256), ViewRule((320, 453, 640, 905), least_side=58.0)
     ),
-    "compact": TrackerSize("compact", "pixel", SiameseSize((64, 128), 96), ViewRule((352, 640))),
-    "tiny": TrackerSize("tiny", "pixel", SiameseSize((16, 24), 16), ViewRule((96, 192), least_side=20.0)),
+    "compact": TrackerSize("compact", "pixel", SiameseSize((64, 192), 96), ViewRule((352, 640))),
+    "tiny": TrackerSize("tiny", "pixel", SiameseSize((16, 40), 16), ViewRule((96, 192), least_side=20.0)),
 }
