@@ -43,6 +43,8 @@ def draw_object(rng: Generator, mask: Mask, others: Mask) -> Labels:
             _click(rng, labels, mask, 1)
     else:
         _strokes(rng, labels, mask, 1)
+    if not (labels > 0).any():  # too small or too round for a line
+        _click(rng, labels, mask, 1)
     if rng.random() < MORE_SHARE:
         _strokes(rng, labels, others & ~mask, -1)
         if rng.random() < 0.5:

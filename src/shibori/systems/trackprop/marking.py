@@ -33,6 +33,8 @@ Mask = NDArray[np.bool_]
 
 REFERENCE_LINES = 480
 MAX_LOOKS = 3
+NEAR_END = 0.15
+"""A mark this near to the end of the frame, in sides of the region, is of an object that the frame cuts off."""
 SAME_BOX = 0.85
 """IoU of two regions from which a further look would show nothing new."""
 
@@ -152,7 +154,7 @@ class Marking:
         guidance = torch.from_numpy(guidance_map(*drawn))[None, None].to(self.device)
         if self.network.matcher is None or seen.encoded is None:
             return seen, guidance, None
-        hints = Hints.of(*drawn, self.device, goes_on(window, look.size_hw))
+        hints = Hints.of(*drawn, self.device, free_sides(window, look.size_hw, drawn[0]))
         rounds = self.rule.rounds
         return seen, guidance, match_marks(self.network.matcher, seen.encoded, hints, before, look.remembered, rounds)
 
@@ -173,10 +175,27 @@ class _Look:
         return self.image.shape[0], self.image.shape[1]
 
 
-def goes_on(window: NDArray[np.float64], size_hw: tuple[int, int]) -> tuple[bool, bool, bool, bool]:
-    """Left, top, right, bottom: whether the frame goes on beyond a window."""
-    left, top, right, bottom = window.tolist()
-    return left > 0, top > 0, right < size_hw[1], bottom < size_hw[0]
+def free_sides(
+    window: NDArray[np.float64], size_hw: tuple[int, int], positive: Mask
+) -> tuple[bool, bool, bool, bool]:
+    """Left, top, right, bottom: whether the rim of a region is beside the object.
+
+    It may not be where the frame ends and the object is marked near that end: there it is cut off by the frame.
+
+    Args:
+        window: of the region.
+        size_hw: of the frame.
+        positive: (H, W) what is marked as the object in the region.
+    """
+    ends = window == np.array([0, 0, size_hw[1], size_hw[0]])
+    height, width = positive.shape
+    columns, rows = np.flatnonzero(positive.any(0)), np.flatnonzero(positive.any(1))
+    if len(columns) == 0:
+        return True, True, True, True
+    gaps = np.array([columns[0], rows[0], width - 1 - columns[-1], height - 1 - rows[-1]])
+    near = gaps < NEAR_END * np.array([width, height, width, height])
+    left, top, right, bottom = (~(ends & near)).tolist()
+    return left, top, right, bottom
 
 
 def _windowed(object_id: int, place: Place, logits: Tensor) -> WindowedLogits:

@@ -92,7 +92,10 @@ class RegionDecoder(nn.Module):
         self.lateral2 = ConvGroup(t2 + p2, thin, 1)
         self.merge2 = ConvGroup(half + thin, thin)
         self.mask = nn.Conv2d(thin, 1, 3, padding=1)
+        # Untrained it adds nothing to what the pixel tracker says.
         nn.init.zeros_(self.mask.weight)
+        assert self.mask.bias is not None
+        nn.init.zeros_(self.mask.bias)
 
     def forward(self, features: PyramidFeatures, planes: Planes) -> Tensor:
         """Features of both kinds -> (B, 1, H, W) float32 log-odds."""

@@ -37,7 +37,7 @@ class Hints:
     negative: Tensor
     """(1, 1, H, W) 0 or 1, zero where ``positive`` is not."""
     rim: tuple[bool, bool, bool, bool] = (True, True, True, True)
-    """Left, top, right, bottom: whether the frame goes on there, so that the rim of the region is beside the object."""
+    """Left, top, right, bottom: whether the rim of the region is beside the object."""
 
     @classmethod
     def of(

@@ -1,0 +1,147 @@
+"""Marks are obeyed, corrections stay near them, first masks are found around them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from shibori.media.marks import BoxMark, click
+from shibori.media.scribble import Stroke, rasterise
+from shibori.systems.trackprop.build import segmenter_from_state
+from shibori.systems.trackprop.marking import FrameMarks, Marking, drawn_labels, free_sides, kept_near, marked_box
+from shibori.systems.trackprop.model import build_trackprop
+from shibori.systems.trackprop.rule import RULES, MarkingRule
+
+from .rounds import SIZE_HW, line, made_sequence
+
+RULE = RULES["tiny"].marking
+TRUTH = made_sequence().ids[0]
+IMAGE = made_sequence().read_image(0)
+
+
+@pytest.fixture(scope="module")
+def marking() -> Marking:
+    torch.manual_seed(0)
+    state = build_trackprop("tiny").own_state()
+    segmenter = segmenter_from_state(state, "tiny", "cpu", dtype=torch.float32)
+    return Marking(segmenter.network, segmenter.rule.marking, segmenter.device)
+
+
+class Liar:
+    """Answers at random: what is obeyed and kept must not depend on the networks."""
+
+    def __init__(self, marking: Marking, seed: int) -> None:
+        self.marking, self.rng = Marking(marking.network, RULE, marking.device), np.random.default_rng(seed)
+        self.marking._answer = self.answer
+
+    def answer(self, look):
+        from shibori.ops.overlap import WindowedLogits
+
+        coarse = self.rng.normal(0, 4, (12, 16)).astype(np.float32)
+        return WindowedLogits(look.object_id, np.array([0.0, 0.0, SIZE_HW[1], SIZE_HW[0]]), coarse)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_marks_are_obeyed_whatever_the_networks_say(marking, seed):
+    marks = FrameMarks((line(1, 20, 12, 34), line(2, 70, 90, 110), line(0, 50, 5, 100), line(2, 20, 20, 22)))
+    masks = Liar(marking, seed).marking.masks(IMAGE, marks, marks, {}, {})
+    drawn = rasterise(marks.strokes, SIZE_HW)
+    for object_id in (1, 2):
+        assert masks[object_id][drawn == object_id].all()
+        assert not masks[object_id][(drawn >= 0) & (drawn != object_id)].any()
+    assert not (masks[1] & masks[2]).any()
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_far_from_the_new_marks_the_previous_masks_stay(marking, seed):
+    before = {1: TRUTH == 1, 2: TRUTH == 2}
+    news = FrameMarks((line(1, 42, 20, 26),))
+    masks = Liar(marking, seed).marking.masks(IMAGE, news, news, before, {})
+    rows, columns = np.indices(SIZE_HW)
+    reach = max(RULE.spread * 96, RULE.spread_share * 8) + 4
+    far = np.hypot(rows - 42, np.maximum(np.maximum(20 - columns, columns - 26), 0)) > reach
+    np.testing.assert_array_equal(masks[1][far], before[1][far])
+    np.testing.assert_array_equal(masks[2], before[2] & ~masks[1])
+
+
+def test_a_first_mask_is_found_around_its_marks(marking):
+    marks = FrameMarks((line(1, 24, 14, 34), line(0, 46, 10, 60)))
+    masks = marking.masks(IMAGE, marks, marks, {}, {})
+    assert list(masks) == [1]
+    assert masks[1].any()
+    assert not masks[1][60:].any()  # of what is not marked, and far
+
+
+def test_clicks_and_boxes_are_marks_too(marking):
+    spot = FrameMarks((click(1, 24 / 127, 24 / 95),))
+    assert marking.masks(IMAGE, spot, spot, {}, {})[1][24, 24]
+    boxed = FrameMarks((), (BoxMark(2, (80 / 128, 48 / 96, 120 / 128, 92 / 96)),))
+    masks = marking.masks(IMAGE, boxed, boxed, {}, {})
+    assert list(masks) == [2]
+
+
+def test_a_later_box_replaces_an_earlier_one():
+    first, second = BoxMark(1, (0, 0, 0.5, 0.5)), BoxMark(1, (0.2, 0.2, 0.6, 0.6))
+    other = BoxMark(2, (0.5, 0.5, 1, 1))
+    both = FrameMarks((), (first, other)) + FrameMarks((line(1, 5, 5, 9),), (second,))
+    assert both.boxes == (other, second)
+    assert both.object_ids == {1, 2}
+
+
+def test_an_object_is_disturbed_by_a_mark_of_something_else(marking):
+    before = {1: TRUTH == 1, 2: TRUTH == 2}
+    news = FrameMarks((line(0, 24, 12, 20),))
+    masks = marking.masks(IMAGE, news, news, before, {})
+    assert not masks[1][24, 12:21].any()
+    assert masks[1].sum() < before[1].sum()
+    np.testing.assert_array_equal(masks[2], before[2])
+
+
+def test_only_pieces_that_hang_together_with_a_mark_change():
+    previous, said = np.zeros((60, 80), np.uint8), np.zeros((60, 80), np.uint8)
+    said[10:20, 10:30] = 1  # beside the mark
+    said[40:50, 10:30] = 1  # somewhere else
+    drawn = np.full((60, 80), -1, np.int32)
+    drawn[15, 12:28] = 1
+    kept = kept_near(previous, said, drawn, set(), MarkingRule())
+    assert (kept[10:20, 10:30] == 1).all()
+    assert not kept[40:50].any()
+    np.testing.assert_array_equal(kept_near(previous, said, drawn, {1}, MarkingRule()), said)
+
+
+def test_what_hangs_together_is_cut_off_where_it_is_far():
+    previous, said = np.zeros((60, 200), np.uint8), np.ones((60, 200), np.uint8)
+    drawn = np.full((60, 200), -1, np.int32)
+    drawn[30, 20:30] = 1
+    kept = kept_near(previous, said, drawn, set(), MarkingRule(spread=0.2, spread_share=0.5))
+    assert kept[30, 41] == 1
+    assert not kept[:, 45:].any()
+
+
+def test_marks_have_a_width_and_a_box():
+    stroke = Stroke(3, ((0.2, 0.5), (0.6, 0.5)))
+    thin, wide = (drawn_labels([stroke], (41, 41), thickness) for thickness in (1, 3))
+    assert (thin == 3).sum() == 17
+    assert (wide == 3).sum() > 45
+    np.testing.assert_allclose(marked_box(FrameMarks((stroke,)), 3, (41, 41), 1), [8, 20, 25, 21])
+    low = marked_box(FrameMarks((click(3, 0.5, 0.5),)), 3, (41, 41), 11)
+    np.testing.assert_allclose(low, [15, 15, 26, 26])
+
+
+def test_the_rim_is_beside_the_object_unless_the_frame_cuts_it_off():
+    window = np.array([0.0, 5.0, 128.0, 96.0])
+    marked = np.zeros((91, 128), np.bool_)
+    marked[40, 3:60] = True
+    assert free_sides(window, SIZE_HW, marked) == (False, True, True, True)
+    marked[80:90, 100] = True
+    assert free_sides(window, SIZE_HW, marked) == (False, True, True, False)
+    assert free_sides(window, SIZE_HW, np.zeros_like(marked)) == (True, True, True, True)
+
+
+def test_more_rounds_of_asking_are_possible(marking):
+    rule = replace(RULE, rounds=3)
+    marks = FrameMarks((line(1, 24, 14, 34),))
+    assert Marking(marking.network, rule, marking.device).masks(IMAGE, marks, marks, {}, {})[1].any()
