@@ -33,7 +33,8 @@ def test_what_is_known_is_what_is_marked_and_the_rim_where_it_is_free():
     encoded = tracker.encode(torch.randn(1, 3, 64, 96))
     known = _known(hints((True, False, True, True)), encoded, 8, with_rim=True).view(8, 12)
     assert (known[3, 5], known[3, 9], known[4, 3]) == (1, 0, -1)
-    assert (known[:, 0] == 0).all() and (known[-1] == 0).all()
+    assert (known[:, 0] == 0).all()
+    assert (known[-1] == 0).all()
     assert (known[0, 1:-1] == -1).all()
     assert (_known(hints(), encoded, 8, with_rim=False).view(8, 12)[-1] == -1).all()
 

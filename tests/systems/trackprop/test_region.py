@@ -50,13 +50,15 @@ def test_places_keep_their_shape_or_are_all_of_one_size():
     assert place_around(fixed, wide, FRAME_HW).size_hw == place_around(fixed, high, FRAME_HW).size_hw == (513, 513)
     place = place_around(kept, wide, FRAME_HW)
     assert place.size_hw[1] > place.size_hw[0]
-    assert (place.window[:2] <= wide[:2]).all() and (place.window[2:] >= wide[2:]).all()
+    assert (place.window[:2] <= wide[:2]).all()
+    assert (place.window[2:] >= wide[2:]).all()
 
 
 def test_a_box_beyond_the_frame_is_looked_at_inside_it():
     place = place_around(RegionRule(), np.array([-40.0, -20.0, 30.0, 20.0]), FRAME_HW)
     assert (place.window >= 0).all()
-    assert place.window[2] <= 160 and place.window[3] <= 120
+    assert place.window[2] <= 160
+    assert place.window[3] <= 120
 
 
 def test_pictures_of_one_size_are_one_batch():
