@@ -95,6 +95,17 @@ def test_work_is_bounded_and_the_bound_is_said(segmenter):
     assert len(result.tracks) == 8
 
 
+def test_what_cannot_be_followed_is_not_in_the_result(segmenter):
+    def only_there(shared, chosen):
+        return [tuple(each.mask if i == each.frame_index else None for i in range(FRAMES)) for each in chosen]
+
+    found = frames_of([candidate(2, LEFT, scores(0.9))])
+    assert segmenter.extended(None, found, only_there).tracks == ()
+    assert len(segmenter.with_rule(replace(RULE, least_frames=1)).extended(None, found, only_there).tracks) == 1
+    (still,) = segmenter.extended(None, [[candidate(0, LEFT, scores(0.9))]], lambda s, c: [(c[0].mask,)]).tracks
+    assert still.num_frames == 1  # a clip of one frame has no more
+
+
 def test_calibration_weakens_what_the_clip_does_not_show(segmenter):
     seen, once = everywhere(LEFT, scores(0.8)), [candidate(2, RIGHT, scores(0.0, 0.5))]
     with_it = discovered(segmenter.with_rule(replace(RULE, reliable=0.3)), frames_of(seen, once))

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
+from torch import nn
+from torchvision.models.detection import MaskRCNN
+from torchvision.models.detection.anchor_utils import AnchorGenerator
+from torchvision.ops import MultiScaleRoIAlign
 
 from shibori.ops.normalise import normalise_images
-from shibori.systems.ipdt.network import TrunkPyramid, class_agnostic
+from shibori.systems.ipdt.losses import DetectorTraining
+from shibori.systems.ipdt.network import Detector, TrunkPyramid, class_agnostic
 from shibori.systems.ipdt.size import SIZES
 
 from .made import tiny_detector, two_squares
@@ -64,3 +71,33 @@ def test_heads_do_not_depend_on_the_class():
     logits, deltas = network.roi_heads.box_predictor(torch.randn(5, TINY.box_channels))
     assert logits.shape == (5, len(TINY.classes) + 1)
     assert deltas.shape == (5, 4)
+
+
+def class_specific() -> Detector:
+    """As ``paper`` is built: torchvision's own heads, a box and a mask for each class."""
+    torch.manual_seed(0)
+    anchors = AnchorGenerator(tuple((side,) for side in TINY.anchor_sizes), ((1.0,),) * len(TINY.anchor_sizes))
+    pools = {"sampling_ratio": 2, "canonical_scale": 64}
+    network = MaskRCNN(
+        TrunkPyramid(3, TINY),
+        len(TINY.classes) + 1,
+        rpn_anchor_generator=anchors,
+        box_roi_pool=MultiScaleRoIAlign(["0", "1", "2"], 7, **pools),
+        mask_roi_pool=MultiScaleRoIAlign(["0", "1", "2"], 14, **pools),
+        mask_head=nn.Conv2d(16, 256, 1),
+    )
+    return Detector(network, replace(TINY, trunk=None), None)
+
+
+def test_heads_may_depend_on_the_class():
+    images, truths = two_squares()
+    detector = class_specific().train()
+    pictures = normalise_images(images)
+    assert detector.see(pictures) is pictures
+    loss = DetectorTraining(detector)(pictures, truths)
+    loss.total.backward()
+    assert all(torch.isfinite(part) for part in loss)
+    found = detector.eval().detect(pictures[:1], (96, 96), 0.05, 0.5, 5)
+    assert found.mask_logits.shape[1:] == (28, 28)
+    assert found.boxes.shape == (len(found.class_scores), 4)
+    assert len(found.boxes) > 0

@@ -109,6 +109,8 @@ class IpdtSegmenter(InstanceSegmenter):
                 each for each in waiting if id(each) not in started and not is_covered(each, tracked, rule.covered_iou)
             ]
         tubelets = [tubelet_with_evidence(masks, calibrated, unsupported=rule.unsupported) for masks in tracked]
+        lasting = min(rule.least_frames, len(found))
+        tubelets = [tubelet for tubelet in tubelets if tubelet.valid.sum() >= lasting]
         tracks = self.tracks_of(suppress(tubelets, rule.same_tubelet))
         return Discovery(tracks, len(everything), len(tracked), left_out + len(waiting))
 

@@ -116,6 +116,8 @@ class DiscoveryRule:
     """Tubelets in the result, the best ones."""
     least_score: float = 0.05
     """Final score of a tubelet below which it is not in the result."""
+    least_frames: int = 3
+    """A tubelet that shows in fewer frames of a longer clip is not in the result: what cannot be followed is none."""
     unsupported: float = 0.0
     """Score of a frame with a mask that no candidate overlaps."""
     backward: bool = True

@@ -17,8 +17,9 @@ from shibori.ops.window import mask_box
 from shibori.systems.ipdt.candidate import Candidate
 from shibori.systems.ipdt.dual import DualTarget, DualTracker
 
-MOST_FRAMES = 32
-"""Frames whose features are kept, the last ones that were used; of others they are computed again."""
+MOST_FRAMES = 16
+"""Frames whose features are kept, the last ones that were used; of others they are computed again. About 4 MB each, 16
+where objects are so small that the frame is looked at more finely."""
 PATIENCE, REST = 30, 4
 """After so many frames without it an object is looked for in every so many frames only."""
 

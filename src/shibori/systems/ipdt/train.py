@@ -96,7 +96,8 @@ def _train(config: TrainConfig, group: ProcessGroup) -> Path:
     first_step = _resume(config, detector, optimiser, average) if config.resume else 0
     run: nn.Module = DetectorTraining(detector)
     if group.world_size > 1:
-        run = DistributedDataParallel(run, device_ids=[device.index] if device.type == "cuda" else None)
+        ids = [device.index] if device.type == "cuda" else None
+        run = DistributedDataParallel(run, device_ids=ids, find_unused_parameters=True)  # no object, no mask
     log = RunLog(config, config.steps, first_step, group)
     deadline = time.monotonic() + config.minutes * 60
     for step, (images, truths) in enumerate(batches, first_step):
