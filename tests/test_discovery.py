@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pycocotools import mask as coco
 
 import shibori.systems as systems
 from shibori.datasets.youtube_vis import InstanceDataset, Video, read_vis_results
@@ -77,6 +78,8 @@ def test_the_file_is_what_the_official_evaluator_reads(place):
                 assert code["size"] == list(SIZE)
                 assert isinstance(code["counts"], str)
                 assert code == own
+                assert coco.area(code) == 16 * 16  # loadRes asks for areas and boxes of every code
+                assert coco.toBbox(code).tolist()[2:] == [16, 16]
 
 
 def test_the_file_reads_back_as_the_same_tracks(place):
