@@ -18,7 +18,7 @@ LINES = (
     {"datasets", "training"},
     {"systems", "evaluation", "session", "segmentation", "interaction"},
     {"counting"},
-    {"job", "ablation", "instance_ablation"},
+    {"job", "ablation", "instance_ablation", "interactive_ablation"},
     {"web", "batch", "demo", "doctor", "discovery"},
     {"cli"},
     {"__init__", "__main__"},

@@ -166,3 +166,80 @@ def _ipdt(options: InstanceAblateOptions) -> None:
 
 
 ablate.command("ipdt")(command_from(InstanceAblateOptions, _ipdt))
+
+
+@dataclass(frozen=True)
+class InteractiveAblateOptions:
+    """The rows of the paper's table through the same rounds of marks, one after the other."""
+
+    data: Path = field(metadata={"help": "DAVIS folder: JPEGImages, Annotations, ImageSets."})
+    on: str = field(default="sequences", metadata={"help": "sequences: as they are; composites; hidden."})
+    split: str = field(default="dev", metadata={"help": "List of sequences in ImageSets."})
+    year: int | None = field(default=2016, metadata={"help": "2016: all that is marked is one object; 2017: ids."})
+    clips: int = field(default=8, metadata={"help": "How many clips."})
+    frames: int = field(default=60, metadata={"help": "Frames of a composite."})
+    objects: int = field(default=3, metadata={"help": "Objects of a composite."})
+    interactions: int = field(default=8, metadata={"help": "Interactions a sample, the first included."})
+    starts: int = field(default=1, metadata={"help": "Samples a clip, which differ in the first scribbles."})
+    seed: int = field(default=0, metadata={"help": "Of the composites and the first scribbles."})
+    preset: str = field(default="compact", metadata={"help": "Size of the networks."})
+    weights: Path | None = field(default=None, metadata={"help": "Weights file; without one, those that ship."})
+    device: str = field(default="auto", metadata={"help": "auto, cpu, cuda or mps."})
+    as_json: bool = field(default=False, metadata={"help": "Print the rows for machines.", "flags": ("--json",)})
+
+
+def ablate_interactive(name: str, options: InteractiveAblateOptions) -> None:
+    """Run the rows of a system and print them as a Markdown table."""
+    from shibori.ablation import AblationClips
+    from shibori.evaluation.interactive_scores import InteractiveRules
+    from shibori.interactive_ablation import InteractiveRow, run_interactive_ablation
+    from shibori.systems import INTERACTIVE_ABLATIONS
+
+    with outcome(), ProgressBar("ablate", wanted=not options.as_json) as bar:
+        rules = InteractiveRules(options.interactions, num_starts=options.starts)
+        made = (options.clips, options.frames, options.objects, options.seed)
+        clips = AblationClips(options.data, options.on, options.split, options.year, *made).read()
+        rows = [
+            InteractiveRow(*row) for row in INTERACTIVE_ABLATIONS[name](options.preset, options.device, options.weights)
+        ]
+        results = []
+        for result in run_interactive_ablation(
+            rows, clips, rules, options.seed, lambda done: bar(done.frames_done, done.num_frames)
+        ):
+            results.append(result)
+            if not options.as_json:
+                _print_interactive_row(result, is_first=len(results) == 1)
+    if options.as_json:
+        print_json({"on": options.on, "rows": [_interactive_values(result) for result in results]})
+
+
+def _print_interactive_row(result: Any, is_first: bool) -> None:
+    """One line; the heading before the first."""
+    if is_first:
+        print("| variant | J&F at first | J&F | AUC | J&F@60s | paper AUC | paper J&F@60s |")
+        print("|---|---|---|---|---|---|---|", flush=True)
+    values = _interactive_values(result)
+    keys = ("j_and_f_at_first", "j_and_f", "auc", "j_and_f_at_threshold", "paper_auc", "paper_j_and_f_at_threshold")
+    cells = ("" if values[key] is None else f"{values[key]:.3f}" for key in keys)
+    print(f"| {' | '.join((result.text, *cells))} |", flush=True)
+
+
+def _interactive_values(result: Any) -> dict[str, Any]:
+    auc, at_threshold = result.published or (None, None)
+    return {
+        "variant": result.text,
+        "j_and_f_at_first": float(result.scores.curve.j_and_f[1]),
+        "j_and_f": result.scores.j_and_f,
+        "auc": result.scores.auc,
+        "j_and_f_at_threshold": result.scores.at_threshold,
+        "paper_auc": auc,
+        "paper_j_and_f_at_threshold": at_threshold,
+    }
+
+
+def _trackprop(options: InteractiveAblateOptions) -> None:
+    """Measure what gives the regions in trackprop: the rows of the paper's Table 1."""
+    ablate_interactive("trackprop", options)
+
+
+ablate.command("trackprop")(command_from(InteractiveAblateOptions, _trackprop))

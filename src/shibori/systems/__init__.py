@@ -55,6 +55,14 @@ def _trackprop(
     return build_trackprop_segmenter(preset, device, size, weights)
 
 
+def _trackprop_rows(
+    preset: str = "compact", device: str = "auto", weights: Path | None = None
+) -> list[tuple[str, tuple[float, float] | None, Callable[[], InteractiveSegmenter]]]:
+    from shibori.systems.trackprop.ablation import ablation_rows
+
+    return ablation_rows(preset, device, weights)
+
+
 def _ipdt(
     preset: str = "compact",
     device: str = "auto",
@@ -127,3 +135,8 @@ INSTANCE_ABLATIONS: dict[str, Callable[..., list[tuple[str, float | None, Callab
     "ipdt": _ipdt_rows
 }
 """The same for systems that find instances: the paper's mAP, and what finds the instances of a clip."""
+
+INTERACTIVE_ABLATIONS: dict[
+    str, Callable[..., list[tuple[str, tuple[float, float] | None, Callable[[], InteractiveSegmenter]]]]
+] = {"trackprop": _trackprop_rows}
+"""The same for interactive systems: the paper's AUC and J&F@60s. Take preset, device, weights."""
