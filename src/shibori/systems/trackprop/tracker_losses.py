@@ -67,7 +67,7 @@ class TrackerTraining(nn.Module):
         sizes = object_sizes(pairs.test_xyxy)
         centres = box_centres(pairs.test_xyxy) + 0.3 * sizes[:, None] * _even(len(sizes), 2)
         regions = estimation_regions(centres, sizes * (SIZE_NOISE * torch.randn(len(sizes))).exp().to(sizes))
-        tested = self.iou.look(features, regions, pairs.test_picture)
+        tested = self.iou.look(features, regions, pairs.test_picture, modulation)
         true = boxes_into_cells(pairs.test_xyxy[:, None], regions, TEST_COUNT)
         candidates = draw_candidates(true[:, 0], CANDIDATES)
         predicted = self.iou.predict(tested, modulation, candidates)

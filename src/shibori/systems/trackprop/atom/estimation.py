@@ -75,14 +75,14 @@ class Modulation(NamedTuple):
 
 
 class Tested(NamedTuple):
-    """A region of a frame, ready for any number of boxes."""
+    """A region of a frame in which an object is looked for, ready for any number of boxes."""
 
     fine: Tensor
     """(K, C, 2 n, 2 n)."""
     coarse: Tensor
     """(K, C, n, n)."""
-    vectors: Tensor
-    """(K, C, n * n) to be matched."""
+    matches: Tensor
+    """(K, 1, n, n) from -1, where a cell matches what was outside of the reference box, to 1 for what was inside."""
 
 
 class IouNetwork(nn.Module):
@@ -116,7 +116,7 @@ class IouNetwork(nn.Module):
             picture: (K,) int64, which picture each is in.
         """
         regions = estimation_regions(box_centres(boxes_xyxy), object_sizes(boxes_xyxy), REFERENCE_COUNT)
-        fine, coarse = _sampled(features, regions, picture, REFERENCE_COUNT)
+        fine, coarse = self._sampled(features, regions, picture, REFERENCE_COUNT)
         boxes = boxes_into_cells(boxes_xyxy[:, None], regions, REFERENCE_COUNT)
         pooled_fine = precise_roi_pool(self.reference_fine(fine).float(), 2 * boxes, 3)
         pooled_coarse = precise_roi_pool(self.reference_coarse(coarse).float(), boxes, 1)
@@ -125,10 +125,11 @@ class IouNetwork(nn.Module):
         vectors = self._vectors(coarse)
         return Modulation(self.modulate_fine(pooled).float(), self.modulate_coarse(pooled).float(), vectors, is_inside)
 
-    def look(self, features: Features, regions: Tensor, picture: Tensor) -> Tested:
-        """The test branch up to its pooling: (K, 4) ``estimation_regions`` of the pictures."""
-        fine, coarse = _sampled(features, regions, picture, TEST_COUNT)
-        return Tested(self.test_fine(fine).float(), self.test_coarse(coarse).float(), self._vectors(coarse))
+    def look(self, features: Features, regions: Tensor, picture: Tensor, modulation: Modulation) -> Tested:
+        """The test branch up to its pooling: (K, 4) ``estimation_regions`` of the pictures, for the K objects."""
+        fine, coarse = self._sampled(features, regions, picture, TEST_COUNT)
+        matches = self._matches(self._vectors(coarse), modulation)
+        return Tested(self.test_fine(fine).float(), self.test_coarse(coarse).float(), matches)
 
     def predict(self, tested: Tested, modulation: Modulation, boxes_in_cells: Tensor) -> Tensor:
         """How well boxes fit.
@@ -147,8 +148,7 @@ class IouNetwork(nn.Module):
         seen_coarse = (coarse * modulation.coarse[:, None, :, None, None]).flatten(2)
         judged = [self.judge_fine(seen_fine), self.judge_coarse(seen_coarse)]
         if self.size.match_channels:
-            matches = self._matches(tested, modulation)[:, None]
-            seen_match = precise_roi_pool(matches, _grown(boxes_in_cells, MATCH_REACH), MATCH_BINS)
+            seen_match = precise_roi_pool(tested.matches, _grown(boxes_in_cells, MATCH_REACH), MATCH_BINS)
             judged.append(self.judge_match(seen_match.flatten(2)))
         return self.verdict(torch.cat(judged, -1))[..., 0].float()
 
@@ -156,16 +156,25 @@ class IouNetwork(nn.Module):
         channels = coarse.shape[1] - self.size.match_channels
         return functional.normalize(coarse[:, channels:].float().flatten(2), dim=1)
 
-    def _matches(self, tested: Tested, modulation: Modulation) -> Tensor:
-        """(K, n, n): from -1, where a cell matches what was outside of the reference box, to 1 for what was inside.
+    def _sampled(self, features: Features, regions: Tensor, picture: Tensor, count: int) -> tuple[Tensor, Tensor]:
+        """(K, C, 2 n, 2 n) and (K, C, n, n), as the convolutions take them."""
+        fine = roi_align(features.fine, regions, picture, 2 * count, features.strides[0])
+        coarse = roi_align(features.coarse, regions, picture, count, features.strides[1])
+        dtype = next(self.test_fine.parameters()).dtype
+        return fine.to(dtype), coarse.to(dtype)
+
+    def _matches(self, vectors: Tensor, modulation: Modulation) -> Tensor:
+        """(K, C, n * n) -> (K, 1, n, n).
 
         Both sides count the same, however many cells they have. Beyond the frame, where there are no vectors, it is 0.
         """
-        with torch.autocast(tested.vectors.device.type, enabled=False):
-            likeness = torch.einsum("kcq,kcr->kqr", tested.vectors, modulation.vectors) * self.sharpness.exp()
+        if not self.size.match_channels:
+            return vectors.new_zeros(len(vectors), 0, TEST_COUNT, TEST_COUNT)
+        with torch.autocast(vectors.device.type, enabled=False):
+            likeness = torch.einsum("kcq,kcr->kqr", vectors, modulation.vectors) * self.sharpness.exp()
             inside = modulation.is_inside[:, None]
             odds = _mean_exp(likeness, inside) - _mean_exp(likeness, ~inside)
-            return torch.tanh(odds / 2).unflatten(1, tested.coarse.shape[2:])
+            return torch.tanh(odds / 2).view(-1, 1, TEST_COUNT, TEST_COUNT)
 
 
 def _mean_exp(values: Tensor, counted: Tensor) -> Tensor:
@@ -193,12 +202,6 @@ def estimation_regions(centres_xy: Tensor, sizes: Tensor, count: int = TEST_COUN
     return square_regions(centres_xy, sizes * (count / CELLS))
 
 
-def _sampled(features: Features, regions: Tensor, picture: Tensor, count: int) -> tuple[Tensor, Tensor]:
-    """(K, C, 2 n, 2 n) and (K, C, n, n)."""
-    fine = roi_align(features.fine, regions, picture, 2 * count, features.strides[0])
-    return fine, roi_align(features.coarse, regions, picture, count, features.strides[1])
-
-
 @dataclass(frozen=True)
 class RefinementRule:
     """How a box is refined (Sec. 3.3)."""
@@ -211,7 +214,7 @@ class RefinementRule:
     """Largest random change of the logarithm of a start's sides."""
     steps: int = 5
     """Of gradient ascent."""
-    step_length: float = 0.15
+    step_length: float = 0.05
     """Change of a box, in shares of its sides, for a gradient of one."""
     num_best: int = 3
     """The mean of so many of the best boxes is the answer."""

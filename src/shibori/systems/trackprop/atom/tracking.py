@@ -164,7 +164,7 @@ class AtomTarget(Target):
         """The box about the place that was found, (4,) in pixels of the view, and its predicted IoU."""
         network, rule = self._tracker.network, self._rule
         regions = estimation_regions(place[None], object_sizes(box)[None])
-        tested = network.look(view.features, regions, self._picture)
+        tested = network.look(view.features, regions, self._picture, self._modulation)
         _, extent = centre_form(box)
         start = boxes_into_cells(corner_form(place, extent)[None], regions, TEST_COUNT)[0]
         starts = draw_starts(start, rule.refinement, self._generator)
