@@ -21,7 +21,7 @@ def test_the_most_similar_of_a_frame_are_kept() -> None:
     kept = pool.of(7)
     assert [candidate.frame for candidate in kept] == [4] * KEPT
     assert [int(candidate.proposal.box[0]) for candidate in kept] == [1, 3, 2]
-    assert torch.equal(pool.vectors(7), torch.eye(5)[[1, 3, 2]])
+    assert torch.equal(kept[1].proposal.vector, torch.eye(5)[3])
     assert pool.of(8) == []
 
 

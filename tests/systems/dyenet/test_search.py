@@ -18,6 +18,7 @@ from shibori.systems.dyenet.search import (
     OVERLAP,
     Proposal,
     _matched_boxes,
+    _mean_in_box,
     find_proposals,
     similar_proposals,
     template_vector,
@@ -110,7 +111,7 @@ def test_nothing_has_no_identity(following: Following):
 
 @torch.inference_mode()
 def test_proposals_are_boxes_of_the_frame_with_masks_and_unit_vectors(following: Following):
-    proposals = find_proposals(following, view_of(following), [])
+    proposals = find_proposals(following, view_of(following), {}, [])
     assert 0 < len(proposals) <= RULE.top_m
     for found in proposals:
         assert (found.box[:2] >= -1e-3).all()
@@ -127,18 +128,20 @@ def test_the_pixel_tracker_proposes_where_it_sees_a_missing_object(monkeypatch: 
     following, view = made_following(), view_of(made_following())
     likeness = np.zeros((8, 11), np.float32)
     likeness[2:6, 3:7], likeness[7, 10] = 0.9, 0.9
-    monkeypatch.setattr(Following, "likeness", lambda *_args, **_options: likeness)
+    kinship = np.full((8, 11), 0.25, np.float32)
+    monkeypatch.setattr(Following, "compare", lambda *_args, **_options: (likeness, kinship))
     follower = following.begin(view, 1, rectangle(10, 10, 40, 40))
     templates = Templates(3)
     templates.add_given(torch.ones(4), following.reference(view, rectangle(10, 10, 40, 40), follower))
-    without = find_proposals(following, view, [])
-    found = find_proposals(following, view, [templates])
+    without = find_proposals(following, view, {7: templates}, [])
+    found = find_proposals(following, view, {7: templates}, [7])
     assert len(found) == len(without) + 1
+    assert all(one.kinships == {7: pytest.approx(0.25)} for one in found)
     _, scale = view.whole(RULE.frame_side)
     centre = (found[-1].box[:2] + found[-1].box[2:]) / 2
     np.testing.assert_allclose(centre, [5 * 8 / scale[0], 4 * 8 / scale[1]], atol=1e-3)
     plain = made_following("advanced")
-    assert len(find_proposals(plain, view_of(plain), [templates])) == len(without)
+    assert len(find_proposals(plain, view_of(plain), {7: templates}, [7])) == len(without)
 
 
 def test_boxes_around_what_is_alike():
@@ -175,7 +178,8 @@ APART = [(0.0, 0, 10, 10), (20.0, 0, 30, 10), (40.0, 0, 50, 10), (60.0, 0, 70, 1
 
 def chosen(following: Following, cosines: list[float], boxes: list[tuple[float, ...]], **options) -> list[float]:
     proposals = [proposal(box, towards(cosine)) for box, cosine in zip(boxes, cosines, strict=True)]
-    found = similar_proposals(following, proposals, templates_of(towards(1.0)), **options)
+    known = {1: templates_of(towards(1.0)), **options.get("rivals", {})}
+    found = similar_proposals(following, proposals, 1, known)
     for score, one in found:
         assert float(one.vector[0]) == pytest.approx(score, abs=1e-6)
     return [pytest.approx(score, abs=1e-6) for score, _ in found]
@@ -196,13 +200,41 @@ def test_of_overlapping_ones_the_best_is_taken(following: Following):
 
 def test_what_is_more_like_another_object_is_left_to_that(following: Following):
     rival = templates_of(towards(0.6))
-    assert chosen(following, [0.99, 0.6, 0.5, 0.7], APART, rivals=[rival]) == [0.99]
+    assert chosen(following, [0.99, 0.6, 0.5, 0.7], APART, rivals={2: rival}) == [0.99]
 
 
 def test_a_twin_is_no_rival(following: Following):
-    assert chosen(following, [0.99, 0.1, 0.7, 0.2], APART, rivals=[templates_of(towards(1.0))]) == [0.99, 0.7]
+    assert chosen(following, [0.99, 0.1, 0.7, 0.2], APART, rivals={2: templates_of(towards(1.0))}) == [0.99, 0.7]
 
 
 def test_nothing_proposed_or_nothing_known(following: Following):
-    assert similar_proposals(following, [], templates_of(towards(1.0))) == []
-    assert similar_proposals(following, [proposal(APART[0], towards(1.0))], Templates(3)) == []
+    assert similar_proposals(following, [], 1, {1: templates_of(towards(1.0))}) == []
+    assert similar_proposals(following, [proposal(APART[0], towards(1.0))], 1, {1: Templates(3)}) == []
+
+
+def test_kinship_counts_with_the_cosine(following: Following):
+    """Two that are alike to re-identification: the one that is kin stands out, for the object it is kin to."""
+    known = {1: templates_of(towards(1.0)), 2: templates_of(towards(1.0))}
+    level = RULE.kinship_level
+    kinships = {1: level + 0.1, 2: level - 0.3}, {1: level - 0.3, 2: level + 0.1}
+    alike = [replace(proposal(APART[n], towards(0.9)), kinships=kinships[n]) for n in (0, 1)]
+    for object_id, box in ((1, APART[0]), (2, APART[1])):
+        ((score, one),) = similar_proposals(following, alike, object_id, known)
+        np.testing.assert_array_equal(one.box, box)
+        scaled = min(RULE.similar + 0.1 * RULE.kinship_slope, 1.0)
+        assert score == pytest.approx(RULE.kinship_share * scaled + (1 - RULE.kinship_share) * 0.9, abs=1e-5)
+
+
+def test_a_mean_in_a_box_is_that_of_the_cells_under_the_mask():
+    values = np.arange(60, dtype=np.float32).reshape(6, 10)
+    box = np.array([16.0, 8.0, 48.0, 40.0])  # cells 2 to 5 along x, 1 to 4 along y
+    mask = np.zeros((8, 8), np.float32)
+    assert _mean_in_box(values, box, mask + 1) == pytest.approx(values[1:5, 2:6].mean())
+    mask[:2, :4] = 0.9  # the upper row of cells, the left half of it
+    assert _mean_in_box(values, box, mask) == pytest.approx(values[1, 2:4].mean())
+    mask = np.full((8, 8), 0.1, np.float32)
+    mask[7, 7] = 0.4  # nothing above a half: all count by their share
+    weights = mask.reshape(4, 2, 4, 2).sum((1, 3))
+    assert _mean_in_box(values, box, mask) == pytest.approx(
+        (values[1:5, 2:6] * weights).sum() / weights.sum(), rel=1e-4
+    )

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from shibori.nn.backbones import CompactTrunk, ConvNorm, PyramidFeatures, ResidualBlock
-from shibori.nn.pixel_tracker.network import Encoded, Memory, PixelNetwork, Prediction
+from shibori.nn.pixel_tracker.network import Comparison, Encoded, Memory, PixelNetwork, Prediction
 from shibori.nn.pixel_tracker.paper import PaperTracker, PaperTrackerSize
 from shibori.ops.matching import match_and_read
 from shibori.ops.ridge import balanced_weights, fit_ridge
@@ -100,11 +100,12 @@ class PixelTracker(PixelNetwork):
         )
         return Prediction(logits, quality, presence, matched.unflatten(1, grid_hw))
 
-    def likeness(self, encoded: Encoded, memory: Memory) -> Tensor:
-        """See ``PixelNetwork.likeness``."""
-        nothing = memory.value[:, :0]
-        _, label = match_and_read(encoded.key, memory.key, nothing, memory.label, self.sharpness[0].exp())
-        return label.unflatten(2, encoded.key.shape[2:])[:, 0]
+    def compare(self, encoded: Encoded, memory: Memory) -> Comparison:
+        """See ``PixelNetwork.compare``."""
+        nothing, grid_hw = memory.value[:, :0], encoded.key.shape[2:]
+        best, label = match_and_read(encoded.key, memory.key, nothing, memory.label, self.sharpness[0].exp())
+        own, other = best.float().unflatten(2, grid_hw).unbind(1)
+        return Comparison(label.unflatten(2, grid_hw)[:, 0], 2 * own - other)
 
     def _match_globally(self, key: Tensor, memory: Memory) -> tuple[Tensor, Tensor, Tensor]:
         best, read = match_and_read(key, memory.key, memory.value, memory.label, self.sharpness[0].exp())

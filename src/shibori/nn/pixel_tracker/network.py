@@ -48,9 +48,10 @@ class Comparison(NamedTuple):
 
     likeness: Tensor
     """(B, h, w) in [0, 1]: how much of what the position matches is the object."""
-    margin: Tensor
-    """(B, h, w) cosine with the object's most similar position minus that with the most similar other one: in
-    [-2, 2], hardly ever above 0.1. It tells one object from another better than ``likeness`` does."""
+    kinship: Tensor
+    """(B, h, w) cosine with the object's most similar position, plus how much that is more than the cosine with the
+    most similar other one: in [-3, 3], hardly ever above 1. It tells objects apart better than ``likeness`` does,
+    because what is like nothing in the memory has little of it."""
 
 
 class Prediction(NamedTuple):

@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from shibori.nn.backbones import ConvNorm
 from shibori.nn.deeplab import DeeplabFeatures
-from shibori.nn.pixel_tracker.network import Encoded, Memory, PixelNetwork, Prediction
+from shibori.nn.pixel_tracker.network import Comparison, Encoded, Memory, PixelNetwork, Prediction
 from shibori.ops.matching import nearest_distances, nearest_in_window
 
 NUM_CUES = 6
@@ -78,9 +78,14 @@ class PaperTracker(PixelNetwork):
         label = functional.avg_pool2d(mask.float(), self.stride).flatten(1)
         return Memory(key, key[:, :0], label, key[:, :0].transpose(1, 2))
 
-    def likeness(self, encoded: Encoded, memory: Memory) -> Tensor:
-        """See ``PixelNetwork.likeness``: a soft choice between the nearest of the object and of everything else."""
-        return _softly_nearest(self._global_distances(encoded.key, memory))
+    def compare(self, encoded: Encoded, memory: Memory) -> Comparison:
+        """See ``PixelNetwork.compare``: a soft choice between the nearest of the object and of everything else.
+
+        Embeddings have any length here: one minus half a squared distance stands for a cosine.
+        """
+        distances = self._global_distances(encoded.key, memory)
+        own, other = distances.unbind(1)
+        return Comparison(_softly_nearest(distances), (1 - own + other / 2).clamp(-3, 3))
 
     def forward(
         self, encoded: Encoded, memory: Memory, previous: Memory, previous_mask: Tensor, previous_others: Tensor

@@ -6,7 +6,6 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-import torch
 from torch import Tensor
 
 from shibori.systems.dyenet.search import Proposal
@@ -63,7 +62,3 @@ class CandidatePool:
     def of(self, object_id: int) -> list[Candidate]:
         """All that are kept of an object, in no order of worth."""
         return [candidate for entries in self.kept[object_id].values() for _, candidate in entries]
-
-    def vectors(self, object_id: int) -> Tensor:
-        """(N, E) their identities, in the same order; there must be some."""
-        return torch.stack([candidate.proposal.vector for candidate in self.of(object_id)])

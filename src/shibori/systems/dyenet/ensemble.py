@@ -1,4 +1,4 @@
-"""Several variants of DyeNet at once: "ensemble two variants together" (Sec. 3). Each frame their masks are averaged."""
+"""Several variants of DyeNet together (Sec. 3, "ensemble"): each frame their masks are averaged."""
 
 from __future__ import annotations
 

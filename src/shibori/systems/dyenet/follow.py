@@ -76,6 +76,8 @@ class Glance:
     hidden: Tensor
     answer: WindowedLogits
     confidence: float
+    kinship: float | None = None
+    """Mean over the mask (``Comparison``), where the pixel tracker takes part."""
     partners: list[Glance] = field(default_factory=list)
     """Of the other members of an ensemble."""
 
@@ -163,12 +165,13 @@ class Following:
         step = self.network.propagation(Region(features, flow, matched), carried, self.switches)
         logits = step.logits[0, 0].float().cpu().numpy() + np.float32(self.rule.leaning)
         confidence = float(step.quality.float().sigmoid() * step.presence.float().sigmoid())
+        kinship = None
         if self.matches and encoded is not None:
             before = carried.mask[0, 0].float().cpu().numpy()
-            logits, familiarity = self._examined(logits, before, encoded, references)
+            logits, familiarity, kinship = self._examined(logits, before, encoded, references)
             confidence *= familiarity
         answer = WindowedLogits(follower.object_id, place.window, logits)
-        return Glance(place, features, encoded, step.hidden, answer, confidence)
+        return Glance(place, features, encoded, step.hidden, answer, confidence, kinship)
 
     def advance(self, follower: Follower, glance: Glance, shares: OverlapMap) -> None:
         """Carry on from what was seen, overlaps settled."""
@@ -251,22 +254,39 @@ class Following:
 
     def _examined(
         self, logits: NDArray[np.float32], before: NDArray[np.float32], encoded: Encoded, references: list[Memory]
-    ) -> tuple[NDArray[np.float32], float]:
-        """Without pieces that cannot be the object; and how far likeness to the references lets it be confident."""
-        likeness = self.likeness(encoded, references)
+    ) -> tuple[NDArray[np.float32], float, float]:
+        """Without pieces that cannot be the object; how far likeness lets it be confident; the mean kinship."""
+        likeness, kinship = self.compare(encoded, references)
         logits = keep_plausible_pieces(logits, before, likeness)
         span = self.rule.familiar - self.rule.strange
-        return logits, min(max(mean_over_mask(likeness, logits) - self.rule.strange, 0.0) / span, 1.0)
+        familiarity = min(max(mean_over_mask(likeness, logits) - self.rule.strange, 0.0) / span, 1.0)
+        return logits, familiarity, mean_over_mask(kinship, logits)
 
-    def likeness(self, encoded: Encoded, references: list[Memory], every: int = 2) -> NDArray[np.float32]:
-        """(h, w) in [0, 1]: how much of what a place matches in the references is the object, at ``every`` position."""
+    def compare(
+        self, encoded: Encoded, references: list[Memory], every: int = 2
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """(h, w) likeness and (h, w) kinship to the references (``Comparison``), at ``every`` position."""
         matcher = self.network.matcher
         assert matcher is not None
         memory = references[0]
         for more in references[1:]:
             memory = join_memories(memory, more)
         sparse = encoded._replace(key=encoded.key[:, :, ::every, ::every])
-        return np.asarray(matcher.likeness(sparse, memory)[0].float().cpu().numpy(), np.float32)
+        likeness, kinship = (part[0].float().cpu().numpy() for part in matcher.compare(sparse, memory))
+        return np.asarray(likeness, np.float32), np.asarray(kinship, np.float32)
+
+    def similarity(self, cosine: Tensor, kinship: Tensor, closely: bool = False) -> Tensor:
+        """(K,) how sure it is that K masks are an object, on the scale of cosine similarity.
+
+        Args:
+            cosine: (K,) of identities with templates (Sec. 2.1).
+            kinship: (K,) means over the masks; nan where the pixel tracker takes no part.
+            closely: whether the masks were made in patches, not proposed in the whole frame.
+        """
+        level = self.rule.kinship_level_close if closely else self.rule.kinship_level
+        scaled = (self.rule.similar + self.rule.kinship_slope * (kinship - level)).clamp(-1, 1)
+        joined = self.rule.kinship_share * scaled + (1 - self.rule.kinship_share) * cosine
+        return torch.where(kinship.isnan(), cosine, joined)
 
     def _remember(self, encoded: Encoded | None, mask: Tensor, others: Tensor) -> Memory | None:
         if not self.matches or encoded is None or self.network.matcher is None:

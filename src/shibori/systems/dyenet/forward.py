@@ -115,7 +115,7 @@ class ForwardRun:
         if self.missing_for % self.rule.reid_every:
             return
         outcome.missing = missing
-        outcome.proposals = find_proposals(self.following, view, [self.templates[i] for i in missing])
+        outcome.proposals = find_proposals(self.following, view, self.templates, missing)
         for object_id in missing if self.finds else ():
             found = self.refound(view, object_id, outcome.proposals, outcome.answers)
             if found is not None:
@@ -127,17 +127,24 @@ class ForwardRun:
         """The best starting point of an object among a frame's proposals, if one holds when it is looked at closely."""
         best: Found | None = None
         templates, still = self.templates[object_id], view.still()
-        rivals = [other for known, other in self.templates.items() if known != object_id and other.given]
-        for similarity, proposal in similar_proposals(self.following, proposals, templates, rivals):
+        for similarity, proposal in similar_proposals(self.following, proposals, object_id, self.templates):
             place = self.following.place(proposal.box, view)
             follower = self.following.begin_softly(still, object_id, proposal.placed(place), place)
             glance = self.following.look(still, follower, templates.references)
             too_small = covered_area(glance.answer) < self.rule.min_area * templates.area
             if glance.confidence < self.rule.found or too_small or _is_taken(glance.answer, taken):
                 continue
+            if not self._is_similar(templates, proposal, glance):
+                continue
             if best is None or glance.confidence > best.glance.confidence:
                 best = Found(similarity, glance, follower)
         return best
+
+    def _is_similar(self, templates: Templates, proposal: Proposal, glance: Glance) -> bool:
+        """Whether a starting point is still similar enough with the mask it has when looked at closely."""
+        cosine = templates.similarity(proposal.vector[None]).float().cpu()
+        kinship = torch.tensor([float("nan") if glance.kinship is None else glance.kinship])
+        return bool(self.following.similarity(cosine, kinship, closely=True) >= self.rule.similar)
 
     def _carry_on(self, view: FrameView, outcome: Outcome) -> None:
         shares = OverlapMap(self.size_hw, outcome.answers, outcome.given)

@@ -6,6 +6,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -22,7 +23,7 @@ from shibori.systems.dyenet.follow import Follower, Following, Place
 from shibori.systems.dyenet.forward import Adaption, ForwardRun, Outcome, mask_in_frame
 from shibori.systems.dyenet.frame import FrameView
 from shibori.systems.dyenet.linking import link
-from shibori.systems.dyenet.search import template_vector
+from shibori.systems.dyenet.search import claims, template_vector
 from shibori.systems.dyenet.tracklet import GrowingTracklet, TrackletBook, TrackletMasks
 
 References = Mapping[int, Mapping[int, NDArray[np.bool_]]]
@@ -30,6 +31,16 @@ MAX_TRIES = 8
 """Most candidates of an object that are looked at closely in one iteration."""
 APART = 3
 """Frames nearer than this to one in which a candidate did not hold are not tried in the same iteration."""
+
+
+class Asked(NamedTuple):
+    """A mask of a tracklet that was found, asked again who it is."""
+
+    confidence: float
+    vector: Tensor
+    """(E,) its identity."""
+    kinship: float
+    """Mean over it (``Comparison``); nan where the pixel tracker takes no part."""
 
 
 class DyeNetPropagator(ClipPropagator):
@@ -162,11 +173,10 @@ class DyeNetClip(ClipPropagation):
             if mask.any():
                 current[object_id].confidences[index] = 1.0
                 starts.append(current[object_id])
-        if outcome.proposals:
-            vectors = torch.stack([proposal.vector for proposal in outcome.proposals])
-            for object_id in outcome.missing:
-                similarity = self.run.templates[object_id].similarity(vectors).float().cpu()
-                self.candidates.put(object_id, index, outcome.proposals, similarity)
+        for object_id in outcome.missing:
+            scores = claims(self.following, outcome.proposals, object_id, self.run.templates)
+            if scores is not None:
+                self.candidates.put(object_id, index, outcome.proposals, scores)
         return starts
 
     # ---- iterations
@@ -200,16 +210,12 @@ class DyeNetClip(ClipPropagation):
         A candidate that is more like another object of the clip is left to that.
         """
         ranking = []
-        known = {object_id: own for object_id, own in self.run.templates.items() if own.given}
         for object_id, first in self.first_given.items():
             candidates = self.candidates.of(object_id)
-            if not candidates or object_id not in known:
+            proposals = [candidate.proposal for candidate in candidates]
+            scores = claims(self.following, proposals, object_id, self.run.templates) if candidates else None
+            if scores is None:
                 continue
-            vectors = self.candidates.vectors(object_id)
-            scores = known[object_id].similarity(vectors)
-            for rival in known:
-                if rival != object_id:
-                    scores = scores.masked_fill(known[rival].similarity(vectors) > scores, -1.0)
             for score, candidate in zip(scores.tolist(), candidates, strict=True):
                 is_wanted = candidate.frame > first or self.both_ways
                 if is_wanted and score >= self.following.rule.similar and candidate not in self.failed:
@@ -234,36 +240,34 @@ class DyeNetClip(ClipPropagation):
         asked = self._extend(book, tracklet, forward=False) + self._extend(book, tracklet, forward=True)
         return self._judged(tracklet, asked)
 
-    def _judged(self, tracklet: GrowingTracklet, asked: list[tuple[float, Tensor]]) -> list[Tensor] | None:
-        """Keep a tracklet whose masks go on being like the templates; its similarity becomes their mean.
-
-        Args:
-            tracklet: propagated both ways.
-            asked: confidence and (E,) identity of some of its masks.
-        """
+    def _judged(self, tracklet: GrowingTracklet, asked: list[Asked]) -> list[Tensor] | None:
+        """Keep a tracklet whose masks go on being like the templates; its similarity becomes their mean."""
         rule, templates = self.following.rule, self.run.templates[tracklet.object_id]
         if asked:
-            along = templates.similarity(torch.stack([vector for _, vector in asked]))
+            cosine = templates.similarity(torch.stack([each.vector for each in asked])).float().cpu()
+            along = self.following.similarity(cosine, torch.tensor([each.kinship for each in asked]), closely=True)
             tracklet.similarity = float((tracklet.similarity + along.sum()) / (1 + len(asked)))
-        if tracklet.similarity < rule.similar_on or len(tracklet.confidences) < rule.min_length:
+        confidence = float(np.mean(list(tracklet.confidences.values())))
+        is_short = len(tracklet.confidences) < rule.min_length
+        if tracklet.similarity < rule.similar_on or confidence < (rule.certain if is_short else rule.steady):
             tracklet.dropped = True
             return None
-        return [vector for confidence, vector in asked if confidence >= rule.expand_from]
+        return [each.vector for each in asked if each.confidence >= rule.expand_from]
 
     # ---- propagation of one starting point
 
     @torch.inference_mode()
-    def _extend(self, book: TrackletBook, tracklet: GrowingTracklet, forward: bool) -> list[tuple[float, Tensor]]:
+    def _extend(self, book: TrackletBook, tracklet: GrowingTracklet, forward: bool) -> list[Asked]:
         """Carry a tracklet on until confidence falls, or a frame is reached that the object is already seen in.
 
         Returns:
-            Now and then on the way: confidence and (E,) identity of its mask.
+            What some of the masks on the way are.
         """
         object_id, start, rule = tracklet.object_id, tracklet.start, self.following.rule
         references = self.run.templates[object_id].references
         images = self.frames.forward(start, self.frames.num_frames) if forward else self.frames.backward(start, -1)
         previous, follower = None, None
-        asked: list[tuple[float, Tensor]] = []
+        asked: list[Asked] = []
         for frame, image in images:
             view = FrameView(self.following.network, image, previous, self.flow, self.following.device)
             previous = image
@@ -281,7 +285,8 @@ class DyeNetClip(ClipPropagation):
             self.following.advance(follower, glance, shares)
             if tracklet.origin == "found" and abs(frame - start) % rule.ask_every == 0:
                 vector = template_vector(self.following, view, mask_in_frame(follower, self.frames.size_hw))
-                asked += [] if vector is None else [(glance.confidence, vector)]
+                kinship = float("nan") if glance.kinship is None else glance.kinship
+                asked += [] if vector is None else [Asked(glance.confidence, vector, kinship)]
         return asked
 
     def _is_wanted(self, object_id: int, frame: int) -> bool:

@@ -38,12 +38,24 @@ class FollowRule:
     """Frames between such additions."""
     similar: float = 0.8
     """Cosine similarity with a template from which a proposal can be a starting point (Sec. 2.1)."""
-    similar_on: float = 0.65
+    kinship_level: float = 0.72
+    """Mean kinship (``Comparison``) of a proposal's mask that is as telling as a cosine similarity of ``similar``."""
+    kinship_level_close: float = 0.75
+    """The same of a mask that was made in a patch of its own."""
+    kinship_slope: float = 2.0
+    """Similarity to one more of kinship."""
+    kinship_share: float = 0.9
+    """How much of a similarity is the kinship's, where the pixel tracker takes part; the cosine's is the rest."""
+    similar_on: float = 0.7
     """Mean similarity along a tracklet that was found below which it is dropped again."""
     ask_every: int = 6
     """Frames between the masks of such a tracklet that are compared."""
+    steady: float = 0.7
+    """Mean confidence of such a tracklet below which it is dropped: on something else the propagation falters."""
     min_length: int = 3
-    """Frames a tracklet that was found must last: what is gone at once was nothing."""
+    """Frames such a tracklet must last, unless it is ``certain``: what is gone at once was nothing."""
+    certain: float = 0.8
+    """Mean confidence from which a shorter tracklet is kept."""
     min_area: float = 0.15
     """Share of its usual area that an object must show to be found again: less is a fragment of something else."""
     top_m: int = 12

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
@@ -35,6 +35,8 @@ class Proposal:
     """(m, m) probabilities over the box."""
     vector: Tensor
     """(E,) its identity."""
+    kinships: Mapping[int, float] = field(default_factory=dict)
+    """object_id -> mean kinship (``Comparison``) of the mask, where the pixel tracker takes part."""
 
     def placed(self, place: Place) -> NDArray[np.float32]:
         """(H, W) probabilities of the mask in a place."""
@@ -62,23 +64,63 @@ def template_vector(following: Following, view: FrameView, mask: NDArray[np.bool
 
 
 @torch.inference_mode()
-def find_proposals(following: Following, view: FrameView, missing: Sequence[Templates]) -> list[Proposal]:
-    """The frame's proposals: the region proposal network's, and where the pixel tracker sees a missing object."""
+def find_proposals(
+    following: Following, view: FrameView, known: Mapping[int, Templates], missing: Collection[int]
+) -> list[Proposal]:
+    """The frame's proposals: the region proposal network's, and where the pixel tracker sees a missing object.
+
+    Args:
+        following: networks and numbers.
+        view: the frame.
+        known: all objects.
+        missing: those that are looked for.
+    """
     network, rule = following.network, following.rule
     seen, scale = view.whole(rule.frame_side)
     height, width = (side * 8 for side in seen.features.s8.shape[2:])
     boxes = [network.proposals.propose(seen.features.s8.float(), (height, width))[0][0][: rule.top_m]]
+    kinships = {}
     if following.matches and seen.encoded is not None:
-        for templates in missing:
-            if templates.references:
-                boxes.append(_matched_boxes(following.likeness(seen.encoded, templates.references, every=1)))
+        for object_id, templates in known.items():
+            if not templates.references:
+                continue
+            likeness, kinships[object_id] = following.compare(seen.encoded, templates.references, every=1)
+            if object_id in missing:
+                boxes.append(_matched_boxes(likeness))
     joined = torch.cat([part.to(following.device) for part in boxes])
     if len(joined) == 0:
         return []
     masks, vectors = network.embed(seen.features.s8, joined, torch.zeros(len(joined), dtype=torch.int64))
     probs = masks.sigmoid().cpu().numpy()
-    in_frame = joined.cpu().numpy().astype(np.float64) / np.array([*scale, *scale])
-    return [Proposal(box, mask, vector) for box, mask, vector in zip(in_frame, probs, vectors, strict=True)]
+    resized = joined.cpu().numpy().astype(np.float64)
+    means = [
+        {object_id: _mean_in_box(kinship, box, mask) for object_id, kinship in kinships.items()}
+        for box, mask in zip(resized, probs, strict=True)
+    ]
+    in_frame = resized / np.array([*scale, *scale])
+    return [Proposal(*parts) for parts in zip(in_frame, probs, vectors, means, strict=True)]
+
+
+def _mean_in_box(values: NDArray[np.float32], box: NDArray[np.float64], mask: NDArray[np.float32]) -> float:
+    """Mean of an (h, w) map, at stride 8 of the resized frame, over an (m, m) mask in a box.
+
+    The frame's cell with the mask's largest share counts where the mask is smaller than any.
+    """
+    corner, extent = box[:2] / 8, np.maximum((box[2:] - box[:2]) / 8, 1e-3)
+    steps = (np.arange(mask.shape[0]) + 0.5) / mask.shape[0]
+    columns = (corner[0] + steps * extent[0]).astype(int).clip(0, values.shape[1] - 1)
+    rows = (corner[1] + steps * extent[1]).astype(int).clip(0, values.shape[0] - 1)
+    weights = (mask > 0.5).astype(np.float32)
+    if not weights.any():
+        weights = mask + np.float32(1e-6)
+    return float((values[rows][:, columns] * weights).sum() / weights.sum())
+
+
+def similarity_to(following: Following, proposals: Sequence[Proposal], object_id: int, templates: Templates) -> Tensor:
+    """(K,) float32 of each proposal to one object."""
+    cosine = templates.similarity(torch.stack([proposal.vector for proposal in proposals])).float().cpu()
+    kinship = torch.tensor([proposal.kinships.get(object_id, float("nan")) for proposal in proposals])
+    return following.similarity(cosine, kinship)
 
 
 def _matched_boxes(likeness: NDArray[np.float32]) -> Tensor:
@@ -91,19 +133,29 @@ def _matched_boxes(likeness: NDArray[np.float32]) -> Tensor:
     return enlarged(boxes, 1.15) if len(boxes) else boxes
 
 
+def claims(
+    following: Following, proposals: Sequence[Proposal], object_id: int, known: Mapping[int, Templates]
+) -> Tensor | None:
+    """(K,) similarity to an object, -1 where another one's is higher; None where there is nothing to compare."""
+    if not proposals or not known[object_id].given:
+        return None
+    scores = similarity_to(following, proposals, object_id, known[object_id])
+    for rival, templates in known.items():
+        if rival != object_id and templates.given:
+            scores = scores.masked_fill(similarity_to(following, proposals, rival, templates) > scores, -1.0)
+    return scores
+
+
 def similar_proposals(
-    following: Following, proposals: Sequence[Proposal], templates: Templates, rivals: Sequence[Templates] = ()
+    following: Following, proposals: Sequence[Proposal], object_id: int, known: Mapping[int, Templates]
 ) -> list[tuple[float, Proposal]]:
-    """Those similar enough to a template, the most similar first; of overlapping ones the best.
+    """Those similar enough to an object, the most similar first; of overlapping ones the best.
 
     One that is more like another object of the clip is left to that.
     """
-    if not proposals or not templates.given:
+    scores = claims(following, proposals, object_id, known)
+    if scores is None:
         return []
-    vectors = torch.stack([proposal.vector for proposal in proposals])
-    scores = templates.similarity(vectors).float().cpu()
-    for rival in rivals:
-        scores[rival.similarity(vectors).float().cpu() > scores] = -1.0
     boxes = torch.from_numpy(np.stack([proposal.box for proposal in proposals])).float()
     kept = [int(i) for i in nms(boxes, scores, OVERLAP)]
     good = [(float(scores[i]), proposals[i]) for i in kept if float(scores[i]) >= following.rule.similar]

@@ -1,0 +1,50 @@
+"""What a frame has in common with a memory, against loops over positions."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+
+from shibori.nn.pixel_tracker.compact import build_pixel_tracker
+from shibori.nn.pixel_tracker.network import Comparison, Encoded, Memory, PixelNetwork
+from shibori.nn.pixel_tracker.paper import PaperTracker, PaperTrackerSize
+
+
+@pytest.fixture(scope="module", params=["tiny", "paper"])
+def seen(request: pytest.FixtureRequest) -> tuple[PixelNetwork, Encoded, Memory, Comparison]:
+    """A network, a frame, a memory of another one whose left half is the object, and their comparison."""
+    torch.manual_seed(0)
+    paper = PaperTrackerSize("tu-resnet18", feature_channels=16, key_channels=6, head_channels=16, local_radius=3)
+    network = build_pixel_tracker("tiny").eval() if request.param == "tiny" else PaperTracker(paper).eval()
+    first, second = torch.randn(2, 1, 3, 48, 64)
+    mask = torch.zeros(1, 1, 48, 64)
+    mask[..., :32] = 1
+    with torch.inference_mode():
+        memory = network.remember(network.encode(first), mask, 1 - mask)
+        encoded = network.encode(second)
+        return network, encoded, memory, network.compare(encoded, memory)
+
+
+def nearest(query: Tensor, others: Tensor) -> float:
+    """Largest of one minus half the squared distance: the cosine, for unit vectors."""
+    return max(1 - float((query - other).square().sum()) / 2 for other in others)
+
+
+def test_likeness_is_that_of_the_comparison(seen: tuple[PixelNetwork, Encoded, Memory, Comparison]) -> None:
+    network, encoded, memory, comparison = seen
+    torch.testing.assert_close(network.likeness(encoded, memory), comparison.likeness)
+    assert ((comparison.likeness >= 0) & (comparison.likeness <= 1)).all()
+
+
+def test_kinship_is_the_own_cosine_and_its_lead(seen: tuple[PixelNetwork, Encoded, Memory, Comparison]) -> None:
+    _, encoded, memory, comparison = seen
+    keys = memory.key[0].T.float()
+    own, other = keys[memory.label[0] > 0.5], keys[memory.label[0] <= 0.5]
+    assert len(own) > 0
+    assert len(other) > 0
+    height, width = encoded.key.shape[2:]
+    for row, column in [(0, 0), (height // 2, width // 3), (height - 1, width - 1)]:
+        query = encoded.key[0, :, row, column].float()
+        expected = 2 * nearest(query, own) - nearest(query, other)
+        assert float(comparison.kinship[0, row, column]) == pytest.approx(max(min(expected, 3), -3), abs=1e-3)
