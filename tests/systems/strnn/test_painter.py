@@ -80,7 +80,7 @@ def test_a_correction_mends_what_was_said(painter):
     image, ids = picture()
     said = ids == 1
     said[:, 52:] = False  # half of the ball
-    mark = line(1, 60, 50, 65, 70)
+    mark = line(1, 62, 42, 68, 76)
     fresh = Marks({0: (mark,)}).rasterise(0, SIZE_HW) >= 0
     found = painter.paint(image, Marks({0: (mark,)}), 0, {1: said}, fresh)
     assert iou(found == 1, ids == 1) > iou(said, ids == 1) + 0.2

@@ -97,11 +97,39 @@ class Painter:
         return ids
 
     def _object(self, image: NDArray[np.uint8], known: Known) -> WindowedLogits:
+        """Its log-odds: from marks alone, or what was said before, mended twice, the second time from the first."""
+        if known.prior is None:
+            return self._anew(image, known)
+        if self._is_elsewhere(known, known.prior):
+            return self._anew(image, known._replace(prior=None))
+        mended = self._mended(image, known, known.prior)
+        first = self._as_mask(mended, known)
+        return self._mended(image, known, first) if first.any() else mended
+
+    def _mended(self, image: NDArray[np.uint8], known: Known, prior: Mask) -> WindowedLogits:
         size_hw = (image.shape[0], image.shape[1])
-        if known.prior is not None:
-            place = mask_box(known.positive | known.prior)
-            assert place is not None
-            return self._correct(image, box_window(self.window, place, size_hw), known)
+        place = mask_box(known.positive | prior)
+        assert place is not None
+        return self._correct(image, box_window(self.window, place, size_hw), known._replace(prior=prior))
+
+    def _as_mask(self, answer: WindowedLogits, known: Known) -> Mask:
+        """(H, W) an answer with what is marked."""
+        found = np.zeros(known.positive.shape, np.bool_)
+        left, top, right, bottom = answer.window.astype(int)
+        found[top:bottom, left:right] = cv2.resize(answer.logits, (right - left, bottom - top)) > 0
+        return (found | known.positive) & ~known.negative
+
+    def _is_elsewhere(self, known: Known, prior: Mask) -> bool:
+        """Whether fresh marks say that the object is where nothing was said to be: then nothing was right."""
+        marked = known.positive & known.fresh
+        if not marked.any():
+            return False
+        near = _distance(prior)[marked] <= self.rule.elsewhere_reach * min(prior.shape)
+        return bool(near.mean() < 0.5)
+
+    def _anew(self, image: NDArray[np.uint8], known: Known) -> WindowedLogits:
+        """From marks alone."""
+        size_hw = (image.shape[0], image.shape[1])
         line = mask_box(known.positive)
         assert line is not None
         for growth in self.rule.box_growths:

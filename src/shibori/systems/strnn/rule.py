@@ -46,15 +46,17 @@ class PaintRule:
     """From this many times the area of the marks an object counts as found."""
     first_thickness: int = 17
     """First marks count as lines this thick, in pixels of the resized window."""
-    later_thickness: int = 9
+    later_thickness: int = 13
     """The same for corrections."""
     first_leaning: float = 0.5
     """Added to the log-odds after first marks: a line shows less than the object."""
-    doubt_reach: float = 0.03
+    doubt_reach: float = 0.06
     """The last answer is doubted this near to a correction."""
+    elsewhere_reach: float = 0.15
+    """Fresh marks of the object that are mostly further than this from the last answer begin it anew."""
     inner_margin: float = 0.008
     """What was said to be the object is believed this far inside its edge."""
-    outer_margin: float = 0.06
+    outer_margin: float = 0.12
     """What was said to be background is believed this far outside the object's edge."""
     correction_reach: float = 0.02
     """A change of a marked frame counts if it is this near to a new mark."""
