@@ -95,7 +95,7 @@ class DiscoveryRule:
 
     detection: DetectionRule = field(default_factory=DetectionRule)
     dual: DualRule = field(default_factory=DualRule)
-    reliable: float = 0.1
+    reliable: float = 0.05
     """th_cc: mean score above which a class shows up in the clip (Sec. 3.2)."""
     beta: float = BETA
     """What the scores of the other classes are multiplied with; 1 is no calibration."""
