@@ -243,3 +243,11 @@ def _trackprop(options: InteractiveAblateOptions) -> None:
 
 
 ablate.command("trackprop")(command_from(InteractiveAblateOptions, _trackprop))
+
+
+def _strnn(options: InteractiveAblateOptions) -> None:
+    """Measure what each part of strnn is worth, its figures beside those of the paper's whole."""
+    ablate_interactive("strnn", options)
+
+
+ablate.command("strnn")(command_from(InteractiveAblateOptions, _strnn))

@@ -83,6 +83,14 @@ def _strnn(
     return build_hybrid_segmenter(preset, device, size, weights, lambda: _lenient_pixel(device))
 
 
+def _strnn_rows(
+    preset: str = "compact", device: str = "auto", weights: Path | None = None
+) -> list[tuple[str, tuple[float, float] | None, Callable[[], InteractiveSegmenter]]]:
+    from shibori.systems.strnn.ablation import ablation_rows
+
+    return ablation_rows(preset, device, weights, lambda: _lenient_pixel(device))
+
+
 def _lenient_pixel(device: str) -> Propagator:
     """The pixel tracker for work between frames that a person has marked, who sees where it is wrong."""
     from shibori.systems.pixel.build import build_pixel_propagator
@@ -138,5 +146,5 @@ INSTANCE_ABLATIONS: dict[str, Callable[..., list[tuple[str, float | None, Callab
 
 INTERACTIVE_ABLATIONS: dict[
     str, Callable[..., list[tuple[str, tuple[float, float] | None, Callable[[], InteractiveSegmenter]]]]
-] = {"trackprop": _trackprop_rows}
+] = {"trackprop": _trackprop_rows, "strnn": _strnn_rows}
 """The same for interactive systems: the paper's AUC and J&F@60s. Take preset, device, weights."""

@@ -127,6 +127,18 @@ def test_a_correction_keeps_what_it_leaves_alone(hybrid, clip):
     np.testing.assert_array_equal(list(interaction.masks())[2].ids, after.ids)
 
 
+def test_before_the_round_from_which_masks_are_carried_the_classifier_answers(hybrid, clip):
+    late = replace(hybrid, first_round=2)
+    interaction, pixels = late.begin(clip), hybrid.pixels.begin(clip)
+    interaction.mark(FIRST)
+    pixels.mark(FIRST)
+    for one, other in zip(interaction.masks(), pixels.masks(), strict=True):
+        np.testing.assert_array_equal(one.ids, other.ids)
+    interaction.mark(LATER)
+    second = list(interaction.masks())
+    np.testing.assert_array_equal(second[0].ids, second[2].ids)  # carried, by what stands still
+
+
 def test_ids_above_a_byte_and_boxes(hybrid, clip):
     interaction = hybrid.begin(clip)
     box = BoxMark(300, (8 / 128, 8 / 96, 48 / 128, 40 / 96))

@@ -102,6 +102,18 @@ def test_the_same_marks_give_the_same_masks_however_they_are_asked_for(segmenter
     np.testing.assert_array_equal(*answers)
 
 
+def test_frames_that_are_not_linked_do_not_know_of_each_other(segmenter, clip):
+    alone = replace(segmenter, linked=False).begin(clip)
+    alone.mark(FIRST)
+    list(alone.masks())
+    glance = alone._encoder.glance(4)
+    torch.testing.assert_close(alone._encoder[4], glance, atol=2e-3, rtol=0)
+    linked = segmenter.begin(clip)
+    linked.mark(FIRST)
+    list(linked.masks())
+    assert (linked._encoder[4] - glance).abs().max() > 0.02
+
+
 def test_features_are_computed_once(segmenter, clip, monkeypatch):
     calls = []
     network = segmenter.network

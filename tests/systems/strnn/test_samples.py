@@ -59,6 +59,13 @@ def test_the_counts_even_out_over_rounds():
     assert (sampled(one, surplus=-40) == 0).sum() == 0
 
 
+def test_without_the_rules_for_later_rounds_only_what_is_drawn_counts():
+    one = Marks({3: (stroke(1, (10, 10), (49, 10)),)})
+    rule = replace(RULE, resample=False)
+    assert (sampled(one, rule=rule) == 0).sum() == 40  # the first round is as ever
+    assert (sampled(one, np.zeros(SIZE_HW, np.uint8), rule=rule) == 0).sum() == 0
+
+
 def test_as_many_as_there_are_at_most():
     said = np.ones(SIZE_HW, np.uint8)
     said[99, 190:] = 0

@@ -36,6 +36,10 @@ class HybridSegmenter(InteractiveSegmenter):
     """The classifier of pixels."""
     propagator: Propagator
     rule: PaintRule = field(default_factory=PaintRule)
+    first_round: int = 1
+    """The round from which masks are carried; before it the classifier answers alone. The paper has the last one."""
+    paints: bool = True
+    """Whether the pixel tracker segments marked frames; else the classifier does."""
 
     def begin(self, clip: Clip) -> Interaction:
         """See ``InteractiveSegmenter``."""
@@ -50,14 +54,18 @@ class HybridInteraction(Interaction):
         self.clip, self.rule = clip, segmenter.rule
         self._pixels = StrnnInteraction(pixels, clip)
         tracker = pixels.network.tracker
-        self._painter = None if tracker is None else Painter(tracker, segmenter.rule, pixels.device)
+        self._painter = (
+            None if tracker is None or not segmenter.paints else Painter(tracker, segmenter.rule, pixels.device)
+        )
         self._carrier = Carrier(segmenter.propagator, clip)
+        self._first_round, self._rounds = segmenter.first_round, 0
         self._keys: dict[int, Key] = {}
         self._marks = Marks()
         self._last: dict[int, Carried] = {}
 
     def mark(self, marks: Marks) -> tuple[FrameMasks, ...]:
         """See ``Interaction``."""
+        self._rounds += 1
         answers = self._pixels.mark(marks)
         self._marks = join_marks(self._marks, marks)
         for answer in answers:
@@ -71,6 +79,9 @@ class HybridInteraction(Interaction):
         return self._masks()
 
     def _masks(self) -> Iterator[FrameMasks]:
+        if self._rounds < self._first_round:
+            yield from map(self._kept, self._pixels.masks())
+            return
         self._complete_keys()
         waiting = sorted(self._keys, reverse=True)
         for index, sides in self._carrier.sides(self._keys):

@@ -37,6 +37,8 @@ class StrnnSegmenter(InteractiveSegmenter):
     """Ready for inference."""
     rule: AdaptionRule
     device: torch.device
+    linked: bool = True
+    """Whether frames are linked in time (Eq. 2); else each has its context in space alone (Eq. 1)."""
 
     def begin(self, clip: Clip) -> Interaction:
         """See ``InteractiveSegmenter``."""
@@ -143,6 +145,7 @@ class _Encoder:
 
     def __init__(self, segmenter: StrnnSegmenter, clip: Clip) -> None:
         self.network, self.device = segmenter.network, segmenter.device
+        self.linked = segmenter.linked
         self.channels = segmenter.network.size.feature_channels
         self.clip = clip
         self.size_hw = working_size(clip.size_hw, segmenter.rule.short_side)
@@ -179,7 +182,8 @@ class _Encoder:
         frame = next(self._frames, None)
         if frame is None:
             return False
-        features, self._hidden = self.network(self._input(frame.image), self._hidden)
+        features, hidden = self.network(self._input(frame.image), self._hidden)
+        self._hidden = hidden if self.linked else None
         self._cache[frame.index] = features[0]
         self._order.append(frame.index)
         return True

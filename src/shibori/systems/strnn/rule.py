@@ -82,6 +82,8 @@ class AdaptionRule:
     """The same for a click, which does not say how large a thing is."""
     click_radius: float = 0.01
     """A click stands for a disk of this radius, in short sides of the frame."""
+    resample: bool = True
+    """Whether later rounds, too, bring random background (conditions i to iii); else only what is drawn."""
     approved_samples: int = 300
     """Pixels of each object in a corrected frame that are learned because nobody corrected them; 0 is the paper's."""
     approved_distance: float = 0.03

@@ -61,7 +61,7 @@ def sample_frame(marks: Marks, frame_index: int, canvas: Canvas, rule: AdaptionR
     labels[approved] = canvas.said.ravel()[approved] if canvas.said is not None else 0
     candidates = ~_grown_boxes(marks, frame_index, canvas.size_hw, rule) & (drawn < 0)
     if canvas.said is not None:
-        candidates &= canvas.said == 0
+        candidates &= (canvas.said == 0) & rule.resample
     others = np.flatnonzero(candidates)
     wanted = canvas.surplus + int(np.count_nonzero(labels > 0)) - int(np.count_nonzero(labels == 0))
     labels[rng.choice(others, min(max(wanted, 0), len(others)), replace=False)] = 0

@@ -1,0 +1,83 @@
+"""The rows of strnn's own ablation. The paper has none; its figures for the whole are beside the row they belong to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from shibori.interfaces import InteractiveSegmenter, Propagator
+from shibori.nn.prepare import choose_device, choose_dtype, prepare_network
+from shibori.systems.strnn.build import build_strnn_segmenter
+from shibori.systems.strnn.hybrid import HybridSegmenter
+from shibori.systems.strnn.inference import StrnnSegmenter
+from shibori.systems.strnn.model import StrnnNetwork, build_strnn
+from shibori.systems.strnn.rule import AdaptionRule
+from shibori.systems.strnn.tracker import load_tracker, start_from_tracker
+
+PAPER_FIGURES = (0.621, 0.601)
+"""AUC and J&F@60s on the test-dev set of the DAVIS Challenge 2019."""
+
+LAST_ROUND = 8
+"""Of a session of the challenge; the paper refines in that one (Sec. 2.4.2)."""
+
+Row = tuple[str, tuple[float, float] | None, Callable[[], InteractiveSegmenter]]
+
+
+def ablation_rows(
+    preset: str,
+    device: str,
+    weights: Path | None,
+    propagator: Callable[[], Propagator],
+) -> list[Row]:
+    """What takes part; the paper's AUC and J&F@60s; what builds it.
+
+    Args:
+        preset: one that stands on the pixel tracker.
+        device: of the networks.
+        weights: instead of the shipped ones.
+        propagator: carries masks between marked frames.
+    """
+
+    def trained() -> StrnnSegmenter:
+        return build_strnn_segmenter(preset, device, None, weights)
+
+    def pixels(linked: bool = True, **changes: object) -> StrnnSegmenter:
+        found = trained()
+        rule: AdaptionRule = replace(found.rule, **changes)  # type: ignore[arg-type]
+        return replace(found, rule=rule, linked=linked)
+
+    paper = {"kernel": None, "approved_samples": 0}
+    drawn = paper | {"resample": False}
+    return [
+        ("plain features, ridge", None, lambda: replace(pixels(**drawn), network=_plain(preset, device))),
+        ("+ spatial RNN", None, lambda: pixels(linked=False, **drawn)),
+        ("+ temporal link", None, lambda: pixels(**drawn)),
+        ("+ random background in later rounds", None, lambda: pixels(**paper)),
+        (
+            f"+ masks carried from round {LAST_ROUND} on",
+            PAPER_FIGURES,
+            lambda: HybridSegmenter(pixels(**paper), propagator(), first_round=LAST_ROUND, paints=False),
+        ),
+        ("Gaussian kernels, approved pixels (ours; nothing carried)", None, trained),
+        ("+ masks carried in every round (ours)", None, lambda: HybridSegmenter(trained(), propagator(), paints=False)),
+        (
+            "+ marked frames by the pixel tracker (ours; the default)",
+            None,
+            lambda: HybridSegmenter(trained(), propagator()),
+        ),
+    ]
+
+
+def _plain(preset: str, device: str) -> StrnnNetwork:
+    """Features without any RNN: the pixel tracker's embedding."""
+    network = build_strnn(preset)
+    start_from_tracker(network)
+    torch.nn.init.zeros_(network.rnn.leave.bias)  # type: ignore[arg-type]
+    load_tracker(network)
+    chosen = choose_device(device)
+    prepared = prepare_network(network, chosen, choose_dtype(chosen))
+    assert isinstance(prepared, StrnnNetwork)
+    return prepared
