@@ -13,7 +13,7 @@ from shibori.systems.trackprop.build import build_trackprop_segmenter
 from shibori.systems.trackprop.rule import RULES
 from shibori.systems.trackprop.size import SIZES
 
-ROWS = (
+ROWS: tuple[tuple[str, bool, str, tuple[float, float] | None], ...] = (
     ("none", False, "without tracker", (0.635, 0.670)),
     ("siamese", False, "DaSiamRPN-style tracker", (0.702, 0.731)),
     ("atom", False, "ATOM", (0.766, 0.780)),
@@ -37,7 +37,7 @@ def ablation_rows(
     """
     if preset not in SIZES:
         raise InputError(f"expected a preset of trackprop ({', '.join(SIZES)}), found {preset!r}")
-    rows = []
+    rows: list[tuple[str, tuple[float, float] | None, Callable[[], InteractiveSegmenter]]] = []
     for tracker, matching, text, published in ROWS:
         if matching and not RULES[preset].propagation.matching:
             continue

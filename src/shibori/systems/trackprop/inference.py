@@ -23,7 +23,7 @@ from shibori.systems.trackprop.propagation import Anchor, Propagating
 from shibori.systems.trackprop.region import blended
 from shibori.systems.trackprop.rule import TrackpropRule
 from shibori.systems.trackprop.shelf import Answer, Shelf
-from shibori.systems.trackprop.spans import Track, merged
+from shibori.systems.trackprop.spans import Track, merged, nearest
 from shibori.systems.trackprop.sweep import Job, Surroundings, jobs_of, sweep
 from shibori.systems.trackprop.target import Tracker
 
@@ -31,6 +31,8 @@ Mask = NDArray[np.bool_]
 
 MAX_REMEMBERED = 2
 """Other marked frames, the nearest ones, that help to understand the marks on a frame."""
+SAME_MASK = 0.95
+"""IoU from which a revised mask changes nothing around it."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,8 @@ class TrackpropInteraction(Interaction):
         self._approved: dict[int, Approved] = {}
         self._tracks: dict[int, Track] = {}
         self._anchors: dict[tuple[int, int], Anchor] = {}
+        self._blind: dict[int, set[int]] = {}
+        self._revised: dict[int, dict[int, Mask]] = {}
         self._shelf = Shelf()
         self._undecodable: set[int] = set()
 
@@ -114,6 +118,8 @@ class TrackpropInteraction(Interaction):
         for object_id, mask in masks.items():
             ids[mask] = object_id
         self._approved[index] = Approved(ids, tuple(masks))
+        self._blind[index] = set(masks) - set(before)
+        self._revised.pop(index, None)
         for object_id, mask in masks.items():
             changed = object_id not in before or not np.array_equal(mask, before[object_id])
             self._approve(object_id, index, bool(mask.any()), changed)
@@ -150,6 +156,8 @@ class TrackpropInteraction(Interaction):
     @torch.inference_mode()
     def _propagate(self) -> None:
         """Bring all masks up to date: forward, then backward, blending where both come."""
+        for index, blind in self._blind.items():
+            self._revise(index, {i for i in blind if self._seen_frames(i) and not self._tracks[i].is_fresh(index)})
         tracks = [track for track in self._tracks.values() if track.stale]
         forward = Shelf()
         for index, found in self._sweep(jobs_of(tracks, forward=True), forward=True):
@@ -166,6 +174,35 @@ class TrackpropInteraction(Interaction):
                         track, index, forward.get(track.object_id, index), backward.get(track.object_id, index)
                     )
             track.stale.clear()
+
+    def _revise(self, index: int, object_ids: set[int]) -> None:
+        """Segment a frame anew that was marked before any mask was seen, now that corrections have told more.
+
+        What was answered for the frame stays. Propagation starts from what is better known.
+        """
+        if not object_ids:
+            return
+        kept = {i: mask for i, mask in self._masks_at(index).items() if i not in object_ids}
+        nearby = {i: nearest(self._seen_frames(i), index, MAX_REMEMBERED) for i in object_ids}
+        memories = {i: [self._anchor(i, frame).reference for frame in frames] for i, frames in nearby.items()}
+        remembered = {i: [memory for memory in found if memory is not None] for i, found in memories.items()}
+        marks, image = self._marks[index], self.clip.frame(index).image
+        masks = self._marking.masks(image, marks, marks, kept, remembered)
+        before = self._masks_at(index)
+        self._revised[index] = {i: masks[i] for i in {*object_ids, *self._revised.get(index, {})} if masks[i].any()}
+        for object_id in object_ids:
+            if mask_overlap(before[object_id], masks[object_id]) < SAME_MASK:
+                self._anchors.pop((object_id, index), None)
+                self._tracks[object_id].spoil_beside(index)
+
+    def _seen_frames(self, object_id: int) -> list[int]:
+        """Marked frames that show the object and were marked when its mask was seen."""
+        marked = self._tracks[object_id].marked.items()
+        return [index for index, is_there in marked if is_there and object_id not in self._blind.get(index, ())]
+
+    def _masks_at(self, index: int) -> dict[int, Mask]:
+        """What propagation takes a marked frame for."""
+        return self._approved[index].masks() | self._revised.get(index, {})
 
     def _sweep(self, jobs: list[Job], forward: bool) -> Iterator[tuple[int, Any]]:
         around = Surroundings(self._anchor, self._known)
@@ -194,7 +231,7 @@ class TrackpropInteraction(Interaction):
         key = (object_id, index)
         if key not in self._anchors:
             image = self.clip.frame(index).image
-            anchor = self._propagating.anchor(image, index, object_id, self._approved[index].masks())
+            anchor = self._propagating.anchor(image, index, object_id, self._masks_at(index))
             assert anchor is not None, "only frames that show the object are asked for"
             self._anchors[key] = anchor
         return self._anchors[key]
@@ -220,3 +257,9 @@ class TrackpropInteraction(Interaction):
         if answer is None:
             return ObjectStatus(object_id, 0.0, "absent")
         return ObjectStatus(object_id, answer.confidence, "tracked" if is_there else "lost")
+
+
+def mask_overlap(first: Mask, second: Mask) -> float:
+    """IoU of two (H, W) masks; 1 where both are empty."""
+    union = int((first | second).sum())
+    return int((first & second).sum()) / union if union else 1.0

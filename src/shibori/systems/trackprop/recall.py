@@ -24,6 +24,8 @@ Mask = NDArray[np.bool_]
 
 BRUSH = 9
 """Diameter in pixels of the region of what a mark says of its surroundings."""
+EMPHASIS = 8
+"""What is marked is remembered as if it had been seen this often: it stands against a mask that may be wrong."""
 SURE = 0.1
 """A position whose share of the object is this near to 0 or 1 is remembered."""
 
@@ -51,7 +53,8 @@ class Hints:
         brush = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (BRUSH, BRUSH))
         wide = [cv2.dilate(mask.astype(np.uint8), brush) > 0 for mask in (positive, negative)]
         wide[1] &= ~wide[0]
-        return cls(*(torch.from_numpy(mask).float()[None, None].to(device) for mask in wide), rim)
+        positive_map, negative_map = (torch.from_numpy(mask).float()[None, None].to(device) for mask in wide)
+        return cls(positive_map, negative_map, rim)
 
     def applied(self, mask: Tensor) -> Tensor:
         """(1, 1, H, W) probability with what is marked set to what it is."""
@@ -81,6 +84,7 @@ def match_marks(
     """
     none = torch.zeros_like(hints.positive)
     known = _known(hints, encoded, matcher.stride, with_rim=before is None)
+    is_marked = _known(hints, encoded, matcher.stride, with_rim=False) >= 0
     mask, is_first = hints.applied(none if before is None else before), before is None
     for _ in range(rounds):
         whole = matcher.remember(encoded, mask, none)
@@ -88,8 +92,9 @@ def match_marks(
         chosen = known >= 0 if is_first else (known >= 0) | ((share - 0.5).abs() >= 0.5 - SURE)
         label = torch.where(known >= 0, known, share)[None]
         memory = _chosen(whole._replace(label=label), chosen)
-        for reference in references:
-            memory = join_memories(memory, reference)
+        said = _chosen(whole._replace(label=label), is_marked)
+        for further in [*[said] * (EMPHASIS - 1), *references]:
+            memory = join_memories(memory, further)
         previous = whole._replace(key=whole.key * chosen.to(whole.key)) if is_first else whole
         logits: Tensor = matcher(encoded, memory, previous, mask, none).logits.float()
         mask, is_first = hints.applied(logits.sigmoid()), False

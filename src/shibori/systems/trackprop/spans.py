@@ -59,10 +59,21 @@ class Track:
             changed = True
         self.marked[index] = is_there
         if changed:
-            for beside in (index - 1, index + 1):
-                if 0 <= beside < self.num_frames and beside not in self.marked:
-                    self.stale.update(range(*self.span(beside).bounds(self.num_frames)))
+            self.spoil_beside(index)
         self.stale.discard(index)
+
+    def spoil_beside(self, index: int) -> None:
+        """The frames around a marked one are out of date."""
+        for beside in self._beside(index):
+            self.stale.update(range(*self.span(beside).bounds(self.num_frames)))
+
+    def is_fresh(self, index: int) -> bool:
+        """Whether the frames around a marked one are up to date."""
+        return not any(beside in self.stale for beside in self._beside(index))
+
+    def _beside(self, index: int) -> list[int]:
+        """The neighbours of a marked frame that are not marked."""
+        return [i for i in (index - 1, index + 1) if 0 <= i < self.num_frames and i not in self.marked]
 
     def span(self, index: int) -> Span:
         """The span of a frame that is not marked."""
