@@ -26,7 +26,7 @@ def rows(monkeypatch):
         return [candidate(frame_index, LEFT, [0.9 - 0.1 * abs(frame_index - 2), 0, 0, 0, 0, 0, 0], look=0.0)]
 
     monkeypatch.setattr(CandidateFinder, "find", find)
-    rule = DiscoveryRule(DetectionRule(), reliable=0.0, covered_iou=0.99, same_iou=0.99)
+    rule = DiscoveryRule(DetectionRule(), reliable=0.0, covered_iou=0.99, same_iou=0.99, least_frames=1)
     made = rows_from_states(tiny_detector().own_state(), tiny_siamese(), "tiny", torch.device("cpu"), rule)
     return made, found
 

@@ -95,6 +95,15 @@ def test_work_is_bounded_and_the_bound_is_said(segmenter):
     assert len(result.tracks) == 8
 
 
+def test_candidates_of_what_is_followed_are_no_work_left_undone(segmenter):
+    many = [candidate(index, LEFT, scores(0.9 - 0.01 * index)) for index in range(FRAMES)] * 20
+    other = candidate(3, RIGHT, scores(0.4))
+    small = segmenter.with_rule(replace(RULE, most_candidates=10))
+    result = discovered(small, frames_of(many, [other]))
+    assert (result.num_tracked, result.num_left_out) == (2, 0)  # the other one is far down the list
+    assert len(result.tracks) == 2
+
+
 def test_what_cannot_be_followed_is_not_in_the_result(segmenter):
     def only_there(shared, chosen):
         return [tuple(each.mask if i == each.frame_index else None for i in range(FRAMES)) for each in chosen]

@@ -96,23 +96,15 @@ class IpdtSegmenter(InstanceSegmenter):
         rule = self.rule
         everything = [candidate for of_frame in found for candidate in of_frame]
         calibrated = calibrate(everything, rule.reliable, rule.beta)
-        worth = sorted((each for each in calibrated if each.score >= rule.least_score), key=lambda each: -each.score)
-        waiting = select_candidates(worth[: rule.most_candidates], rule.same_iou)
-        left_out = len(worth[rule.most_candidates :])
+        queue = Queue(calibrated, rule)
         tracked: list[Masks] = []
-        while waiting and len(tracked) < rule.most_tracked:
-            chosen = starting_together(waiting, worth, rule)[: rule.most_tracked - len(tracked)]
-            chosen = [each for each in chosen if not is_covered(each, tracked, rule.covered_iou)] or chosen[:1]
+        while chosen := queue.next(tracked):
             tracked += (follow or self._track)(shared, chosen)
-            started = {id(each) for each in chosen}
-            waiting = [
-                each for each in waiting if id(each) not in started and not is_covered(each, tracked, rule.covered_iou)
-            ]
         tubelets = [tubelet_with_evidence(masks, calibrated, unsupported=rule.unsupported) for masks in tracked]
         lasting = min(rule.least_frames, len(found))
         tubelets = [tubelet for tubelet in tubelets if tubelet.valid.sum() >= lasting]
         tracks = self.tracks_of(suppress(tubelets, rule.same_tubelet))
-        return Discovery(tracks, len(everything), len(tracked), left_out + len(waiting))
+        return Discovery(tracks, len(everything), len(tracked), queue.count_left(tracked))
 
     def linked(self, found: Sequence[Sequence[Candidate]], rules: LinkRules | None = None) -> Discovery:
         """The baseline of Table 2: the candidates linked by appearance and motion, nothing tracked."""
@@ -136,6 +128,47 @@ class IpdtSegmenter(InstanceSegmenter):
         return track(self.parts.tracker, shared, chosen, self.rule.backward)
 
 
+class Queue:
+    """Candidates that are yet to be followed, best first.
+
+    Args:
+        calibrated: of the whole clip; those whose score would not bring them into the result are left out.
+        rule: the numbers.
+    """
+
+    def __init__(self, calibrated: Sequence[Candidate], rule: DiscoveryRule) -> None:
+        self.rule = rule
+        self._worth = sorted((each for each in calibrated if each.score >= rule.least_score), key=lambda c: -c.score)
+        self._rest, self._waiting = list(self._worth), list[Candidate]()
+
+    def next(self, tracked: Sequence[Masks]) -> list[Candidate]:
+        """The candidates of one frame to follow next; none where all instances are, or there were enough.
+
+        Args:
+            tracked: tubelets so far.
+        """
+        rule = self.rule
+        room = rule.most_tracked - len(tracked)
+        self._waiting = self._uncovered(self._waiting, tracked)
+        while room > 0 and not self._waiting and self._rest:
+            some, self._rest = self._rest[: rule.most_candidates], self._rest[rule.most_candidates :]
+            self._waiting = select_candidates(self._uncovered(some, tracked), rule.same_iou)
+        if room <= 0 or not self._waiting:
+            return []
+        together = starting_together(self._waiting, self._worth, rule)
+        chosen = [together[0], *self._uncovered(together[1:], tracked)][:room]
+        started = {id(each) for each in chosen}
+        self._waiting = [each for each in self._waiting if id(each) not in started]
+        return chosen
+
+    def count_left(self, tracked: Sequence[Masks]) -> int:
+        """Candidates that no tubelet shows and that were not followed."""
+        return len(self._uncovered(self._waiting, tracked)) + len(self._uncovered(self._rest, tracked))
+
+    def _uncovered(self, candidates: Sequence[Candidate], tracked: Sequence[Masks]) -> list[Candidate]:
+        return [each for each in candidates if not is_covered(each, tracked, self.rule.covered_iou)]
+
+
 def starting_together(
     waiting: Sequence[Candidate], everything: Sequence[Candidate], rule: DiscoveryRule
 ) -> list[Candidate]:
@@ -147,14 +180,16 @@ def starting_together(
     best = waiting[0]
     chosen = [best]
     for candidate in everything:
-        if candidate.frame_index != best.frame_index or candidate is best:
+        if candidate.frame_index != best.frame_index or _overlaps(candidate, chosen, rule.same_iou):
             continue
-        ious = mask_ious([candidate.mask], [each.mask for each in waiting])[0]
-        rivals = [each.score for each, iou in zip(waiting, ious.tolist(), strict=True) if iou > rule.same_iou]
-        is_waiting = any(candidate is each for each in waiting)
-        if is_waiting or (rivals and candidate.score >= rule.joins * max(rivals)):
+        rivals = [each for each in waiting if _overlaps(candidate, [each], rule.same_iou)]
+        if rivals and candidate.score >= rule.joins * max(each.score for each in rivals):
             chosen.append(candidate)
     return chosen
+
+
+def _overlaps(candidate: Candidate, others: Sequence[Candidate], iou_threshold: float) -> bool:
+    return bool((mask_ious([candidate.mask], [other.mask for other in others]) > iou_threshold).any())
 
 
 def is_covered(candidate: Candidate, tracked: Sequence[Masks], iou_threshold: float) -> bool:

@@ -109,7 +109,7 @@ class DiscoveryRule:
     same_tubelet: float = 0.5
     """th_seq: of two tubelets with a larger mean IoU the better is kept (Sec. 3.3)."""
     most_candidates: int = 400
-    """Candidates that are compared with each other; the best ones."""
+    """Candidates that are compared with each other at once; the next ones follow where those leave room."""
     most_tracked: int = 24
     """Candidates that are tracked."""
     most_kept: int = 20
