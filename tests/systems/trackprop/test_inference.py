@@ -42,12 +42,13 @@ class Truthful(TrackpropInteraction):
 
         self._propagating.step = counted
 
-    def _mark_frame(self, index, news):
-        ids = self.truth[index]
-        self._marking.masks = lambda image, marks, news, before, remembered: {
-            i: ids == i for i in sorted({*before, *news.object_ids})
-        }
-        super()._mark_frame(index, news)
+        frames = {self.clip.frame(index).image.tobytes(): index for index in range(num_frames)}
+
+        def meant(image, marks, news, before, remembered):
+            ids = self.truth[frames[image.tobytes()]]
+            return {i: ids == i for i in sorted({*before, *news.object_ids})}
+
+        self._marking.masks = meant
 
 
 def both(index: int) -> Marks:
@@ -142,6 +143,24 @@ def test_between_two_marked_frames_both_sides_count(segmenter):
     two_sides.mark(both(0))
     two_sides.mark(both(8))
     assert np.mean(share_right(all_ids(two_sides))) >= np.mean(share_right(all_ids(one_side)))
+
+
+def test_what_was_marked_before_a_mask_was_seen_is_understood_better_after_a_correction(segmenter):
+    interaction = Truthful(segmenter)
+    right = interaction.truth
+    poor = right[3].copy()
+    poor[:, 20:][poor[:, 20:] == 1] = 0
+    interaction.truth = tuple(poor if index == 3 else ids for index, ids in enumerate(right))
+    interaction.mark(both(3))
+    all_ids(interaction)
+    interaction.truth = right
+    interaction.mark(Marks({6: (line(1, 24, 40, 60),)}))
+    found = all_ids(interaction)
+    np.testing.assert_array_equal(found[3], poor)  # what was answered there stays
+    np.testing.assert_array_equal(interaction._masks_at(3)[1], right[3] == 1)
+    interaction.mark(Marks({3: (line(1, 24, 30, 40),)}))
+    np.testing.assert_array_equal(all_ids(interaction)[3], right[3])
+    assert 1 not in interaction._blind[3]
 
 
 def test_an_object_that_is_marked_later_joins(segmenter):
