@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -14,7 +15,6 @@ from shibori.systems.strnn.build import build_strnn_segmenter
 from shibori.systems.strnn.hybrid import HybridSegmenter
 from shibori.systems.strnn.inference import StrnnSegmenter
 from shibori.systems.strnn.model import StrnnNetwork, build_strnn
-from shibori.systems.strnn.rule import AdaptionRule
 from shibori.systems.strnn.tracker import load_tracker, start_from_tracker
 
 PAPER_FIGURES = (0.621, 0.601)
@@ -44,12 +44,11 @@ def ablation_rows(
     def trained() -> StrnnSegmenter:
         return build_strnn_segmenter(preset, device, None, weights)
 
-    def pixels(linked: bool = True, **changes: object) -> StrnnSegmenter:
+    def pixels(linked: bool = True, **changes: Any) -> StrnnSegmenter:
         found = trained()
-        rule: AdaptionRule = replace(found.rule, **changes)  # type: ignore[arg-type]
-        return replace(found, rule=rule, linked=linked)
+        return replace(found, rule=replace(found.rule, **changes), linked=linked)
 
-    paper = {"kernel": None, "approved_samples": 0}
+    paper: dict[str, Any] = {"kernel": None, "approved_samples": 0}
     drawn = paper | {"resample": False}
     return [
         ("plain features, ridge", None, lambda: replace(pixels(**drawn), network=_plain(preset, device))),
