@@ -73,18 +73,18 @@ def segment(options: SegmentOptions) -> None:
     if options.as_json:
         print_json(asdict(summary))
     else:
-        _tell(summary)
+        _tell(summary, "a click helps: --click {}:X,Y" if options.is_marked else "a mask helps: --mask {}:FILE")
     if summary.shortfall:
         raise complaint(summary.shortfall, BAD_INPUT)
 
 
-def _tell(summary: SegmentSummary) -> None:
+def _tell(summary: SegmentSummary, advice: str) -> None:
     frames, objects = _counted(summary.frames, "frame"), _counted(len(summary.objects), "object")
     print(f"{frames}, {objects}, {summary.seconds:.1f} s ({summary.frames_per_second:.1f} frames/s)")
     print("\n".join(f"  {place}" for place in (*summary.outputs, summary.tracks)))
     for object_id, first in summary.first_lost.items():
         lost = _counted(summary.lost_frames[object_id], "frame")
-        print(f"  object {object_id} was lost in {lost}, first in frame {first}; a mask helps: --mask {first}:FILE")
+        print(f"  object {object_id} was lost in {lost}, first in frame {first}; {advice.format(first)}")
 
 
 def _counted(number: int, noun: str) -> str:

@@ -118,3 +118,14 @@ def test_the_positions_that_a_mask_covers():
     mask[..., :8, :8] = 0
     assert chosen_positions(memory, mask, 0.0, 8).key.flatten().tolist() == [1]  # as much as any is covered
     assert chosen_positions(memory, mask * 0, 1.0, 8).key.shape == (1, 1, 0)
+
+
+def test_marks_far_from_what_was_said_begin_the_object_anew(painter):
+    image, ids = picture()
+    said = np.zeros(SIZE_HW, np.bool_)
+    said[90:115, 120:155] = True  # grass
+    mark = line(1, 35, 60, 65, 60)
+    fresh = Marks({0: (mark,)}).rasterise(0, SIZE_HW) >= 0
+    found = painter.paint(image, Marks({0: (mark,)}), 0, {1: said}, fresh)
+    assert iou(found == 1, ids == 1) > 0.7
+    assert not (found[said] == 1).any()
