@@ -30,11 +30,11 @@ class SearchRule:
     """Weight of a cosine window about the last place."""
     penalty: float = 0.1
     """How much a change of size or shape counts against an answer."""
-    inertia: float = 0.5
+    inertia: float = 0.15
     """Most that a new size counts against the old one."""
-    least_score: float = 0.4
+    least_score: float = 0.3
     """The object is lost where nothing looks as much like it."""
-    least_score_again: float = 0.7
+    least_score_again: float = 0.6
     """One that was lost is found again where something does."""
 
 
