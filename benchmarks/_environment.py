@@ -44,6 +44,7 @@ def describe_run() -> str:
 def benchmark_parser(text: str | None) -> argparse.ArgumentParser:
     """A parser with the options every benchmark of a system has."""
     parser = argparse.ArgumentParser(description=text, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--system", default="pixel", choices=("pixel", "dyenet"), help="what segments")
     parser.add_argument("--preset", default="compact", help="size of the network")
     parser.add_argument("--weights", type=Path, help="weights file; without one, those that ship with the package")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
@@ -58,7 +59,7 @@ def print_heading(arguments: argparse.Namespace) -> None:
     from shibori.nn.prepare import choose_device, choose_dtype
     from shibori.weights import file_hash, locate_weights
 
-    path = locate_weights("pixel", arguments.preset, arguments.weights)
+    path = locate_weights(arguments.system, arguments.preset, arguments.weights)
     device = choose_device(arguments.device)
     print(describe_run())
     print(
@@ -67,20 +68,24 @@ def print_heading(arguments: argparse.Namespace) -> None:
     )
     size = f", working side {arguments.size}" if arguments.size else ""
     origin = "given" if arguments.weights else "shipped"
-    print(f"preset {arguments.preset}{size}, {origin} weights {path.name}, sha256 {file_hash(path)[:16]}\n", flush=True)
+    print(f"{arguments.system}, preset {arguments.preset}{size}, {origin} weights {path.name}, sha256 {file_hash(path)[:16]}\n", flush=True)
 
 
 def load_propagator(arguments: argparse.Namespace, dtype: str | None = None) -> Propagator:
-    """The pixel tracker of the options, in the number format ``dtype`` (by default the device's fastest)."""
+    """The system of the options, in the number format ``dtype`` (by default the device's fastest)."""
     import torch
 
     from shibori.nn.weights import load_state
-    from shibori.systems.pixel.build import propagator_from_state
+    from shibori.systems.dyenet.build import propagator_from_state as dyenet_from_state
+    from shibori.systems.pixel.build import propagator_from_state as pixel_from_state
     from shibori.weights import locate_weights
 
-    state = load_state(locate_weights("pixel", arguments.preset, arguments.weights), "pixel", arguments.preset)
+    path = locate_weights(arguments.system, arguments.preset, arguments.weights)
+    state = load_state(path, arguments.system, arguments.preset)
     chosen = getattr(torch, dtype) if dtype else None
-    return propagator_from_state(state, arguments.preset, arguments.device, arguments.size, dtype=chosen)
+    if arguments.system == "dyenet":
+        return dyenet_from_state(state, arguments.preset, arguments.device, dtype=chosen)
+    return pixel_from_state(state, arguments.preset, arguments.device, arguments.size, dtype=chosen)
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:

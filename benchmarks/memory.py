@@ -62,7 +62,7 @@ def peak_of_segmenting(clip: Path, out: Path, options: list[str]) -> int:
 
 def options_of(arguments: object) -> list[str]:
     """The benchmark's options as the command's."""
-    given = {name: getattr(arguments, name) for name in ("preset", "weights", "device", "size")}
+    given = {name: getattr(arguments, name) for name in ("system", "preset", "weights", "device", "size")}
     return [part for name, value in given.items() if value is not None for part in (f"--{name}", str(value))]
 
 
