@@ -68,7 +68,8 @@ def print_heading(arguments: argparse.Namespace) -> None:
     )
     size = f", working side {arguments.size}" if arguments.size else ""
     origin = "given" if arguments.weights else "shipped"
-    print(f"{arguments.system}, preset {arguments.preset}{size}, {origin} weights {path.name}, sha256 {file_hash(path)[:16]}\n", flush=True)
+    weights = f"{origin} weights {path.name}, sha256 {file_hash(path)[:16]}"
+    print(f"{arguments.system}, preset {arguments.preset}{size}, {weights}\n", flush=True)
 
 
 def load_propagator(arguments: argparse.Namespace, dtype: str | None = None) -> Propagator:

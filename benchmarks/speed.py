@@ -4,9 +4,9 @@
     python benchmarks/speed.py --frames 40 --repeat 1    # a quick look
 
 The clip is drawn by the package and coded as H.264. A run is timed by the command itself (its `frames_per_second`);
-one more pass, frame by frame, with a clock around each part, tells where the time goes. Right before and after every run a ResNet-50
-of torchvision sees a 480x854 picture in the same number format: on a busy machine both slow down together, so the
-ratio of the two is the steadier figure.
+one more pass, frame by frame, with a clock around each part, tells where the time goes. Right before and after every
+run a ResNet-50 of torchvision sees a 480x854 picture in the same number format: on a busy machine both slow down
+together, so the ratio of the two is the steadier figure.
 """
 
 from __future__ import annotations
