@@ -14,7 +14,7 @@ from shibori.media.clip import Clip
 from shibori.media.marks import BoxMark, Marks, click
 from shibori.media.scribble import Stroke
 from shibori.systems.strnn.build import segmenter_from_state
-from shibori.systems.strnn.inference import StrnnSegmenter
+from shibori.systems.strnn.inference import StrnnSegmenter, winning_slots
 from shibori.systems.strnn.model import build_strnn
 from shibori.systems.strnn.rule import RULES
 
@@ -191,6 +191,14 @@ def test_what_is_refused(segmenter, clip):
     with pytest.raises(InputError, match="found marks on the background alone"):
         interaction.mark(Marks({1: (click(0, 0, 0),)}))
     assert interaction.mark(FIRST)[0].index == 2
+
+
+def test_the_winner_is_the_highest_above_zero():
+    logits = torch.randn(3, 20, 30, generator=torch.Generator().manual_seed(0)) - 0.3
+    logits[1, :3] = logits[0, :3]
+    expected = torch.cat([torch.zeros(1, 20, 30), logits]).argmax(0)
+    torch.testing.assert_close(winning_slots(logits), expected)
+    assert set(expected.unique().tolist()) == {0, 1, 2, 3}
 
 
 def test_the_working_size(segmenter, clip):

@@ -76,8 +76,9 @@ class OnlineAdaption:
         rows, columns = torch.meshgrid(
             torch.arange(height, device=features.device), torch.arange(width, device=features.device), indexing="ij"
         )
-        lifted = self._lifted(features.flatten(1).T, rows.flatten(), columns.flatten(), frame_index, height)
-        scores = lifted @ self._solution()
+        parts = self._parts(features.flatten(1).T, rows.flatten(), columns.flatten(), frame_index, height)
+        *weights, constant = self._solution().split([*(part.shape[1] for part in parts), 1])
+        scores = constant + sum(part @ weight for part, weight in zip(parts, weights, strict=True))
         return (self.rule.sharpness * (scores[:, 1:] - scores[:, :1])).T.reshape(-1, height, width)
 
     def _solution(self) -> Tensor:
@@ -102,11 +103,18 @@ class OnlineAdaption:
 
     def _lifted(self, points: Tensor, rows: Tensor, columns: Tensor, frame_index: int, height: int) -> Tensor:
         """(P, M) samples: (P, D) features at their places, as the classifier sees them, and a constant one."""
-        if self._lift is not None:
-            time = torch.full_like(rows, frame_index, dtype=torch.float32)
-            place = torch.stack([rows / height, columns / height, time], dim=1)
-            points = self._lift(points, place)
-        return functional.pad(points, (0, 1), value=1.0)
+        return functional.pad(
+            torch.cat(self._parts(points, rows, columns, frame_index, height), dim=1), (0, 1), value=1.0
+        )
+
+    def _parts(
+        self, points: Tensor, rows: Tensor, columns: Tensor, frame_index: int, height: int
+    ) -> tuple[Tensor, ...]:
+        """The same in parts, (P, ...) each, without the constant."""
+        if self._lift is None:
+            return (points,)
+        time = torch.full_like(rows, frame_index, dtype=torch.float32)
+        return self._lift(points, torch.stack([rows / height, columns / height, time], dim=1))
 
 
 class _Lift:
@@ -118,10 +126,7 @@ class _Lift:
         self.near = [part.to(device) for part in draw_waves(channels + PLACE_AXES, rule.num_waves, seed=1)]
         self.widths = torch.tensor([rule.place_width, rule.place_width, rule.time_width], device=device)
 
-    def __call__(self, points: Tensor, places: Tensor) -> Tensor:
-        """(P, D) features and (P, 3) row, column, frame -> (P, 2 * waves)."""
+    def __call__(self, points: Tensor, places: Tensor) -> tuple[Tensor, Tensor]:
+        """(P, D) features and (P, 3) row, column, frame -> (P, waves) of each kernel."""
         joint = torch.cat([points / self.rule.near_feature_width, places / self.widths], dim=1)
-        return torch.cat(
-            [fourier_features(points / self.rule.feature_width, *self.everywhere), fourier_features(joint, *self.near)],
-            dim=1,
-        )
+        return fourier_features(points / self.rule.feature_width, *self.everywhere), fourier_features(joint, *self.near)

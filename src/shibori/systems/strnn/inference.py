@@ -128,7 +128,7 @@ class StrnnInteraction(Interaction):
         logits = self._adaption.logits(features, index)
         probs = aggregate_logits(logits)
         fine = functional.interpolate(logits[None], self.clip.size_hw, mode="bilinear")[0]
-        winner = torch.cat([torch.zeros_like(fine[:1]), fine]).argmax(0).cpu().numpy()
+        winner = winning_slots(fine).cpu().numpy()
         known = self._adaption.object_ids
         ids = np.array([0, *known], np.uint16 if max(known) > 254 else np.uint8)[winner]
         won = probs.argmax(0)
@@ -138,6 +138,18 @@ class StrnnInteraction(Interaction):
             confidence = float(probs[slot][there].mean()) if there.any() else 0.0
             statuses.append(ObjectStatus(object_id, confidence, "tracked" if (ids == object_id).any() else "absent"))
         return FrameMasks(index, ids, tuple(statuses))
+
+
+def winning_slots(logits: Tensor) -> Tensor:
+    """(N, H, W) log-odds of objects -> (H, W) int64: 1 for the first, and so on; 0 where none is above zero.
+
+    The first among equals wins. ``argmax`` would say the same, but took 35 ms of one core for one object at 854x480.
+    """
+    best, slots = logits[0].clamp_min(0), (logits[0] > 0).long()
+    for slot, row in enumerate(logits[1:], 2):
+        slots[row > best] = slot
+        best = torch.maximum(best, row)
+    return slots
 
 
 class _Encoder:
