@@ -31,8 +31,8 @@ def test_boxes_go_with_the_flow():
     targets = [tracker.begin(frames[0], BOX), tracker.begin(frames[0], BOX + 5)]
     for frame in frames[1:]:
         boxes = [target.follow(frame).box_xyxy for target in targets]
-    np.testing.assert_allclose(boxes[0], BOX + [8, -4, 8, -4])
-    np.testing.assert_allclose(boxes[1], BOX + 5 + [8, -4, 8, -4])
+    np.testing.assert_allclose(boxes[0], BOX + np.array([8, -4, 8, -4]))
+    np.testing.assert_allclose(boxes[1], BOX + 5 + np.array([8, -4, 8, -4]))
     assert flow.asked == 2
 
 
@@ -40,7 +40,7 @@ def test_the_motion_is_that_of_the_middle():
     """The rim of a box is mostly background."""
     motion = np.zeros((48, 64, 2), np.float32)
     motion[20:32, 16:24] = (3, 1)
-    np.testing.assert_allclose(moved_by_flow(BOX, motion, (48, 64)), BOX + [3, 1, 3, 1])
+    np.testing.assert_allclose(moved_by_flow(BOX, motion, (48, 64)), BOX + np.array([3, 1, 3, 1]))
 
 
 def test_a_box_beyond_the_frame_stays():
