@@ -175,9 +175,7 @@ class _Look:
         return self.image.shape[0], self.image.shape[1]
 
 
-def free_sides(
-    window: NDArray[np.float64], size_hw: tuple[int, int], positive: Mask
-) -> tuple[bool, bool, bool, bool]:
+def free_sides(window: NDArray[np.float64], size_hw: tuple[int, int], positive: Mask) -> tuple[bool, bool, bool, bool]:
     """Left, top, right, bottom: whether the rim of a region is beside the object.
 
     It may not be where the frame ends and the object is marked near that end: there it is cut off by the frame.
