@@ -14,6 +14,7 @@ from shibori.ops.window import (
     mask_box,
     search_windows,
     settled_box,
+    whole_size,
     window_size,
 )
 
@@ -179,3 +180,12 @@ def test_a_settled_box_neither_collapses_nor_explodes():
     np.testing.assert_allclose(settled_box(before, speck, 0.9, 1.25), [58.75, 33.75, 61.25, 36.25])
     assert settled_box(before, before + 3, 0.9, 1.25).tolist() == before.tolist()
     assert settled_box(speck, None, 0.9, 1.25).tolist() == speck.tolist()
+
+
+@pytest.mark.parametrize("size_hw", [(480, 854), (854, 480), (1080, 1920), (90, 120), (20, 900)])
+def test_a_whole_frame_is_resized_to_about_the_side_that_is_asked_for(size_hw: tuple[int, int]):
+    height, width = whole_size(size_hw, 288)
+    assert height % GRID == width % GRID == 0
+    zoom = min(288 / min(size_hw), 1)
+    assert abs(height - size_hw[0] * zoom) <= GRID
+    assert abs(width - size_hw[1] * zoom) <= GRID

@@ -66,3 +66,23 @@ def _grown(mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
     radius = max(int(REACH * max(width, height)), 2)
     wide = cv2.dilate(mask, np.ones((1, 2 * radius + 1), np.uint8))
     return np.asarray(cv2.dilate(wide, np.ones((2 * radius + 1, 1), np.uint8)))
+
+
+def heaviest_box(values: NDArray[np.float32], window: NDArray[np.float64]) -> NDArray[np.float64] | None:
+    """Box of the connected positive piece of a map whose values have the largest sum.
+
+    Args:
+        values: (h, w) over the window.
+        window: (4,) xyxy.
+
+    Returns:
+        (4,) xyxy float64 on the window's scale; None where nothing is positive.
+    """
+    count, labels, stats, _ = cv2.connectedComponentsWithStats((values > 0).astype(np.uint8), connectivity=8)
+    if count == 1:
+        return None
+    weights = np.bincount(labels.ravel(), np.maximum(values, 0).ravel(), minlength=count)
+    left, top, width, height = stats[1 + int(weights[1:].argmax()), :4]
+    step = (window[2:] - window[:2]) / np.array(values.shape[::-1])
+    corners = np.array([[left, top], [left + width, top + height]])
+    return np.asarray((window[:2] + corners * step).reshape(-1), np.float64)

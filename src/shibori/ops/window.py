@@ -101,6 +101,16 @@ def window_size(rule: WindowRule, window: NDArray[np.float64]) -> tuple[int, int
     return rounded[0], rounded[1]
 
 
+def whole_size(size_hw: tuple[int, int], short_side: int) -> tuple[int, int]:
+    """Height and width, multiples of ``GRID``, to which a frame is resized so that its short side is about that long.
+
+    A smaller frame keeps its size, rounded.
+    """
+    zoom = min(short_side / min(size_hw), 1.0)
+    height, width = (max(round(side * zoom / GRID), 1) * GRID for side in size_hw)
+    return height, width
+
+
 def cut_window(image: NDArray[np.uint8], window: NDArray[np.float64], size_hw: tuple[int, int]) -> NDArray[np.uint8]:
     """(H, W, ...) -> (*size_hw, ...): a window of whole pixels, resized; averaged when it shrinks."""
     left, top, right, bottom = window.astype(int)

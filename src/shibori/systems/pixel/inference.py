@@ -26,14 +26,14 @@ from shibori.nn.pixel_tracker.network import (
 from shibori.ops.aggregate import LOGIT_LIMIT
 from shibori.ops.normalise import normalise_images
 from shibori.ops.overlap import OverlapMap, WindowedLogits, settled_ids
-from shibori.ops.pieces import keep_plausible_pieces, mean_over_mask
+from shibori.ops.pieces import heaviest_box, keep_plausible_pieces, mean_over_mask
 from shibori.ops.window import (
     WindowRule,
     box_window,
     cut_window,
     mask_box,
-    search_windows,
     settled_box,
+    whole_size,
     window_size,
 )
 
@@ -60,7 +60,13 @@ class TrackingRule:
     found: float = 0.6
     """Confidence from which a lost object counts as found again: more than it takes to be kept."""
     widen: float = 2.2
-    """How much wider than usual a lost object is looked for."""
+    """How much wider than usual a lost object is looked for where it was lost."""
+    frame_side: int = 288
+    """Short side in pixels to which the whole frame is resized to see where else a lost object might be."""
+    kin: float = 0.72
+    """Kinship (``Comparison``) from which a place of the whole frame might be it."""
+    kin_found: float = 0.7
+    """Mean kinship of a mask from which a lost object counts as found again."""
     leaning: float = 0.5
     """Added to the log-odds: masks that lose a limb lose it for good, so doubt counts for the object."""
     min_shrink: float = 0.92
@@ -129,6 +135,8 @@ class Sight:
     logits: NDArray[np.float32]
     """(h, w) log-odds in the window."""
     confidence: float
+    kinship: float
+    """Mean over the mask (``Comparison``)."""
 
     @property
     def answer(self) -> WindowedLogits:
@@ -196,19 +204,35 @@ class PixelPropagation(Propagation):
         return self._segment(state, image, box_window(self.rule.window, box, self.size_hw))
 
     def _search(self, state: ObjectState, image: NDArray[np.uint8], box: NDArray[np.float64]) -> Sight:
-        """Look in turn where the object was lost and elsewhere, then more closely where it seems to be."""
-        windows = search_windows(self.rule.window, box, self.size_hw, self.rule.widen)
-        turn = state.lost_for - 1
-        window = windows[0] if turn % 2 == 0 else windows[(turn // 2 + 1) % len(windows)]
-        best = self._segment(state, image, window)
+        """Look in turn around where the object was lost and where it is most likely in the whole frame; then closer."""
+        likely = self._likely_box(state, image, box) if state.lost_for % 2 == 0 else None
+        widen = self.rule.widen if likely is None else 1.0
+        best = self._segment(
+            state, image, box_window(self.rule.window, box if likely is None else likely, self.size_hw, widen)
+        )
         found = mask_box(best.logits > 0, best.window)
         if found is None or best.confidence < self.rule.seen:
             return best
         closer = self._segment(state, image, box_window(self.rule.window, found, self.size_hw))
         return closer if closer.confidence >= best.confidence else best
 
+    def _likely_box(
+        self, state: ObjectState, image: NDArray[np.uint8], box: NDArray[np.float64]
+    ) -> NDArray[np.float64] | None:
+        """Where the whole frame is most like the references, in a box no smaller than the object's last; or nowhere."""
+        frame = np.array([0.0, 0.0, self.size_hw[1], self.size_hw[0]])
+        encoded = self._encode(image, frame, whole_size(self.size_hw, self.rule.frame_side))
+        kinship = self.network.compare(encoded, _joined(state.references)).kinship[0].float().cpu().numpy()
+        likely = heaviest_box(kinship - np.float32(self.rule.kin), frame)
+        if likely is None:
+            return None
+        centre, extent = (likely[:2] + likely[2:]) / 2, np.maximum(likely[2:] - likely[:2], box[2:] - box[:2])
+        return np.concatenate([centre - extent / 2, centre + extent / 2])
+
     def _is_seen(self, sight: Sight) -> bool:
-        return sight.confidence >= (self.rule.found if sight.state.is_lost else self.rule.seen)
+        if not sight.state.is_lost:
+            return sight.confidence >= self.rule.seen
+        return sight.confidence >= self.rule.found and sight.kinship >= self.rule.kin_found
 
     def _segment(self, state: ObjectState, image: NDArray[np.uint8], window: NDArray[np.float64]) -> Sight:
         assert state.last is not None
@@ -218,18 +242,21 @@ class PixelPropagation(Propagation):
         previous, mask, others = self._previous(state.last, window, size_hw)
         prediction = self.network(encoded, memory, previous, mask, others)
         confidence = float(prediction.quality.float().sigmoid() * prediction.presence.float().sigmoid())
-        likeness = self._likeness(encoded, state.references)
+        likeness, kinship = self._compared(encoded, state.references)
         logits = prediction.logits[0, 0].float().cpu().numpy() + np.float32(self.rule.leaning)
         logits = keep_plausible_pieces(logits, mask[0, 0].float().cpu().numpy(), likeness)
         familiar = mean_over_mask(likeness, logits)
         span = self.rule.familiar - self.rule.strange
         confidence *= min(max(familiar - self.rule.strange, 0.0) / span, 1.0)
-        return Sight(state, window, encoded, logits, confidence)
+        return Sight(state, window, encoded, logits, confidence, mean_over_mask(kinship, logits))
 
-    def _likeness(self, encoded: Encoded, references: list[Memory]) -> NDArray[np.float32]:
-        """How much of what a place matches in the reference frames is the object, at every other grid position."""
+    def _compared(self, encoded: Encoded, references: list[Memory]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Likeness and kinship to the reference frames (``Comparison``), at every other grid position."""
         sparse = encoded._replace(key=encoded.key[:, :, ::2, ::2])
-        return self.network.likeness(sparse, _joined(references))[0].float().cpu().numpy()
+        likeness, kinship = (
+            part[0].float().cpu().numpy() for part in self.network.compare(sparse, _joined(references))
+        )
+        return likeness, kinship
 
     def _encode(self, image: NDArray[np.uint8], window: NDArray[np.float64], size_hw: tuple[int, int]) -> Encoded:
         cut = torch.from_numpy(cut_window(image, window, size_hw)).to(self.device)
