@@ -29,7 +29,8 @@ def ship_weights(source: Path, preset: str, folder: Path = SHIPPED, system: str 
         InputError: the file is damaged or does not fit the preset, or the folder would grow too large.
     """
     build = importlib.import_module(f"shibori.systems.{system}.build")
-    build.propagator_from_state(load_state(source, system, preset), preset, "cpu")
+    fits = getattr(build, "propagator_from_state", None) or build.segmenter_from_state
+    fits(load_state(source, system, preset), preset, "cpu")
     name = f"{system}-{preset}.safetensors"
     others = [path for path in folder.iterdir() if path.is_file() and path.name != name] if folder.is_dir() else []
     total = source.stat().st_size + sum(path.stat().st_size for path in others)

@@ -120,11 +120,11 @@ PROPAGATORS: dict[str, Callable[..., Propagator]] = {"pixel": _pixel, "dyenet": 
 """First mask in, masks of all frames out. Each takes preset, device, size, weights, online_steps."""
 
 INTERACTIVE_SEGMENTERS: dict[str, Callable[..., InteractiveSegmenter]] = {
-    "trackprop": _trackprop,
     "strnn": _strnn,
     "strnn-plain": _strnn_plain,
+    "trackprop": _trackprop,
 }
-"""Marks in, masks of all frames out, again and again. Each takes preset, device, size, weights.
+"""Marks in, masks of all frames out, again and again; the first is the default. Each takes preset, device, size, weights.
 
 The first is the default. ``strnn`` carries the masks of marked frames to the others by the pixel tracker;
 ``strnn-plain`` is its classifier of pixels alone.
