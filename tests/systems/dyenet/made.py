@@ -113,6 +113,11 @@ def strong_state() -> dict[str, Tensor]:
     return network.own_state()
 
 
+def appearance_channels(network: DyeNet) -> int:
+    """Of what its identities are told from: features at stride 8, and the matching embedding."""
+    return network.reid.feature_channels + network.reid.key_channels
+
+
 def made_propagator(
     rule: FollowRule = CREDULOUS, variant: str = "combined", dtype: torch.dtype = torch.float32, bias: float = 0.0
 ) -> DyeNetPropagator:

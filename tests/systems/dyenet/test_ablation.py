@@ -9,6 +9,7 @@ import pytest
 from shibori.errors import InputError
 from shibori.nn.weights import save_state
 from shibori.systems.dyenet.ablation import ROWS, ablation_rows
+from shibori.systems.dyenet.ensemble import Ensemble
 from shibori.systems.dyenet.inference import DyeNetPropagator
 from shibori.systems.dyenet.variant import VARIANTS
 
@@ -18,21 +19,23 @@ from .made import strong_state
 def test_the_papers_table_1():
     """J&F on DAVIS 2017 test-dev, and what each row adds: attention +3.0, Re-ID +7.2, the rest +1.1."""
     published = {variant: score for variant, _, score in ROWS}
-    assert list(published) == list(VARIANTS)
+    assert list(published) == [*VARIANTS, "combined+advanced"]
     assert published["remp"] - published["remp-no-attention"] == pytest.approx(0.030)
     assert published["reid"] - published["remp"] == pytest.approx(0.072)
     assert published["advanced"] - published["reid"] == pytest.approx(0.011)
-    assert published["combined"] is None
+    assert published["combined"] is published["combined+advanced"] is None
 
 
 def test_each_row_builds_its_variant_with_the_same_weights(tmp_path: Path):
     save_state(tmp_path / "w.safetensors", strong_state(), "dyenet", "tiny")
     rows = ablation_rows("tiny", "cpu", tmp_path / "w.safetensors")
     assert [(text, published) for text, published, _ in rows] == [(text, published) for _, text, published in ROWS]
-    for (_, _, build), variant in zip(rows, VARIANTS.values(), strict=True):
+    for (_, _, build), variant in zip(rows, [*VARIANTS.values(), VARIANTS["combined"]], strict=True):
         propagator = build()
         assert isinstance(propagator, DyeNetPropagator)
         assert propagator.following.variant == variant
+    assert isinstance(propagator.following, Ensemble)  # the last row's
+    assert [partner.variant for partner in propagator.following.partners] == [VARIANTS["advanced"]]
 
 
 def test_no_preset_and_no_weights(tmp_path: Path):

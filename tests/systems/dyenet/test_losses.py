@@ -161,7 +161,7 @@ def test_there_may_be_no_queue():
 
 def joint_step(own_trunk: bool, count: int = len(MIX)) -> tuple[JointTraining, Tensor]:
     run = JointTraining(own_trunk_network() if own_trunk else tiny_network(), 5, 10)
-    run.identities(unit_vectors(3, 0, run.network.size.embedding_channels), torch.tensor([0, 1, -1]))
+    run.identities(unit_vectors(3, 0, run.network.reid.out_channels), torch.tensor([0, 1, -1]))
     loss = run(made_clips(count), made_scenes(), 0.5)
     assert all(value.isfinite() for value in loss)
     assert 0 <= float(loss.iou) <= 1
@@ -215,7 +215,7 @@ def test_more_objects_than_count_in_a_step(monkeypatch: pytest.MonkeyPatch):
 def test_what_shows_no_object_is_told_apart_too():
     scenes = made_scenes()
     run = JointTraining(tiny_network(), 5, 100)
-    features = see(run.network, scenes.images).s8
+    features = see(run.network, scenes.images).features.s8
     size_hw = (scenes.images.shape[2], scenes.images.shape[3])
     boxes = [scenes.boxes[scenes.picture == n] for n in range(len(scenes.images))]
     empty, where = run._empty_boxes(features, size_hw, boxes)

@@ -15,7 +15,7 @@ from shibori.nn.prepare import prepare_network
 from shibori.ops.roi import roi_align
 from shibori.systems.dyenet.model import MATCHER_PREFIX, DyeNet, build_dyenet, load_imagenet_weights
 
-from .made import SIDE, TINY, own_trunk_network, random, tiny_network
+from .made import SIDE, TINY, appearance_channels, own_trunk_network, random, tiny_network
 
 
 @pytest.fixture(autouse=True)
@@ -109,14 +109,15 @@ def test_a_network_prepared_in_another_format_sees_pictures_as_they_come(made: C
 
 def test_templates_and_candidates_are_identified_by_the_same_network():
     """A template whose given mask is what the mask network says is the candidate of its box."""
-    network, features = tiny_network().eval(), random(2, TINY.feature_channels[2], 8, 8)
+    network = tiny_network().eval()
+    features = random(2, appearance_channels(network), 8, 8)
     boxes = torch.tensor([[4.0, 6, 40, 30], [20, 20, 60, 60], [0, 0, 64, 64]])
     index = torch.tensor([0, 1, 0])
     with torch.no_grad():
         masks, vectors = network.embed(features, boxes, index)
         first = network.identify(features[:1], boxes[[0, 2]], masks[[0, 2]].sigmoid())
         regions = roi_align(features, boxes, index, TINY.region_side, 8)
-        torch.testing.assert_close(masks, network.masks(regions))
+        torch.testing.assert_close(masks, network.masks(regions[:, : TINY.feature_channels[2]]))
     assert masks.shape == (3, TINY.region_side, TINY.region_side)
     torch.testing.assert_close(first, vectors[[0, 2]])
 

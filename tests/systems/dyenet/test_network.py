@@ -8,9 +8,11 @@ from dataclasses import replace
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional
 
 from shibori.nn.backbones import PyramidFeatures
 from shibori.systems.dyenet.network import (
+    KEY_SHARE,
     Carried,
     MaskNetwork,
     RecurrentPropagation,
@@ -22,7 +24,7 @@ from shibori.systems.dyenet.network import (
 )
 from shibori.systems.dyenet.variant import VARIANTS, Variant
 
-from .made import TINY, random, tiny_network
+from .made import TINY, appearance_channels, random, tiny_network
 
 CPU = torch.device("cpu")
 GRIDS = [(14, 14), (6, 10), (9, 2)]
@@ -200,18 +202,33 @@ def test_the_first_hidden_state_knows_the_masks(propagation: RecurrentPropagatio
 
 @pytest.mark.parametrize("side", [7, 14, 28])
 def test_identities_are_unit_vectors(side: int):
-    reid = tiny_network().reid.eval()
-    regions, masks = 10 * random(5, TINY.feature_channels[2], side, side), random(5, side, side, seed=1)
+    network = tiny_network()
+    reid = network.reid.eval()
+    regions, masks = 10 * random(5, appearance_channels(network), side, side), random(5, side, side, seed=1)
     vectors = reid(regions, masks)
-    assert vectors.shape == (5, TINY.embedding_channels)
+    assert vectors.shape == (5, TINY.embedding_channels + reid.key_channels) == (5, reid.out_channels)
     assert vectors.dtype == torch.float32
     torch.testing.assert_close(vectors.norm(dim=1), torch.ones(5))
     assert not torch.allclose(reid(regions, 1 - masks), vectors)
 
 
 def test_an_empty_mask_has_an_identity_too():
-    vectors = tiny_network().reid.eval()(random(2, TINY.feature_channels[2], 14, 14), torch.zeros(2, 14, 14))
+    network = tiny_network()
+    vectors = network.reid.eval()(random(2, appearance_channels(network), 14, 14), torch.zeros(2, 14, 14))
     torch.testing.assert_close(vectors.norm(dim=1), torch.ones(2))
+
+
+def test_the_matching_embedding_is_averaged_over_the_mask_and_has_its_share():
+    network = tiny_network()
+    reid, channels = network.reid.eval(), network.reid.feature_channels
+    regions, masks = random(2, appearance_channels(network), 14, 14), (random(2, 14, 14, seed=1) > 0).float()
+    vectors = reid(regions, masks)
+    torch.testing.assert_close(vectors[:, -reid.key_channels :].norm(dim=1), torch.full((2,), KEY_SHARE**0.5))
+    expected = torch.stack([regions[k, channels:][:, masks[k] > 0].mean(1) for k in (0, 1)])
+    found = functional.normalize(vectors[:, -reid.key_channels :], dim=1)
+    torch.testing.assert_close(found, functional.normalize(reid.key_neck(expected), dim=1), atol=1e-3, rtol=1e-3)
+    outside = regions + (1 - masks)[:, None] * torch.tensor([0.0] * channels + [9.0] * reid.key_channels)[:, None, None]
+    torch.testing.assert_close(reid(outside, masks), vectors, atol=0.01, rtol=0)
 
 
 def test_masks_have_the_side_of_their_region():

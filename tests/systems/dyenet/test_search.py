@@ -100,7 +100,7 @@ def test_a_template_is_the_identity_of_its_mask_in_its_box(following: Following)
     boxes, _ = mask_boxes(torch.from_numpy(mask)[None])
     index = torch.zeros(1, dtype=torch.int64)
     small = roi_align(torch.from_numpy(mask)[None, None].float(), boxes, index, TINY.region_side, 1)[:, 0]
-    expected = following.network.identify(seen.features.s8, boxes * torch.tensor([*scale, *scale]), small)[0]
+    expected = following.network.identify(seen.appearance, boxes * torch.tensor([*scale, *scale]), small)[0]
     torch.testing.assert_close(found, expected)
     assert float(found.norm()) == pytest.approx(1, abs=1e-5)
 

@@ -249,7 +249,9 @@ class DyeNetClip(ClipPropagation):
             tracklet.similarity = float((tracklet.similarity + along.sum()) / (1 + len(asked)))
         confidence = float(np.mean(list(tracklet.confidences.values())))
         is_short = len(tracklet.confidences) < rule.min_length
-        if tracklet.similarity < rule.similar_on or confidence < (rule.certain if is_short else rule.steady):
+        is_steady = confidence >= rule.steady or confidence + tracklet.similarity - rule.similar >= rule.steady_alike
+        is_sure = confidence >= rule.certain if is_short else is_steady
+        if tracklet.similarity < rule.similar_on or not is_sure:
             tracklet.dropped = True
             return None
         return [each.vector for each in asked if each.confidence >= rule.expand_from]

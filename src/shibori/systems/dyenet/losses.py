@@ -16,7 +16,7 @@ from shibori.ops.matching import EXCLUDED_SIMILARITY
 from shibori.ops.normalise import normalise_images
 from shibori.ops.roi import roi_align
 from shibori.ops.warp import warp_between_windows
-from shibori.systems.dyenet.model import DyeNet
+from shibori.systems.dyenet.model import DyeNet, Seen
 from shibori.systems.dyenet.network import REGION_STRIDE, Carried, Region, Step, switches_of
 from shibori.systems.dyenet.variant import VARIANTS, Variant
 from shibori.training.losses import dice_loss, hard_pixel_cross_entropy, mask_iou
@@ -155,7 +155,7 @@ class JointTraining(nn.Module):
     def __init__(self, network: DyeNet, num_identities: int, queue_length: int = 1000) -> None:
         super().__init__()
         self.network = network
-        self.identities = IdentityTable(num_identities, queue_length, network.size.embedding_channels)
+        self.identities = IdentityTable(num_identities, queue_length, network.reid.out_channels)
 
     def forward(self, clips: Clips | None, scenes: Scenes, hard_share: float) -> JointLoss:
         """Losses of one batch of clips, if there is one, and one of scenes."""
@@ -167,7 +167,8 @@ class JointTraining(nn.Module):
 
     def _identify(self, scenes: Scenes) -> tuple[Tensor, Tensor, Tensor]:
         network, size_hw = self.network, (scenes.images.shape[2], scenes.images.shape[3])
-        features = see(network, scenes.images).s8
+        seen = see(network, scenes.images)
+        features = seen.features.s8
         boxes = [scenes.boxes[scenes.picture == n] for n in range(len(scenes.images))]
         proposals = network.proposals.loss(features.float(), size_hw, boxes)
         chosen = torch.randperm(len(scenes.boxes))[:MAX_REGIONS].to(scenes.boxes.device)
@@ -178,8 +179,8 @@ class JointTraining(nn.Module):
         empty, where = self._empty_boxes(features, size_hw, boxes)
         index = torch.cat([scenes.picture[chosen], where])
         # In one batch, so that the statistics of normalisation are those inference meets.
-        regions = roi_align(features.float(), torch.cat([shaken, empty]), index, side, REGION_STRIDE)
-        logits = network.masks(regions)
+        regions = roi_align(seen.appearance.float(), torch.cat([shaken, empty]), index, side, REGION_STRIDE)
+        logits = network.segment(regions)
         of_objects = logits[: len(chosen)]
         pixels = functional.binary_cross_entropy_with_logits(of_objects, target) + dice_loss(of_objects, target).mean()
         # Templates have given masks, candidates predicted ones: the vectors must agree.
@@ -250,11 +251,11 @@ def propagation_loss(
     return remp, verdict, iou
 
 
-def see(network: DyeNet, images: Tensor) -> PyramidFeatures:
-    """(N, 3, S, S) uint8 -> features; without gradient where the features are frozen."""
+def see(network: DyeNet, images: Tensor) -> Seen:
+    """(N, 3, S, S) uint8 -> what N_feat says of them; without gradient where the features are frozen."""
     with torch.set_grad_enabled(network.matcher is None and torch.is_grad_enabled()):
         normal = normalise_images(images).contiguous(memory_format=torch.channels_last)
-        return network.see(normal).features
+        return network.see(normal)
 
 
 class ClipViews:
@@ -291,7 +292,7 @@ class ClipViews:
         images = self.clips.images[self.near].transpose(0, 1).flatten(0, 1)
         matcher = self.network.matcher
         if matcher is None:
-            maps = see(self.network, images)
+            maps = see(self.network, images).features
             return [PyramidFeatures(*part) for part in zip(*(m.chunk(self.num_frames) for m in maps), strict=True)]
         with torch.no_grad():
             normal = normalise_images(images).contiguous(memory_format=torch.channels_last)
@@ -303,7 +304,7 @@ class ClipViews:
         zoom = float(torch.empty(()).uniform_(0.45, 0.9))
         side = max(round(self.side * zoom / 16), 2) * 16
         small = functional.interpolate(images.float(), (side, side), mode="bilinear", antialias=True)
-        maps = see(self.network, small)
+        maps = see(self.network, small).features
         sizes = [self.grid_hw[0] * factor for factor in (4, 2, 1)]
         large = [
             functional.interpolate(m, (s, s), mode="bilinear").chunk(self.num_frames)

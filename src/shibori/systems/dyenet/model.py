@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from shibori.errors import InputError
 from shibori.nn.backbones import PyramidFeatures, ResNetFeatures
 from shibori.nn.deeplab import XceptionFeatures
-from shibori.nn.pixel_tracker.compact import build_pixel_tracker
+from shibori.nn.pixel_tracker.compact import PixelTracker, build_pixel_tracker
 from shibori.nn.pixel_tracker.network import Encoded, PixelNetwork
 from shibori.nn.rpn import ProposalNetwork, build_rpn
 from shibori.nn.weights import DIGEST_BYTES
@@ -30,6 +30,13 @@ class Seen(NamedTuple):
     encoded: Encoded | None
     """The pixel tracker's own view of them, where it is part of the network."""
 
+    @property
+    def appearance(self) -> Tensor:
+        """(B, C8 + D, h, w) what identities are told from: features at stride 8, and the matching embedding if any."""
+        if self.encoded is None:
+            return self.features.s8
+        return torch.cat([self.features.s8, self.encoded.key.to(self.features.s8.dtype)], 1)
+
 
 class DyeNet(nn.Module):
     """All networks of the system.
@@ -48,7 +55,8 @@ class DyeNet(nn.Module):
         self.backbone = backbone
         self.proposals: ProposalNetwork = build_rpn(size.feature_channels[2], ANCHOR_SIZES)
         self.masks = MaskNetwork(size)
-        self.reid = ReidNetwork(size)
+        key_channels = matcher.size.key_channels if isinstance(matcher, PixelTracker) else 0
+        self.reid = ReidNetwork(size, key_channels)
         self.propagation = RecurrentPropagation(size)
         self.register_buffer("matcher_digest", torch.zeros(DIGEST_BYTES, dtype=torch.uint8))
         if matcher is not None:
@@ -75,16 +83,21 @@ class DyeNet(nn.Module):
         encoded = self.matcher.encode(images)
         return Seen(PyramidFeatures(*encoded.features), encoded)
 
-    def embed(self, features_s8: Tensor, boxes_xyxy: Tensor, batch_index: Tensor) -> tuple[Tensor, Tensor]:
+    def embed(self, appearance: Tensor, boxes_xyxy: Tensor, batch_index: Tensor) -> tuple[Tensor, Tensor]:
         """Masks and identities of boxes: (K, 4) -> (K, m, m) log-odds and (K, E) unit vectors (Sec. 2.1)."""
-        regions = roi_align(features_s8.float(), boxes_xyxy, batch_index, self.size.region_side, 8)
-        masks = self.masks(regions)
+        regions = roi_align(appearance.float(), boxes_xyxy, batch_index, self.size.region_side, 8)
+        masks = self.segment(regions)
         return masks, self.reid(regions, masks.detach().sigmoid())
 
-    def identify(self, features_s8: Tensor, boxes_xyxy: Tensor, masks: Tensor) -> Tensor:
+    def segment(self, regions: Tensor) -> Tensor:
+        """(K, C8 + D, m, m) regions -> (K, m, m) log-odds of their main instances."""
+        masks: Tensor = self.masks(regions[:, : self.size.feature_channels[2]])
+        return masks
+
+    def identify(self, appearance: Tensor, boxes_xyxy: Tensor, masks: Tensor) -> Tensor:
         """Identities of given masks, as templates are: (K, 4) boxes and (K, m, m) probabilities -> (K, E)."""
         index = torch.zeros(len(boxes_xyxy), dtype=torch.int64, device=boxes_xyxy.device)
-        regions = roi_align(features_s8.float(), boxes_xyxy, index, self.size.region_side, 8)
+        regions = roi_align(appearance.float(), boxes_xyxy, index, self.size.region_side, 8)
         identities: Tensor = self.reid(regions, masks)
         return identities
 

@@ -22,6 +22,10 @@ REGION_STRIDE = 8
 """Pixels of a region to one position of its grid."""
 FLOW_SCALE = 8.0
 """Flow in shares of a region, which is small, times this is what the flow stream reads."""
+KEY_SHARE = 0.8
+"""Share of the matching embedding in the cosine of two identities."""
+EVERYWHERE = 1e-4
+"""Weight of what is outside the mask, so that an empty one has an identity too: its region's."""
 MATCH_SCALE = 4.0
 """Log-odds of the pixel tracker are divided by this before they are squashed into an input."""
 
@@ -99,19 +103,46 @@ class MaskNetwork(nn.Module):
 class ReidNetwork(nn.Module):
     """conv5_x with its full stride, global average pooling, a linear layer: a unit vector (Sec. 2.1).
 
-    Two deviations. The region's mask (given, or from ``MaskNetwork``) weighs a second pooling beside the plain one, so
-    that what stands beside the object in its box counts less. And the vectors are centred and scaled by their
-    statistics before they get unit length: else all point the same way, and learning to tell them apart takes long.
+    Three deviations. The region's mask (given, or from ``MaskNetwork``) weighs a second pooling beside the plain one,
+    so that what stands beside the object in its box counts less. The vectors are centred and scaled by their statistics
+    before they get unit length: else all point the same way, and learning to tell them apart takes long. And where the
+    features are a pixel tracker's, the mean of its matching embedding over the mask, centred and scaled as well, is a
+    part of the vector: it was trained on far more, and tells objects apart better than what is learnt here.
+
+    Args:
+        size: the preset.
+        key_channels: of the matching embedding; 0 where there is none.
     """
 
-    def __init__(self, size: DyeNetSize) -> None:
+    def __init__(self, size: DyeNetSize, key_channels: int = 0) -> None:
         super().__init__()
+        self.feature_channels, self.key_channels = size.feature_channels[2], key_channels
+        self.out_channels = size.embedding_channels + key_channels
         self.blocks, channels = region_blocks(size, size.feature_channels[2] + 1, stride=2)
         self.project = nn.Linear(2 * channels, size.embedding_channels)
         self.neck = nn.BatchNorm1d(size.embedding_channels, affine=False)
+        self.key_neck = nn.BatchNorm1d(key_channels, affine=False) if key_channels else None
 
     def forward(self, regions: Tensor, masks: Tensor) -> Tensor:
-        """(K, C8, m, m) features and (K, m, m) probabilities -> (K, E) float32 unit vectors."""
+        """Identities of regions.
+
+        Args:
+            regions: (K, C8 + D, m, m) features, then the matching embedding if there is one.
+            masks: (K, m, m) probabilities.
+
+        Returns:
+            (K, E) float32 unit vectors, E being ``out_channels``.
+        """
+        learnt = self._learnt(regions[:, : self.feature_channels], masks)
+        if self.key_neck is None:
+            return learnt
+        weights = masks[:, None].float() + EVERYWHERE
+        pooled = (regions[:, self.feature_channels :].float() * weights).sum((2, 3)) / weights.sum((2, 3))
+        keys = functional.normalize(self.key_neck(pooled), dim=1)
+        return torch.cat([learnt * (1 - KEY_SHARE) ** 0.5, keys * KEY_SHARE**0.5], 1)
+
+    def _learnt(self, regions: Tensor, masks: Tensor) -> Tensor:
+        """(K, C8, m, m) features -> (K, E - D)."""
         dtype = self.project.weight.dtype
         inputs = torch.cat([regions.to(dtype), masks[:, None].to(dtype) - 0.5], 1)
         hidden = self.blocks(inputs)

@@ -36,7 +36,7 @@ class FollowRule:
     """Confidence from which a frame is remembered by the pixel tracker."""
     remember_every: int = 2
     """Frames between such additions."""
-    similar: float = 0.8
+    similar: float = 0.7
     """Cosine similarity with a template from which a proposal can be a starting point (Sec. 2.1)."""
     kinship_level: float = 0.72
     """Mean kinship (``Comparison``) of a proposal's mask that is as telling as a cosine similarity of ``similar``."""
@@ -46,12 +46,14 @@ class FollowRule:
     """Similarity to one more of kinship."""
     kinship_share: float = 0.9
     """How much of a similarity is the kinship's, where the pixel tracker takes part; the cosine's is the rest."""
-    similar_on: float = 0.7
+    similar_on: float = 0.6
     """Mean similarity along a tracklet that was found below which it is dropped again."""
     ask_every: int = 6
     """Frames between the masks of such a tracklet that are compared."""
     steady: float = 0.7
     """Mean confidence of such a tracklet below which it is dropped: on something else the propagation falters."""
+    steady_alike: float = 0.85
+    """The same of mean confidence and what its similarity is above ``similar``, together: one of both will do."""
     min_length: int = 3
     """Frames such a tracklet must last, unless it is ``certain``: what is gone at once was nothing."""
     certain: float = 0.8

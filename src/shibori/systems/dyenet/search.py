@@ -60,7 +60,7 @@ def template_vector(following: Following, view: FrameView, mask: NDArray[np.bool
     index = torch.zeros(1, dtype=torch.int64)
     small = roi_align(torch.from_numpy(mask)[None, None].float(), boxes, index, side, 1)[:, 0]
     scaled = (boxes * torch.tensor([*scale, *scale])).to(following.device)
-    return following.network.identify(seen.features.s8, scaled, small.to(following.device))[0]
+    return following.network.identify(seen.appearance, scaled, small.to(following.device))[0]
 
 
 @torch.inference_mode()
@@ -90,7 +90,7 @@ def find_proposals(
     joined = torch.cat([part.to(following.device) for part in boxes])
     if len(joined) == 0:
         return []
-    masks, vectors = network.embed(seen.features.s8, joined, torch.zeros(len(joined), dtype=torch.int64))
+    masks, vectors = network.embed(seen.appearance, joined, torch.zeros(len(joined), dtype=torch.int64))
     probs = masks.sigmoid().cpu().numpy()
     resized = joined.cpu().numpy().astype(np.float64)
     means = [
