@@ -124,7 +124,7 @@ INTERACTIVE_SEGMENTERS: dict[str, Callable[..., InteractiveSegmenter]] = {
     "strnn-plain": _strnn_plain,
     "trackprop": _trackprop,
 }
-"""Marks in, masks of all frames out, again and again; the first is the default. Each takes preset, device, size, weights.
+"""Marks in, masks of all frames out, again and again. Each takes preset, device, size, weights.
 
 The first is the default. ``strnn`` carries the masks of marked frames to the others by the pixel tracker;
 ``strnn-plain`` is its classifier of pixels alone.
