@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from shibori.training.batches import StepBatches, one_thread
+from shibori.training.batches import StepBatches, one_thread, step_loader
 from shibori.training.processes import ProcessGroup
 
 
@@ -47,3 +47,8 @@ def test_workers_have_one_thread_each():
         assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(before)
+
+
+def test_a_loader_gives_what_each_step_takes():
+    loader = step_loader(list(range(100)), StepBatches(2, 4, 3, ProcessGroup(0, 1, 0)), 0, list)
+    assert list(loader) == [[6, 7, 8], [9, 10, 11]]

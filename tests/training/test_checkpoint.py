@@ -89,3 +89,12 @@ def test_average_is_a_copy():
     with torch.no_grad():
         network[0].weight.zero_()
     assert average.state["0.weight"].equal(before)
+
+
+def test_an_average_takes_up_what_a_checkpoint_names_and_keeps_the_rest():
+    network = torch.nn.Linear(2, 1)
+    average = ParameterAverage(network, 0.9)
+    bias = average.state["bias"].clone()
+    average.restore({"weight": torch.full((1, 2), 7.0)})
+    assert torch.equal(average.state["weight"], torch.full((1, 2), 7.0))
+    assert torch.equal(average.state["bias"], bias)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from shibori.training.optimiser import parameter_groups
+from shibori.training.optimiser import parameter_groups, set_rate
 
 
 class Made(nn.Module):
@@ -46,3 +46,10 @@ def test_a_step_without_gradient_shrinks_kernels_alone():
     optimiser.step()
     shrunk = {name for name, p in network.named_parameters() if not p.equal(torch.ones_like(p))}
     assert shrunk == {"convolution.weight", "linear.weight"}
+
+
+def test_the_rate_is_set_for_every_group():
+    groups = parameter_groups(nn.Linear(2, 1), 0.1)
+    optimiser = torch.optim.SGD(groups, lr=1.0)
+    set_rate(optimiser, 0.25)
+    assert [group["lr"] for group in optimiser.param_groups] == [0.25, 0.25]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import torch
-from torch.utils.data import Sampler
+from torch.utils.data import DataLoader, Dataset, Sampler
 
 from shibori.training.processes import ProcessGroup
 
@@ -28,3 +29,17 @@ class StepBatches(Sampler[list[int]]):
 def one_thread(_worker: int) -> None:
     """For a loader's workers: processes enough, so no threads beside them."""
     torch.set_num_threads(1)
+
+
+def step_loader(
+    data: Dataset[Any], batches: StepBatches, workers: int, collate: Callable[[list[Any]], Any]
+) -> DataLoader[Any]:
+    """What each step takes, made ahead by ``workers`` processes (0: by this one)."""
+    return DataLoader(
+        data,
+        batch_sampler=batches,
+        num_workers=workers,
+        collate_fn=collate,
+        worker_init_fn=one_thread,
+        prefetch_factor=4 if workers else None,
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
@@ -55,3 +56,7 @@ class ParameterAverage:
                 average.lerp_(value.to(average.dtype), weight)
             else:
                 average.copy_(value)
+
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """Take up the values of a checkpoint, on the devices of the present ones; what it does not name stays."""
+        self.state |= {name: value.to(self.state[name].device) for name, value in state.items()}

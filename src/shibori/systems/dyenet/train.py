@@ -1,13 +1,13 @@
 """Joint training of DyeNet's networks on clips of one object and scenes of several."""
 
-# A field's default and its help text are written together by ``_option``, which makes them fields itself.
+# A field's default and its help text are written together by ``option``, which makes them fields itself.
 # ruff: noqa: RUF009
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import repeat
 from pathlib import Path
 from typing import Any
@@ -29,50 +29,47 @@ from shibori.systems.dyenet.losses import Clips, JointLoss, JointTraining, Scene
 from shibori.systems.dyenet.matcher import load_matcher
 from shibori.systems.dyenet.model import DyeNet, build_dyenet
 from shibori.systems.dyenet.size import SIZES
-from shibori.training.batches import StepBatches, one_thread
+from shibori.training.batches import StepBatches, step_loader
 from shibori.training.checkpoint import ParameterAverage, load_checkpoint, save_checkpoint
 from shibori.training.log import RunLog
-from shibori.training.optimiser import parameter_groups
+from shibori.training.optimiser import parameter_groups, set_rate
+from shibori.training.option import option
 from shibori.training.processes import ProcessGroup, process_group
 from shibori.training.schedule import linear, warm_stable_decay
-
-
-def _option(default: Any, help_text: str) -> Any:
-    return field(default=default, metadata={"help": help_text})
 
 
 @dataclass(frozen=True)
 class TrainConfig:
     """One training run of DyeNet. Saved as JSON beside its weights."""
 
-    data: Path = _option(Path("data"), "Folder with stills/ and, where there are real clips, davis2016/.")
-    out: Path = _option(Path("runs/dyenet"), "Folder for the checkpoint, the log, the configuration and the weights.")
-    preset: str = _option("compact", "Size of the network.")
-    steps: int = _option(4000, "Optimiser steps in all.")
-    batch: int = _option(8, "Clips a step and process, in which the rows of Table 1 take turns; 0: scenes alone.")
-    scenes: int = _option(3, "Scenes a step and process, each seen twice.")
-    size: int = _option(208, "Side of the clips' windows in pixels, a multiple of 16.")
-    scene_size: int = _option(256, "Side of the scenes' pictures in pixels, a multiple of 16.")
-    frames: int = _option(4, "Frames a clip.")
-    rate: float = _option(1e-3, "Peak learning rate of AdamW.")
-    warmup: int = _option(100, "Steps over which the learning rate rises.")
-    decay_share: float = _option(0.5, "Last part of the run over which the learning rate falls to zero.")
-    weight_decay: float = _option(0.02, "Weight decay of AdamW.")
-    average: float = _option(0.998, "Decay of the moving average of the parameters, which is what is kept.")
-    real_share: float = _option(0.45, "Share of clips and scenes drawn from real sequences.")
-    max_gap: int = _option(8, "Largest gap between frames of a real clip.")
-    pool: int = _option(1000, "Cut-out objects with an identity of their own.")
-    split: str = _option("train", "DAVIS split that is trained on.")
-    seed: int = _option(0, "Seed of the parameters, the clips and the scenes.")
-    workers: int = _option(1, "Processes that make clips, and as many that make scenes.")
-    threads: int = _option(2, "CPU threads of the network.")
-    device: str = _option("cpu", "Device of the network: cpu or cuda.")
-    save_every: int = _option(200, "Steps between checkpoints.")
-    dev_every: int = _option(0, "Steps between scores on the dev split; 0 for never.")
-    minutes: float = _option(0.0, "Stop (with a checkpoint) after this many minutes; 0 for no limit.")
-    start: Path | None = _option(None, "Weights to start from instead of random ones.")
-    pretrained: bool = _option(True, "Start preset paper from public ImageNet weights, which are fetched.")
-    resume: bool = _option(False, "Go on from the checkpoint in the out folder.")
+    data: Path = option(Path("data"), "Folder with stills/ and, where there are real clips, davis2016/.")
+    out: Path = option(Path("runs/dyenet"), "Folder for the checkpoint, the log, the configuration and the weights.")
+    preset: str = option("compact", "Size of the network.")
+    steps: int = option(4000, "Optimiser steps in all.")
+    batch: int = option(8, "Clips a step and process, in which the rows of Table 1 take turns; 0: scenes alone.")
+    scenes: int = option(3, "Scenes a step and process, each seen twice.")
+    size: int = option(208, "Side of the clips' windows in pixels, a multiple of 16.")
+    scene_size: int = option(256, "Side of the scenes' pictures in pixels, a multiple of 16.")
+    frames: int = option(4, "Frames a clip.")
+    rate: float = option(1e-3, "Peak learning rate of AdamW.")
+    warmup: int = option(100, "Steps over which the learning rate rises.")
+    decay_share: float = option(0.5, "Last part of the run over which the learning rate falls to zero.")
+    weight_decay: float = option(0.02, "Weight decay of AdamW.")
+    average: float = option(0.998, "Decay of the moving average of the parameters, which is what is kept.")
+    real_share: float = option(0.45, "Share of clips and scenes drawn from real sequences.")
+    max_gap: int = option(8, "Largest gap between frames of a real clip.")
+    pool: int = option(1000, "Cut-out objects with an identity of their own.")
+    split: str = option("train", "DAVIS split that is trained on.")
+    seed: int = option(0, "Seed of the parameters, the clips and the scenes.")
+    workers: int = option(1, "Processes that make clips, and as many that make scenes.")
+    threads: int = option(2, "CPU threads of the network.")
+    device: str = option("cpu", "Device of the network: cpu or cuda.")
+    save_every: int = option(200, "Steps between checkpoints.")
+    dev_every: int = option(0, "Steps between scores on the dev split; 0 for never.")
+    minutes: float = option(0.0, "Stop (with a checkpoint) after this many minutes; 0 for no limit.")
+    start: Path | None = option(None, "Weights to start from instead of random ones.")
+    pretrained: bool = option(True, "Start preset paper from public ImageNet weights, which are fetched.")
+    resume: bool = option(False, "Go on from the checkpoint in the out folder.")
 
 
 def train(config: TrainConfig, dev_score: Callable[[dict[str, Tensor]], float] | None = None) -> Path:
@@ -148,9 +145,7 @@ def _update(
     clips: Clips | None,
     scenes: Scenes,
 ) -> JointLoss:
-    factor = warm_stable_decay(step, config.steps, config.warmup, config.decay_share)
-    for parameters in optimiser.param_groups:
-        parameters["lr"] = config.rate * factor
+    set_rate(optimiser, config.rate * warm_stable_decay(step, config.steps, config.warmup, config.decay_share))
     hard_share = linear(step / config.steps, 1.0, 0.15, until=0.5)
     with torch.autocast(scenes.images.device.type, dtype=torch.bfloat16):
         loss: JointLoss = run(clips, scenes, hard_share)
@@ -208,14 +203,7 @@ def _loader(
     group: ProcessGroup,
     collate: Callable[[list[Any]], Any],
 ) -> DataLoader[Any]:
-    return DataLoader(
-        data,
-        batch_sampler=StepBatches(first_step, config.steps, batch, group),
-        num_workers=config.workers,
-        collate_fn=collate,
-        worker_init_fn=one_thread,
-        prefetch_factor=4 if config.workers else None,
-    )
+    return step_loader(data, StepBatches(first_step, config.steps, batch, group), config.workers, collate)
 
 
 def stack_clips(items: list[tuple[TrainingClip, Tensor]]) -> Clips:
@@ -260,5 +248,5 @@ def _resume(
     load_matcher(run.network)
     run.identities.load_state_dict(state["identities"])
     optimiser.load_state_dict(state["optimiser"])
-    average.state |= {name: value.to(average.state[name].device) for name, value in state["average"].items()}
+    average.restore(state["average"])
     return int(state["step"])

@@ -1,13 +1,13 @@
 """Training of IPDT's detector on photographs, frames of real clips, and cut-out objects pasted over both."""
 
-# A field's default and its help text are written together by ``_option``, which makes them fields itself.
+# A field's default and its help text are written together by ``option``, which makes them fields itself.
 # ruff: noqa: RUF009
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,46 +28,43 @@ from shibori.systems.ipdt.losses import DetectorLoss, DetectorTraining, Truth
 from shibori.systems.ipdt.model import build_detector, load_trunk
 from shibori.systems.ipdt.network import Detector
 from shibori.systems.ipdt.size import SIZES, STRIDE
-from shibori.training.batches import StepBatches, one_thread
+from shibori.training.batches import StepBatches, step_loader
 from shibori.training.checkpoint import ParameterAverage, load_checkpoint, save_checkpoint
 from shibori.training.log import RunLog
-from shibori.training.optimiser import parameter_groups
+from shibori.training.optimiser import parameter_groups, set_rate
+from shibori.training.option import option
 from shibori.training.processes import ProcessGroup, process_group
 from shibori.training.schedule import warm_stable_decay
-
-
-def _option(default: Any, help_text: str) -> Any:
-    return field(default=default, metadata={"help": help_text})
 
 
 @dataclass(frozen=True)
 class TrainConfig:
     """One training run of IPDT's detector. Saved as JSON beside its weights."""
 
-    data: Path = _option(Path("data"), "Folder with stills/ and, where there are real clips, davis2016/.")
-    out: Path = _option(Path("runs/ipdt"), "Folder for the checkpoint, the log, the configuration and the weights.")
-    preset: str = _option("compact", "Size of the detector.")
-    steps: int = _option(6000, "Optimiser steps in all.")
-    batch: int = _option(8, "Pictures a step and process.")
-    height: int = _option(256, "Height of the training pictures in pixels, a multiple of 32.")
-    width: int = _option(320, "Width of the training pictures in pixels, a multiple of 32.")
-    rate: float = _option(1e-3, "Peak learning rate of AdamW.")
-    warmup: int = _option(150, "Steps over which the learning rate rises.")
-    decay_share: float = _option(0.4, "Last part of the run over which the learning rate falls to zero.")
-    weight_decay: float = _option(0.02, "Weight decay of AdamW.")
-    average: float = _option(0.998, "Decay of the moving average of the parameters, which is what is kept.")
-    real_share: float = _option(0.3, "Share of pictures whose ground is a frame of a real clip.")
-    paste_share: float = _option(0.65, "Share of pictures with pasted objects.")
-    split: str = _option("train", "DAVIS split that is trained on.")
-    seed: int = _option(0, "Seed of the parameters and of the pictures.")
-    workers: int = _option(1, "Processes that make pictures.")
-    threads: int = _option(2, "CPU threads of the network.")
-    device: str = _option("cpu", "Device of the network: cpu or cuda.")
-    save_every: int = _option(200, "Steps between checkpoints.")
-    minutes: float = _option(0.0, "Stop (with a checkpoint) after this many minutes; 0 for no limit.")
-    start: Path | None = _option(None, "Weights to start from instead of random ones.")
-    pretrained: bool = _option(True, "Start preset paper from public ImageNet weights, which are fetched.")
-    resume: bool = _option(False, "Go on from the checkpoint in the out folder.")
+    data: Path = option(Path("data"), "Folder with stills/ and, where there are real clips, davis2016/.")
+    out: Path = option(Path("runs/ipdt"), "Folder for the checkpoint, the log, the configuration and the weights.")
+    preset: str = option("compact", "Size of the detector.")
+    steps: int = option(6000, "Optimiser steps in all.")
+    batch: int = option(8, "Pictures a step and process.")
+    height: int = option(256, "Height of the training pictures in pixels, a multiple of 32.")
+    width: int = option(320, "Width of the training pictures in pixels, a multiple of 32.")
+    rate: float = option(1e-3, "Peak learning rate of AdamW.")
+    warmup: int = option(150, "Steps over which the learning rate rises.")
+    decay_share: float = option(0.4, "Last part of the run over which the learning rate falls to zero.")
+    weight_decay: float = option(0.02, "Weight decay of AdamW.")
+    average: float = option(0.998, "Decay of the moving average of the parameters, which is what is kept.")
+    real_share: float = option(0.3, "Share of pictures whose ground is a frame of a real clip.")
+    paste_share: float = option(0.65, "Share of pictures with pasted objects.")
+    split: str = option("train", "DAVIS split that is trained on.")
+    seed: int = option(0, "Seed of the parameters and of the pictures.")
+    workers: int = option(1, "Processes that make pictures.")
+    threads: int = option(2, "CPU threads of the network.")
+    device: str = option("cpu", "Device of the network: cpu or cuda.")
+    save_every: int = option(200, "Steps between checkpoints.")
+    minutes: float = option(0.0, "Stop (with a checkpoint) after this many minutes; 0 for no limit.")
+    start: Path | None = option(None, "Weights to start from instead of random ones.")
+    pretrained: bool = option(True, "Start preset paper from public ImageNet weights, which are fetched.")
+    resume: bool = option(False, "Go on from the checkpoint in the out folder.")
 
 
 def train(config: TrainConfig, dev_score: Callable[[dict[str, Tensor]], float] | None = None) -> Path:
@@ -140,9 +137,7 @@ def _update(
     images: Tensor,
     truths: list[Truth],
 ) -> DetectorLoss:
-    factor = warm_stable_decay(step, config.steps, config.warmup, config.decay_share)
-    for parameters in optimiser.param_groups:
-        parameters["lr"] = config.rate * factor
+    set_rate(optimiser, config.rate * warm_stable_decay(step, config.steps, config.warmup, config.decay_share))
     normal = normalise_images(images).contiguous(memory_format=torch.channels_last)
     with torch.autocast(images.device.type, dtype=torch.bfloat16):
         loss: DetectorLoss = run(normal, truths)
@@ -163,14 +158,7 @@ def _batches(config: TrainConfig, first_step: int, group: ProcessGroup) -> DataL
     plan = DetectionPlan((config.height, config.width), config.real_share, config.paste_share)
     length = config.steps * config.batch * group.world_size
     scenes: Any = DetectionScenes(stills, sequences, plan, config.seed, length)
-    return DataLoader(
-        scenes,
-        batch_sampler=StepBatches(first_step, config.steps, config.batch, group),
-        num_workers=config.workers,
-        collate_fn=stack_scenes,
-        worker_init_fn=one_thread,
-        prefetch_factor=4 if config.workers else None,
-    )
+    return step_loader(scenes, StepBatches(first_step, config.steps, config.batch, group), config.workers, stack_scenes)
 
 
 def stack_scenes(scenes: list[DetectionScene]) -> tuple[Tensor, list[Truth]]:
@@ -214,5 +202,5 @@ def _resume(
         ) from error
     load_trunk(detector)
     optimiser.load_state_dict(state["optimiser"])
-    average.state |= {name: value.to(average.state[name].device) for name, value in state["average"].items()}
+    average.restore(state["average"])
     return int(state["step"])

@@ -1,21 +1,19 @@
 """Training of the pixel tracker, from nothing or from shipped weights."""
 
-# A field's default and its help text are written together by ``_option``, which makes them fields itself.
+# A field's default and its help text are written together by ``option``, which makes them fields itself.
 # ruff: noqa: RUF009
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import cv2
 import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
-from torch.utils.data import DataLoader
 
 from shibori.datasets.sampling import SamplingPlan, TrainingClip, TrainingClips, read_real_sequences
 from shibori.datasets.stills import read_stills
@@ -25,52 +23,49 @@ from shibori.nn.pixel_tracker.network import PixelNetwork
 from shibori.nn.prepare import choose_device
 from shibori.nn.weights import load_state, save_state
 from shibori.systems.pixel.losses import UnrolledLoss, UnrolledTracker
-from shibori.training.batches import StepBatches, one_thread
+from shibori.training.batches import StepBatches, step_loader
 from shibori.training.checkpoint import ParameterAverage, load_checkpoint, save_checkpoint
 from shibori.training.log import RunLog
-from shibori.training.optimiser import parameter_groups
+from shibori.training.optimiser import parameter_groups, set_rate
+from shibori.training.option import option
 from shibori.training.processes import ProcessGroup, process_group
 from shibori.training.schedule import linear, warm_stable_decay
-
-
-def _option(default: Any, help_text: str) -> Any:
-    return field(default=default, metadata={"help": help_text})
 
 
 @dataclass(frozen=True)
 class TrainConfig:
     """One training run of the pixel tracker. Saved as JSON beside its weights."""
 
-    data: Path = _option(Path("data"), "Folder with stills/ and, where there are real clips, davis2016/.")
-    out: Path = _option(Path("runs/pixel"), "Folder for the checkpoint, the log, the configuration and the weights.")
-    preset: str = _option("compact", "Size of the network.")
-    steps: int = _option(6000, "Optimiser steps in all.")
-    batch: int = _option(8, "Clips a step and process.")
-    size: int = _option(208, "Side of the training windows in pixels, a multiple of 16.")
-    frames: int = _option(3, "Frames a clip.")
-    rate: float = _option(1e-3, "Peak learning rate of AdamW.")
-    warmup: int = _option(200, "Steps over which the learning rate rises.")
-    decay_share: float = _option(0.35, "Last part of the run over which the learning rate falls to zero.")
-    weight_decay: float = _option(0.02, "Weight decay of AdamW.")
-    average: float = _option(0.998, "Decay of the moving average of the parameters, which is what is kept.")
-    real_share: float = _option(0.4, "Share of clips drawn from real sequences.")
-    max_gap: int = _option(8, "Largest gap between frames of a real clip.")
-    gap_growth: float = _option(
+    data: Path = option(Path("data"), "Folder with stills/ and, where there are real clips, davis2016/.")
+    out: Path = option(Path("runs/pixel"), "Folder for the checkpoint, the log, the configuration and the weights.")
+    preset: str = option("compact", "Size of the network.")
+    steps: int = option(6000, "Optimiser steps in all.")
+    batch: int = option(8, "Clips a step and process.")
+    size: int = option(208, "Side of the training windows in pixels, a multiple of 16.")
+    frames: int = option(3, "Frames a clip.")
+    rate: float = option(1e-3, "Peak learning rate of AdamW.")
+    warmup: int = option(200, "Steps over which the learning rate rises.")
+    decay_share: float = option(0.35, "Last part of the run over which the learning rate falls to zero.")
+    weight_decay: float = option(0.02, "Weight decay of AdamW.")
+    average: float = option(0.998, "Decay of the moving average of the parameters, which is what is kept.")
+    real_share: float = option(0.4, "Share of clips drawn from real sequences.")
+    max_gap: int = option(8, "Largest gap between frames of a real clip.")
+    gap_growth: float = option(
         0.5, "Share of the run over which the largest gap grows from 1 to max-gap; 0 for at once."
     )
-    split: str = _option("train", "DAVIS split that is trained on.")
-    seed: int = _option(0, "Seed of the parameters and of the clips.")
-    workers: int = _option(1, "Processes that make clips.")
-    threads: int = _option(2, "CPU threads of the network.")
-    device: str = _option("cpu", "Device of the network: cpu or cuda.")
-    save_every: int = _option(200, "Steps between checkpoints.")
-    dev_every: int = _option(1000, "Steps between scores on the dev split; 0 for never.")
-    minutes: float = _option(0.0, "Stop (with a checkpoint) after this many minutes; 0 for no limit.")
-    start: Path | None = _option(None, "Weights to start from instead of random ones.")
-    pretrained: bool = _option(
+    split: str = option("train", "DAVIS split that is trained on.")
+    seed: int = option(0, "Seed of the parameters and of the clips.")
+    workers: int = option(1, "Processes that make clips.")
+    threads: int = option(2, "CPU threads of the network.")
+    device: str = option("cpu", "Device of the network: cpu or cuda.")
+    save_every: int = option(200, "Steps between checkpoints.")
+    dev_every: int = option(1000, "Steps between scores on the dev split; 0 for never.")
+    minutes: float = option(0.0, "Stop (with a checkpoint) after this many minutes; 0 for no limit.")
+    start: Path | None = option(None, "Weights to start from instead of random ones.")
+    pretrained: bool = option(
         True, "Start the backbone of preset paper from public ImageNet weights, which are fetched."
     )
-    resume: bool = _option(False, "Go on from the checkpoint in the out folder.")
+    resume: bool = option(False, "Go on from the checkpoint in the out folder.")
 
 
 def train(config: TrainConfig, dev_score: Callable[[dict[str, Tensor]], float] | None = None) -> Path:
@@ -128,9 +123,7 @@ def _start_network(config: TrainConfig) -> PixelNetwork:
 def _update(
     config: TrainConfig, step: int, tracker: nn.Module, optimiser: torch.optim.Optimizer, clips: list[Tensor]
 ) -> UnrolledLoss:
-    factor = warm_stable_decay(step, config.steps, config.warmup, config.decay_share)
-    for parameters in optimiser.param_groups:
-        parameters["lr"] = config.rate * factor
+    set_rate(optimiser, config.rate * warm_stable_decay(step, config.steps, config.warmup, config.decay_share))
     hard_share = linear(step / config.steps, 1.0, 0.15, until=0.5)
     with torch.autocast(clips[0].device.type, dtype=torch.bfloat16):
         loss: UnrolledLoss = tracker(*clips, hard_share)
@@ -153,15 +146,7 @@ def _batches(config: TrainConfig, first_step: int, group: ProcessGroup) -> Itera
         config.frames, config.size, config.real_share, config.max_gap, gap_growth=int(length * config.gap_growth)
     )
     clips = TrainingClips(stills, sequences, plan, config.seed, length)
-    sampler = StepBatches(first_step, config.steps, config.batch, group)
-    return DataLoader(
-        clips,
-        batch_sampler=sampler,
-        num_workers=config.workers,
-        collate_fn=stack_clips,
-        worker_init_fn=one_thread,
-        prefetch_factor=4 if config.workers else None,
-    )
+    return step_loader(clips, StepBatches(first_step, config.steps, config.batch, group), config.workers, stack_clips)
 
 
 def stack_clips(clips: list[TrainingClip]) -> list[Tensor]:
@@ -200,5 +185,5 @@ def _resume(
             "resume with the preset the run was started with"
         ) from error
     optimiser.load_state_dict(state["optimiser"])
-    average.state = {name: value.to(average.state[name].device) for name, value in state["average"].items()}
+    average.restore(state["average"])
     return int(state["step"])

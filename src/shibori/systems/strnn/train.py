@@ -1,21 +1,19 @@
 """Training of strnn in two steps (Sec. 2.4.1): extractor and spatial part, then the RNN with its temporal link."""
 
-# A field's default and its help text are written together by ``_option``, which makes them fields itself.
+# A field's default and its help text are written together by ``option``, which makes them fields itself.
 # ruff: noqa: RUF009
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import cv2
 import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
-from torch.utils.data import DataLoader
 
 from shibori.datasets.sampling import (
     SamplingPlan,
@@ -33,51 +31,48 @@ from shibori.systems.strnn.model import StrnnNetwork, build_strnn
 from shibori.systems.strnn.rule import RULES
 from shibori.systems.strnn.size import SIZES
 from shibori.systems.strnn.tracker import load_tracker, start_from_tracker
-from shibori.training.batches import StepBatches, one_thread
+from shibori.training.batches import StepBatches, step_loader
 from shibori.training.checkpoint import ParameterAverage, load_checkpoint, save_checkpoint
 from shibori.training.log import RunLog
-from shibori.training.optimiser import parameter_groups
+from shibori.training.optimiser import parameter_groups, set_rate
+from shibori.training.option import option
 from shibori.training.processes import ProcessGroup, process_group
 from shibori.training.schedule import warm_stable_decay
-
-
-def _option(default: Any, help_text: str) -> Any:
-    return field(default=default, metadata={"help": help_text})
 
 
 @dataclass(frozen=True)
 class TrainConfig:
     """One training run of strnn. Saved as JSON beside its weights."""
 
-    data: Path = _option(Path("data"), "Folder with stills/ and, where there are real clips, davis2016/.")
-    out: Path = _option(Path("runs/strnn"), "Folder for the checkpoint, the log, the configuration and the weights.")
-    preset: str = _option("compact", "Size of the network.")
-    steps: int = _option(1500, "Optimiser steps in all.")
-    first_share: float = _option(0.6, "Part of them for the first step: extractor and spatial part, frames unlinked.")
-    batch: int = _option(4, "Clips a step and process.")
-    size: int = _option(256, "Side of the training frames in pixels, a multiple of 16.")
-    frames: int = _option(3, "Frames a clip.")
-    adaption_weight: float = _option(1.0, "Weight of the adaption's own loss beside Eq. 4; 0 for Eq. 4 alone.")
-    rate: float = _option(3e-4, "Peak learning rate of AdamW.")
-    warmup: int = _option(50, "Steps over which the learning rate rises.")
-    decay_share: float = _option(0.35, "Last part of the run over which the learning rate falls to zero.")
-    weight_decay: float = _option(0.02, "Weight decay of AdamW.")
-    average: float = _option(0.99, "Decay of the moving average of the parameters, which is what is kept.")
-    real_share: float = _option(0.5, "Share of clips drawn from real sequences.")
-    max_gap: int = _option(4, "Largest gap between frames of a real clip.")
-    split: str = _option("train", "DAVIS split that is trained on.")
-    seed: int = _option(0, "Seed of the parameters and of the clips.")
-    workers: int = _option(1, "Processes that make clips.")
-    threads: int = _option(2, "CPU threads of the network.")
-    device: str = _option("cpu", "Device of the network: cpu or cuda.")
-    save_every: int = _option(100, "Steps between checkpoints.")
-    dev_every: int = _option(0, "Steps between scores on the dev split; 0 for never.")
-    minutes: float = _option(0.0, "Stop (with a checkpoint) after this many minutes; 0 for no limit.")
-    start: Path | None = _option(None, "Weights of strnn to start from.")
-    pretrained: bool = _option(
+    data: Path = option(Path("data"), "Folder with stills/ and, where there are real clips, davis2016/.")
+    out: Path = option(Path("runs/strnn"), "Folder for the checkpoint, the log, the configuration and the weights.")
+    preset: str = option("compact", "Size of the network.")
+    steps: int = option(1500, "Optimiser steps in all.")
+    first_share: float = option(0.6, "Part of them for the first step: extractor and spatial part, frames unlinked.")
+    batch: int = option(4, "Clips a step and process.")
+    size: int = option(256, "Side of the training frames in pixels, a multiple of 16.")
+    frames: int = option(3, "Frames a clip.")
+    adaption_weight: float = option(1.0, "Weight of the adaption's own loss beside Eq. 4; 0 for Eq. 4 alone.")
+    rate: float = option(3e-4, "Peak learning rate of AdamW.")
+    warmup: int = option(50, "Steps over which the learning rate rises.")
+    decay_share: float = option(0.35, "Last part of the run over which the learning rate falls to zero.")
+    weight_decay: float = option(0.02, "Weight decay of AdamW.")
+    average: float = option(0.99, "Decay of the moving average of the parameters, which is what is kept.")
+    real_share: float = option(0.5, "Share of clips drawn from real sequences.")
+    max_gap: int = option(4, "Largest gap between frames of a real clip.")
+    split: str = option("train", "DAVIS split that is trained on.")
+    seed: int = option(0, "Seed of the parameters and of the clips.")
+    workers: int = option(1, "Processes that make clips.")
+    threads: int = option(2, "CPU threads of the network.")
+    device: str = option("cpu", "Device of the network: cpu or cuda.")
+    save_every: int = option(100, "Steps between checkpoints.")
+    dev_every: int = option(0, "Steps between scores on the dev split; 0 for never.")
+    minutes: float = option(0.0, "Stop (with a checkpoint) after this many minutes; 0 for no limit.")
+    start: Path | None = option(None, "Weights of strnn to start from.")
+    pretrained: bool = option(
         True, "Start the backbone of preset paper from public ImageNet weights, which are fetched."
     )
-    resume: bool = _option(False, "Go on from the checkpoint in the out folder.")
+    resume: bool = option(False, "Go on from the checkpoint in the out folder.")
 
 
 def train(config: TrainConfig, dev_score: Callable[[dict[str, Tensor]], float] | None = None) -> Path:
@@ -154,9 +149,7 @@ def set_step(network: StrnnNetwork, with_time: bool) -> None:
 def _update(
     config: TrainConfig, step: int, loss_of: nn.Module, optimiser: torch.optim.Optimizer, clips: list[Tensor]
 ) -> StrnnLoss:
-    factor = warm_stable_decay(step, config.steps, config.warmup, config.decay_share)
-    for parameters in optimiser.param_groups:
-        parameters["lr"] = config.rate * factor
+    set_rate(optimiser, config.rate * warm_stable_decay(step, config.steps, config.warmup, config.decay_share))
     with torch.autocast(clips[0].device.type, dtype=torch.bfloat16):
         loss: StrnnLoss = loss_of(clips[0], clips[1], _with_time(config, step), config.seed + step)
     optimiser.zero_grad(set_to_none=True)
@@ -176,14 +169,7 @@ def _batches(config: TrainConfig, first_step: int, group: ProcessGroup) -> Itera
     length = config.steps * config.batch * group.world_size
     plan = SamplingPlan(config.frames, config.size, config.real_share, config.max_gap)
     clips = TrainingClips(stills, sequences, plan, config.seed, length, render_widely)
-    return DataLoader(
-        clips,
-        batch_sampler=StepBatches(first_step, config.steps, config.batch, group),
-        num_workers=config.workers,
-        collate_fn=stack_clips,
-        worker_init_fn=one_thread,
-        prefetch_factor=4 if config.workers else None,
-    )
+    return step_loader(clips, StepBatches(first_step, config.steps, config.batch, group), config.workers, stack_clips)
 
 
 def stack_clips(clips: list[TrainingClip]) -> list[Tensor]:
@@ -217,5 +203,5 @@ def _resume(
         ) from error
     load_tracker(network)
     optimiser.load_state_dict(state["optimiser"])
-    average.state |= {name: value.to(average.state[name].device) for name, value in state["average"].items()}
+    average.restore(state["average"])
     return int(state["step"])

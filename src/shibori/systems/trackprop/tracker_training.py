@@ -3,7 +3,7 @@
 python -m shibori.systems.trackprop.tracker_training --data ../shared/data --out runs/trackers
 """
 
-# A field's default and its help text are written together by ``_option``, which makes them fields itself.
+# A field's default and its help text are written together by ``option``, which makes them fields itself.
 # ruff: noqa: RUF009
 
 from __future__ import annotations
@@ -11,15 +11,13 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.utils.data import DataLoader
 
 from shibori.datasets.davis import DavisSequence, read_davis
 from shibori.datasets.instance_scenes import InstancePlan, InstanceScenes, InstanceView
@@ -34,10 +32,11 @@ from shibori.ops.normalise import normalise_images
 from shibori.systems.trackprop.tracker_losses import TrackerLoss, TrackerTraining
 from shibori.systems.trackprop.tracker_model import DIGEST, SIZES, build_iou_network, build_siamese, build_trunk
 from shibori.systems.trackprop.tracker_pairs import Pairs, pairs_of
-from shibori.training.batches import StepBatches, one_thread
+from shibori.training.batches import StepBatches, step_loader
 from shibori.training.checkpoint import ParameterAverage, load_checkpoint, save_checkpoint
 from shibori.training.log import RunLog
-from shibori.training.optimiser import parameter_groups
+from shibori.training.optimiser import parameter_groups, set_rate
+from shibori.training.option import option
 from shibori.training.processes import ProcessGroup
 from shibori.training.schedule import warm_stable_decay
 
@@ -45,38 +44,34 @@ Scenes = list[tuple[InstanceView, InstanceView]]
 """Of one step, each seen twice."""
 
 
-def _option(default: Any, help_text: str) -> Any:
-    return field(default=default, metadata={"help": help_text})
-
-
 @dataclass(frozen=True)
 class TrainConfig:
     """One training run of the trackers. Saved as JSON beside its weights."""
 
-    data: Path = _option(Path("data"), "Folder with stills/ and, where there are real clips, davis2016/.")
-    out: Path = _option(Path("runs/trackers"), "Folder for the checkpoint, the log, the configuration and the weights.")
-    preset: str = _option("compact", "Size of the networks.")
-    steps: int = _option(3000, "Optimiser steps in all.")
-    scenes: int = _option(4, "Scenes a step, each seen twice.")
-    pairs: int = _option(16, "Most pairs a step.")
-    absent_share: float = _option(0.25, "Of the pairs whose object is not where it is looked for.")
-    scene_size: int = _option(256, "Side of the scenes' pictures in pixels, a multiple of 16.")
-    rate: float = _option(1e-3, "Peak learning rate of AdamW.")
-    warmup: int = _option(50, "Steps over which the learning rate rises.")
-    decay_share: float = _option(0.5, "Last part of the run over which the learning rate falls to zero.")
-    weight_decay: float = _option(0.02, "Weight decay of AdamW.")
-    average: float = _option(0.995, "Decay of the moving average of the parameters, which is what is kept.")
-    real_share: float = _option(0.5, "Share of scenes drawn from real sequences.")
-    split: str = _option("train", "DAVIS split that is trained on.")
-    sets: str = _option("", "Names of the sets of stills to read, with commas; all of them by default.")
-    real_height: int = _option(240, "Real frames are kept in memory at this height, in pixels.")
-    seed: int = _option(0, "Seed of the parameters and the scenes.")
-    workers: int = _option(1, "Processes that make scenes; 0: this one does.")
-    threads: int = _option(1, "CPU threads of the networks.")
-    device: str = _option("cpu", "Device of the networks: cpu or cuda.")
-    save_every: int = _option(100, "Steps between checkpoints.")
-    minutes: float = _option(0.0, "Stop (with a checkpoint) after this many minutes; 0 for no limit.")
-    resume: bool = _option(False, "Go on from the checkpoint in the out folder.")
+    data: Path = option(Path("data"), "Folder with stills/ and, where there are real clips, davis2016/.")
+    out: Path = option(Path("runs/trackers"), "Folder for the checkpoint, the log, the configuration and the weights.")
+    preset: str = option("compact", "Size of the networks.")
+    steps: int = option(3000, "Optimiser steps in all.")
+    scenes: int = option(4, "Scenes a step, each seen twice.")
+    pairs: int = option(16, "Most pairs a step.")
+    absent_share: float = option(0.25, "Of the pairs whose object is not where it is looked for.")
+    scene_size: int = option(256, "Side of the scenes' pictures in pixels, a multiple of 16.")
+    rate: float = option(1e-3, "Peak learning rate of AdamW.")
+    warmup: int = option(50, "Steps over which the learning rate rises.")
+    decay_share: float = option(0.5, "Last part of the run over which the learning rate falls to zero.")
+    weight_decay: float = option(0.02, "Weight decay of AdamW.")
+    average: float = option(0.995, "Decay of the moving average of the parameters, which is what is kept.")
+    real_share: float = option(0.5, "Share of scenes drawn from real sequences.")
+    split: str = option("train", "DAVIS split that is trained on.")
+    sets: str = option("", "Names of the sets of stills to read, with commas; all of them by default.")
+    real_height: int = option(240, "Real frames are kept in memory at this height, in pixels.")
+    seed: int = option(0, "Seed of the parameters and the scenes.")
+    workers: int = option(1, "Processes that make scenes; 0: this one does.")
+    threads: int = option(1, "CPU threads of the networks.")
+    device: str = option("cpu", "Device of the networks: cpu or cuda.")
+    save_every: int = option(100, "Steps between checkpoints.")
+    minutes: float = option(0.0, "Stop (with a checkpoint) after this many minutes; 0 for no limit.")
+    resume: bool = option(False, "Go on from the checkpoint in the out folder.")
 
 
 def train_trackers(config: TrainConfig) -> Path:
@@ -125,9 +120,7 @@ def _update(
     features: Features,
     pairs: Pairs,
 ) -> TrackerLoss:
-    factor = warm_stable_decay(step, config.steps, config.warmup, config.decay_share)
-    for parameters in optimiser.param_groups:
-        parameters["lr"] = config.rate * factor
+    set_rate(optimiser, config.rate * warm_stable_decay(step, config.steps, config.warmup, config.decay_share))
     with torch.autocast(features.fine.device.type, dtype=torch.bfloat16):
         loss: TrackerLoss = run(features, pairs)
     optimiser.zero_grad(set_to_none=True)
@@ -150,15 +143,7 @@ def _batches(config: TrainConfig, first_step: int, group: ProcessGroup) -> Itera
     plan = InstancePlan(config.scene_size, config.real_share, pool=100_000)
     stills = read_stills(config.data / "stills", config.sets.split(",") if config.sets else None)
     scenes = InstanceScenes(stills, sequences, plan, config.seed, config.steps * config.scenes)
-
-    return DataLoader(
-        scenes,
-        batch_sampler=StepBatches(first_step, config.steps, config.scenes, group),
-        num_workers=config.workers,
-        collate_fn=list,
-        worker_init_fn=one_thread,
-        prefetch_factor=4 if config.workers else None,
-    )
+    return step_loader(scenes, StepBatches(first_step, config.steps, config.scenes, group), config.workers, list)
 
 
 def read_small_sequences(root: Path, split: str, height: int) -> list[RealSequence]:
@@ -206,19 +191,19 @@ def _resume(
             "resume with the preset the run was started with"
         ) from error
     optimiser.load_state_dict(state["optimiser"])
-    average.state = {name: value.to(average.state[name].device) for name, value in state["average"].items()}
+    average.restore(state["average"])
     return int(state["step"])
 
 
 def main() -> None:
     """Read a ``TrainConfig`` from the command line and run it."""
     parser = argparse.ArgumentParser(description="Train the trackers of trackprop.")
-    for option in fields(TrainConfig):
-        name = "--" + option.name.replace("_", "-")
-        if isinstance(option.default, bool):
-            parser.add_argument(name, action="store_true", help=option.metadata["help"])
+    for each in fields(TrainConfig):
+        name = "--" + each.name.replace("_", "-")
+        if isinstance(each.default, bool):
+            parser.add_argument(name, action="store_true", help=each.metadata["help"])
         else:
-            parser.add_argument(name, type=type(option.default), default=option.default, help=option.metadata["help"])
+            parser.add_argument(name, type=type(each.default), default=each.default, help=each.metadata["help"])
     print(train_trackers(TrainConfig(**vars(parser.parse_args()))))
 
 

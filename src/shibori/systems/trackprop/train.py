@@ -1,21 +1,19 @@
 """Training of trackprop's three networks together, on stills, real clips and what is made of them (Sec. 4)."""
 
-# A field's default and its help text are written together by ``_option``, which makes them fields itself.
+# A field's default and its help text are written together by ``option``, which makes them fields itself.
 # ruff: noqa: RUF009
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import cv2
 import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
-from torch.utils.data import DataLoader
 
 from shibori.datasets.sampling import SamplingPlan, TrainingClip, TrainingClips, read_real_sequences
 from shibori.datasets.stills import read_stills
@@ -27,46 +25,43 @@ from shibori.systems.trackprop.matcher import load_matcher
 from shibori.systems.trackprop.model import MATCHER_PREFIX, RegionNetwork, build_trackprop
 from shibori.systems.trackprop.size import SIZES
 from shibori.systems.trackprop.views import render_for_rounds
-from shibori.training.batches import StepBatches, one_thread
+from shibori.training.batches import StepBatches, step_loader
 from shibori.training.checkpoint import ParameterAverage, load_checkpoint, save_checkpoint
 from shibori.training.log import RunLog
-from shibori.training.optimiser import parameter_groups
+from shibori.training.optimiser import parameter_groups, set_rate
+from shibori.training.option import option
 from shibori.training.processes import ProcessGroup, process_group
 from shibori.training.schedule import linear, warm_stable_decay
-
-
-def _option(default: Any, help_text: str) -> Any:
-    return field(default=default, metadata={"help": help_text})
 
 
 @dataclass(frozen=True)
 class TrainConfig:
     """One training run of trackprop. Saved as JSON beside its weights."""
 
-    data: Path = _option(Path("data"), "Folder with stills/ and, where there are real clips, davis2016/.")
-    out: Path = _option(Path("runs/trackprop"), "Folder for the checkpoint, the log, the configuration, the weights.")
-    preset: str = _option("compact", "Size of the networks.")
-    steps: int = _option(3000, "Optimiser steps in all.")
-    batch: int = _option(6, "Clips a step and process.")
-    size: int = _option(192, "Side of the training regions in pixels, a multiple of 16.")
-    frames: int = _option(3, "Frames a clip, 2 or more.")
-    rate: float = _option(1.5e-3, "Peak learning rate of AdamW.")
-    warmup: int = _option(50, "Steps over which the learning rate rises.")
-    decay_share: float = _option(0.5, "Last part of the run over which the learning rate falls to zero.")
-    weight_decay: float = _option(0.02, "Weight decay of AdamW.")
-    average: float = _option(0.995, "Decay of the moving average of the parameters, which is what is kept.")
-    real_share: float = _option(0.4, "Share of clips drawn from real sequences.")
-    max_gap: int = _option(5, "Largest gap between frames of a real clip.")
-    split: str = _option("train", "DAVIS split that is trained on.")
-    seed: int = _option(0, "Seed of the parameters, the clips, the marks and the noise.")
-    workers: int = _option(1, "Processes that make clips.")
-    threads: int = _option(2, "CPU threads of the networks.")
-    device: str = _option("cpu", "Device of the networks: cpu or cuda.")
-    save_every: int = _option(100, "Steps between checkpoints.")
-    minutes: float = _option(0.0, "Stop (with a checkpoint) after this many minutes; 0 for no limit.")
-    start: Path | None = _option(None, "Weights to start from instead of random ones.")
-    pretrained: bool = _option(True, "Start preset paper from public ImageNet weights, which are fetched.")
-    resume: bool = _option(False, "Go on from the checkpoint in the out folder.")
+    data: Path = option(Path("data"), "Folder with stills/ and, where there are real clips, davis2016/.")
+    out: Path = option(Path("runs/trackprop"), "Folder for the checkpoint, the log, the configuration, the weights.")
+    preset: str = option("compact", "Size of the networks.")
+    steps: int = option(3000, "Optimiser steps in all.")
+    batch: int = option(6, "Clips a step and process.")
+    size: int = option(192, "Side of the training regions in pixels, a multiple of 16.")
+    frames: int = option(3, "Frames a clip, 2 or more.")
+    rate: float = option(1.5e-3, "Peak learning rate of AdamW.")
+    warmup: int = option(50, "Steps over which the learning rate rises.")
+    decay_share: float = option(0.5, "Last part of the run over which the learning rate falls to zero.")
+    weight_decay: float = option(0.02, "Weight decay of AdamW.")
+    average: float = option(0.995, "Decay of the moving average of the parameters, which is what is kept.")
+    real_share: float = option(0.4, "Share of clips drawn from real sequences.")
+    max_gap: int = option(5, "Largest gap between frames of a real clip.")
+    split: str = option("train", "DAVIS split that is trained on.")
+    seed: int = option(0, "Seed of the parameters, the clips, the marks and the noise.")
+    workers: int = option(1, "Processes that make clips.")
+    threads: int = option(2, "CPU threads of the networks.")
+    device: str = option("cpu", "Device of the networks: cpu or cuda.")
+    save_every: int = option(100, "Steps between checkpoints.")
+    minutes: float = option(0.0, "Stop (with a checkpoint) after this many minutes; 0 for no limit.")
+    start: Path | None = option(None, "Weights to start from instead of random ones.")
+    pretrained: bool = option(True, "Start preset paper from public ImageNet weights, which are fetched.")
+    resume: bool = option(False, "Go on from the checkpoint in the out folder.")
 
 
 def train(config: TrainConfig, dev_score: Callable[[dict[str, Tensor]], float] | None = None) -> Path:
@@ -131,9 +126,7 @@ def start_network(config: TrainConfig) -> RegionNetwork:
 def _update(
     config: TrainConfig, step: int, rounds: nn.Module, optimiser: torch.optim.Optimizer, batch: Batch
 ) -> RoundsLoss:
-    factor = warm_stable_decay(step, config.steps, config.warmup, config.decay_share)
-    for parameters in optimiser.param_groups:
-        parameters["lr"] = config.rate * factor
+    set_rate(optimiser, config.rate * warm_stable_decay(step, config.steps, config.warmup, config.decay_share))
     hard_share = linear(step / config.steps, 1.0, 0.25, until=0.5)
     with torch.autocast(batch.images.device.type, dtype=torch.bfloat16):
         loss: RoundsLoss = rounds(batch, hard_share, config.seed * 1_000_003 + step)
@@ -154,14 +147,7 @@ def _batches(config: TrainConfig, first_step: int, group: ProcessGroup) -> Itera
     plan = SamplingPlan(config.frames, config.size, config.real_share, config.max_gap)
     length = config.steps * config.batch * group.world_size
     clips = TrainingClips(stills, sequences, plan, config.seed, length, render_for_rounds)
-    return DataLoader(
-        clips,
-        batch_sampler=StepBatches(first_step, config.steps, config.batch, group),
-        num_workers=config.workers,
-        collate_fn=stack_clips,
-        worker_init_fn=one_thread,
-        prefetch_factor=4 if config.workers else None,
-    )
+    return step_loader(clips, StepBatches(first_step, config.steps, config.batch, group), config.workers, stack_clips)
 
 
 def stack_clips(clips: list[TrainingClip]) -> Batch:
@@ -199,5 +185,5 @@ def _resume(
     network.load_own_state(state["network"])
     load_matcher(network)
     optimiser.load_state_dict(state["optimiser"])
-    average.state |= {name: value.to(average.state[name].device) for name, value in state["average"].items()}
+    average.restore(state["average"])
     return int(state["step"])
