@@ -111,14 +111,10 @@ class PixelNetwork(nn.Module, ABC):
         """
 
 
-def join_memories(first: Memory, second: Memory) -> Memory:
-    """Both, one after the other along the positions."""
-    return Memory(
-        torch.cat([first.key, second.key], 2),
-        torch.cat([first.value, second.value], 2),
-        torch.cat([first.label, second.label], 1),
-        torch.cat([first.traits, second.traits], 1),
-    )
+def join_memories(*memories: Memory) -> Memory:
+    """All of them, at least one, one after the other along the positions."""
+    keys, values, labels, traits = zip(*memories, strict=True)
+    return Memory(torch.cat(keys, 2), torch.cat(values, 2), torch.cat(labels, 1), torch.cat(traits, 1))
 
 
 def split_frames(encoded: Encoded, num_frames: int) -> list[Encoded]:

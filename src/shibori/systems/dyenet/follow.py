@@ -246,9 +246,7 @@ class Following:
         before = follower.memory
         masks = follower.masks[:, :1], follower.masks[:, 1:]
         seen, mask, others = as_seen_from(before, *masks, *windows, matcher.stride, place.size_hw)
-        memory = references[0]
-        for more in [*references[1:], *follower.remembered]:
-            memory = join_memories(memory, more)
+        memory = join_memories(*references, *follower.remembered)
         logits: Tensor = matcher(encoded, memory, seen, mask, others).logits
         return logits
 
@@ -268,9 +266,7 @@ class Following:
         """(h, w) likeness and (h, w) kinship to the references (``Comparison``), at ``every`` position."""
         matcher = self.network.matcher
         assert matcher is not None
-        memory = references[0]
-        for more in references[1:]:
-            memory = join_memories(memory, more)
+        memory = join_memories(*references)
         sparse = encoded._replace(key=encoded.key[:, :, ::every, ::every])
         likeness, kinship = (part[0].float().cpu().numpy() for part in matcher.compare(sparse, memory))
         return np.asarray(likeness, np.float32), np.asarray(kinship, np.float32)

@@ -222,7 +222,7 @@ class PixelPropagation(Propagation):
         """Where the whole frame is most like the references, in a box no smaller than the object's last; or nowhere."""
         frame = np.array([0.0, 0.0, self.size_hw[1], self.size_hw[0]])
         encoded = self._encode(image, frame, whole_size(self.size_hw, self.rule.frame_side))
-        kinship = self.network.compare(encoded, _joined(state.references)).kinship[0].float().cpu().numpy()
+        kinship = self.network.compare(encoded, join_memories(*state.references)).kinship[0].float().cpu().numpy()
         likely = heaviest_box(kinship - np.float32(self.rule.kin), frame)
         if likely is None:
             return None
@@ -238,7 +238,7 @@ class PixelPropagation(Propagation):
         assert state.last is not None
         size_hw = window_size(self.rule.window, window)
         encoded = self._encode(image, window, size_hw)
-        memory = _joined([*state.references, *state.remembered])
+        memory = join_memories(*state.references, *state.remembered)
         previous, mask, others = self._previous(state.last, window, size_hw)
         prediction = self.network(encoded, memory, previous, mask, others)
         confidence = float(prediction.quality.float().sigmoid() * prediction.presence.float().sigmoid())
@@ -254,7 +254,7 @@ class PixelPropagation(Propagation):
         """Likeness and kinship to the reference frames (``Comparison``), at every other grid position."""
         sparse = encoded._replace(key=encoded.key[:, :, ::2, ::2])
         likeness, kinship = (
-            part[0].float().cpu().numpy() for part in self.network.compare(sparse, _joined(references))
+            part[0].float().cpu().numpy() for part in self.network.compare(sparse, join_memories(*references))
         )
         return likeness, kinship
 
@@ -310,7 +310,7 @@ class PixelPropagation(Propagation):
         given = torch.from_numpy(cut_window(mask.astype(np.float32), window, size_hw))[None, None].to(self.device)
         others = torch.from_numpy(shares.others_of_given(object_id, window, size_hw))[None, None].to(self.device)
         memory = self.network.remember(encoded, given, others)
-        known = _joined([memory, *self._surroundings(mask, box, window, image)])
+        known = join_memories(memory, *self._surroundings(mask, box, window, image))
         state.references = [*state.references[:1], *state.references[1:][-(MAX_REFERENCES - 2) :], known]
         state.last = View(window, memory, self._grid_hw(size_hw), given, others)
         state.box, state.velocity, state.confidence = box, np.zeros(2), 1.0
@@ -328,10 +328,3 @@ class PixelPropagation(Propagation):
         given = torch.from_numpy(cut_window(mask.astype(np.float32), wide, size_hw))[None, None].to(self.device)
         seen = self.network.remember(self._encode(image, wide, size_hw), given, torch.zeros_like(given))
         return [background_of(seen)]
-
-
-def _joined(memories: list[Memory]) -> Memory:
-    joined = memories[0]
-    for memory in memories[1:]:
-        joined = join_memories(joined, memory)
-    return joined

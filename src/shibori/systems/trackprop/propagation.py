@@ -192,7 +192,7 @@ class Propagating:
             return resample_windows(follower.masks[:, :1], *windows, place.size_hw), None
         masks = follower.masks[:, :1], follower.masks[:, 1:]
         before, mask, others = as_seen_from(follower.memory, *masks, *windows, matcher.stride, place.size_hw)
-        memory = _joined([*follower.references, *follower.remembered])
+        memory = join_memories(*follower.references, *follower.remembered)
         return mask, matcher(encoded, memory, before, mask, others)
 
     def _judged(
@@ -223,7 +223,7 @@ class Propagating:
         """How much of what a place matches in the marked frames is the object, at every other grid position."""
         assert self.network.matcher is not None
         sparse = encoded._replace(key=encoded.key[:, :, ::2, ::2])
-        likeness = self.network.matcher.likeness(sparse, _joined(references))
+        likeness = self.network.matcher.likeness(sparse, join_memories(*references))
         return np.asarray(likeness[0].float().cpu().numpy(), np.float32)
 
     def _advance(self, glance: _Glance, shares: OverlapMap) -> None:
@@ -272,10 +272,3 @@ class _Glance:
     place: Place
     encoded: Encoded | None
     answer: Answer
-
-
-def _joined(memories: Sequence[Memory]) -> Memory:
-    joined = memories[0]
-    for memory in memories[1:]:
-        joined = join_memories(joined, memory)
-    return joined
