@@ -42,6 +42,11 @@ def test_a_preset_that_does_not_ship_says_how_to_get_it(shipped: Path):
         weights.locate_weights("pixel", "tiny")
 
 
+def test_a_tracker_that_does_not_ship_says_how_to_get_it(shipped: Path):
+    with pytest.raises(InputError, match=r"shibori train trackers --preset compact.* with --tracker-weights"):
+        weights.locate_weights("siamese", "compact")
+
+
 def test_a_version_without_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(weights, "MANIFEST", tmp_path / "manifest.json")
     assert weights.shipped_weights() == {}

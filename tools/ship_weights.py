@@ -2,6 +2,7 @@
 
     python tools/ship_weights.py runs/pixel/weights.safetensors [--system pixel] [--preset compact]
 
+``--system`` is the name in the file: a system, or atom or siamese, the trackers of boxes.
 Afterwards bring the model card beside it up to date, and commit the three files.
 """
 
@@ -14,9 +15,12 @@ import shutil
 import sys
 from pathlib import Path
 
+import torch
+from torch import Tensor
+
 from shibori.errors import InputError
 from shibori.nn.weights import load_state
-from shibori.weights import SHIPPED, file_hash
+from shibori.weights import SHIPPED, TRACKERS, file_hash
 
 LARGEST_BYTES = 32_000_000
 """Everything in the folder of weights together: it travels with every copy of the package."""
@@ -28,9 +32,7 @@ def ship_weights(source: Path, preset: str, folder: Path = SHIPPED, system: str 
     Raises:
         InputError: the file is damaged or does not fit the preset, or the folder would grow too large.
     """
-    build = importlib.import_module(f"shibori.systems.{system}.build")
-    fits = getattr(build, "propagator_from_state", None) or build.segmenter_from_state
-    fits(load_state(source, system, preset), preset, "cpu")
+    require_fit(load_state(source, system, preset), preset, system)
     name = f"{system}-{preset}.safetensors"
     others = [path for path in folder.iterdir() if path.is_file() and path.name != name] if folder.is_dir() else []
     total = source.stat().st_size + sum(path.stat().st_size for path in others)
@@ -46,6 +48,20 @@ def ship_weights(source: Path, preset: str, folder: Path = SHIPPED, system: str 
     hashes[name] = file_hash(folder / name)
     manifest.write_text(json.dumps(dict(sorted(hashes.items())), indent=2) + "\n")
     return hashes[name]
+
+
+def require_fit(state: dict[str, Tensor], preset: str, system: str) -> None:
+    """Build what the parameters are for. InputError if they do not fit, or were trained on another trunk."""
+    if system in TRACKERS:
+        trackers = importlib.import_module("shibori.systems.trackprop.trackers")
+        trackers.tracker_from_state(system, state, preset, "cpu")
+        return
+    build = importlib.import_module(f"shibori.systems.{system}.build")
+    if system == "ipdt":
+        build.segmenter_from_states(state, None, preset, torch.device("cpu"), "pixel")
+        return
+    fits = getattr(build, "propagator_from_state", None) or build.segmenter_from_state
+    fits(state, preset, "cpu")
 
 
 def main() -> None:

@@ -10,6 +10,8 @@ from shibori.errors import InputError
 
 SHIPPED = Path(__file__).parent / "weights_shipped"
 MANIFEST = SHIPPED / "manifest.json"
+TRACKERS = ("atom", "siamese")
+"""Followers of boxes: parts of several systems, trained together, shipped each on its own. The better one first."""
 
 
 def shipped_weights() -> dict[str, str]:
@@ -21,7 +23,7 @@ def locate_weights(system: str, preset: str, given: Path | None = None) -> Path:
     """The weights file of a preset.
 
     Args:
-        system: name of the system.
+        system: name of the system, or of one of the trackers.
         preset: name of the preset.
         given: a file named by the user, taken as it is.
 
@@ -34,9 +36,10 @@ def locate_weights(system: str, preset: str, given: Path | None = None) -> Path:
         return given
     name = f"{system}-{preset}.safetensors"
     if name not in shipped_weights():
+        trained, option = ("trackers", "--tracker-weights") if system in TRACKERS else (system, "--weights")
         raise InputError(
             f"expected weights for {system}/{preset}, found none shipped with this version; "
-            f"train them (shibori train {system} --preset {preset}) and name the file with --weights"
+            f"train them (shibori train {trained} --preset {preset}) and name the file with {option}"
         )
     path = SHIPPED / name
     if not path.is_file() or file_hash(path) != shipped_weights()[name]:

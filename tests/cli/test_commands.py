@@ -153,6 +153,14 @@ def test_train_takes_its_options_from_the_system(shibori, tmp_path, monkeypatch)
     assert "pixel" in shibori("train").stdout
 
 
+@pytest.mark.parametrize("name", systems.TRAINABLE)
+def test_all_that_can_be_trained_says_its_options(shibori, name):
+    result = shibori(f"train {name} --help")
+    assert result.exit_code == 0, result.exception
+    for option in ("--data", "--preset", "--resume"):
+        assert option in result.stdout
+
+
 def test_doctor(shibori, fake_system):
     result = shibori("doctor --json")
     assert result.exit_code == 0, result.stdout

@@ -11,7 +11,15 @@ import pytest
 import shibori.weights as weights
 from shibori.errors import InputError
 from shibori.nn.pixel_tracker.compact import build_pixel_tracker
-from shibori.nn.weights import save_state
+from shibori.nn.view_trunks import trunk_digest
+from shibori.nn.weights import load_state, save_state
+from shibori.systems import INSTANCE_SEGMENTERS
+from shibori.systems.ipdt.model import build_detector, load_trunk
+from shibori.systems.trackprop.atom.tracking import AtomTracker
+from shibori.systems.trackprop.rule import shipped_tracker
+from shibori.systems.trackprop.siamese import SiameseTracker
+from shibori.systems.trackprop.tracker_model import DIGEST, build_iou_network, build_siamese, build_trunk
+from shibori.systems.trackprop.trackers import build_tracker
 
 TOOL = Path(__file__).parents[2] / "tools" / "ship_weights.py"
 
@@ -61,6 +69,40 @@ def test_too_much_is_refused(tool, trained, tmp_path):
 def test_weights_of_another_preset_are_refused(tool, trained, tmp_path):
     with pytest.raises(InputError, match="found pixel/tiny"):
         tool.ship_weights(trained, "compact", tmp_path / "shipped")
+    assert not (tmp_path / "shipped").exists()
+
+
+@pytest.fixture(scope="module")
+def heads(tmp_path_factory) -> Path:
+    """Untrained networks that stand on the pixel tracker's trunk, each in a file of its own."""
+    folder = tmp_path_factory.mktemp("heads")
+    digest = {DIGEST: trunk_digest(build_trunk("tiny"))}
+    save_state(folder / "atom.safetensors", build_iou_network("tiny").state_dict() | digest, "atom", "tiny")
+    save_state(folder / "siamese.safetensors", build_siamese("tiny").state_dict() | digest, "siamese", "tiny")
+    detector = build_detector("tiny")
+    load_trunk(detector)
+    save_state(folder / "ipdt.safetensors", detector.own_state(), "ipdt", "tiny")
+    return folder
+
+
+def test_trackers_and_the_detector_are_found_once_shipped(tool, heads, tmp_path, monkeypatch):
+    for name in ("atom", "siamese", "ipdt"):
+        tool.ship_weights(heads / f"{name}.safetensors", "tiny", tmp_path, name)
+    monkeypatch.setattr(weights, "SHIPPED", tmp_path)
+    monkeypatch.setattr(weights, "MANIFEST", tmp_path / "manifest.json")
+    assert shipped_tracker("tiny") == "atom"
+    assert isinstance(build_tracker("atom", "tiny", "cpu"), AtomTracker)
+    assert isinstance(build_tracker("siamese", "tiny", "cpu"), SiameseTracker)
+    assert INSTANCE_SEGMENTERS["ipdt"]("tiny", "cpu").parts.tracker.instance is not None
+
+
+def test_heads_that_do_not_fit_are_refused(tool, heads, tmp_path):
+    other = load_state(heads / "atom.safetensors", "atom")
+    save_state(tmp_path / "siamese.safetensors", other, "siamese", "tiny")
+    save_state(tmp_path / "ipdt.safetensors", other, "ipdt", "tiny")
+    for name in ("siamese", "ipdt"):
+        with pytest.raises(InputError, match="do not fit"):
+            tool.ship_weights(tmp_path / f"{name}.safetensors", "tiny", tmp_path / "shipped", name)
     assert not (tmp_path / "shipped").exists()
 
 

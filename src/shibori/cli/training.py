@@ -29,7 +29,7 @@ def train(context: typer.Context) -> None:
         if name not in known:
             raise InputError(f"there is no system {name!r}: choose one of {', '.join(known)}")
         # Only the system knows its options, and its networks take a while to import.
-        training = importlib.import_module(f"shibori.systems.{name}.train")
+        training = importlib.import_module(systems.TRAINABLE[name])
         inner = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
         inner.command()(command_from(training.TrainConfig, lambda config: _train(name, training, config)))
         inner(args=arguments, prog_name=f"shibori train {name}")

@@ -130,8 +130,14 @@ The first is the default. ``strnn`` carries the masks of marked frames to the ot
 ``strnn-plain`` is its classifier of pixels alone.
 """
 
-TRAINABLE = ("pixel", "dyenet", "trackprop", "strnn", "ipdt")
-"""The systems that ``shibori train`` knows: they have a module ``train`` with a ``TrainConfig``."""
+TRAINABLE = {
+    **{name: f"shibori.systems.{name}.train" for name in ("pixel", "dyenet", "trackprop", "strnn", "ipdt")},
+    "trackers": "shibori.systems.trackprop.tracker_training",
+}
+"""What ``shibori train`` knows, and the module of each, with a ``TrainConfig`` and ``train``.
+
+``trackers`` are the networks that follow boxes in trackprop and IPDT.
+"""
 
 INSTANCE_SEGMENTERS: dict[str, Callable[..., InstanceSegmenter]] = {"ipdt": _ipdt}
 """Nothing in, tracks of all instances out. Each takes preset, device, size, weights, tracker_weights."""

@@ -12,7 +12,7 @@ import torch
 
 from shibori.errors import InputError
 from shibori.nn.weights import load_state
-from shibori.systems.trackprop.tracker_training import TrainConfig, read_small_sequences, train_trackers
+from shibori.systems.trackprop.tracker_training import TrainConfig, read_small_sequences, train
 from shibori.systems.trackprop.trackers import build_tracker
 
 from ...datasets.made import made_still, moving_disk, write_davis, write_still
@@ -37,7 +37,7 @@ def config(data: Path, tmp_path: Path) -> TrainConfig:
 
 
 def test_a_run_writes_weights_that_trackers_take(config: TrainConfig):
-    out = train_trackers(config)
+    out = train(config)
     for name in ("atom", "siamese"):
         tracker = build_tracker(name, "tiny", "cpu", out / f"{name}.safetensors")
         frame = tracker.see(np.zeros((64, 96, 3), np.uint8))
@@ -47,11 +47,11 @@ def test_a_run_writes_weights_that_trackers_take(config: TrainConfig):
 
 def test_a_resumed_run_ends_where_an_unbroken_one_does(config: TrainConfig, tmp_path: Path):
     level = replace(config, decay_share=0.0)  # a rate that does not depend on the number of steps
-    whole = train_trackers(level)
+    whole = train(level)
     broken = replace(level, out=tmp_path / "broken")
-    train_trackers(replace(broken, steps=2))
+    train(replace(broken, steps=2))
     torch.manual_seed(5)
-    train_trackers(replace(broken, resume=True))
+    train(replace(broken, resume=True))
     for name in ("atom", "siamese"):
         first, second = (load_state(out / f"{name}.safetensors", name, "tiny") for out in (whole, broken.out))
         for key, value in first.items():
@@ -76,4 +76,4 @@ def test_real_frames_are_kept_small(data: Path):
 )
 def test_what_is_wrong_is_said(config: TrainConfig, change: dict, message: str):
     with pytest.raises(InputError, match=message):
-        train_trackers(replace(config, **change))
+        train(replace(config, **change))

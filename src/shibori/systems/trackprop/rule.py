@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from shibori.ops.window import WindowRule
+from shibori.weights import TRACKERS, shipped_weights
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,12 @@ class TrackpropRule:
     marking: MarkingRule = MarkingRule()
 
 
+def shipped_tracker(preset: str) -> str:
+    """The best tracker of Table 1 whose weights of a preset ship with this version; ``none`` where none do."""
+    shipped = shipped_weights()
+    return next((name for name in TRACKERS if f"{name}-{preset}.safetensors" in shipped), "none")
+
+
 PAPER_REGION = RegionRule(WindowRule(), fixed_side=513)
 TINY_REGION = RegionRule(WindowRule(area_side=64))
 
@@ -91,6 +98,6 @@ RULES: dict[str, TrackpropRule] = {
     "paper": TrackpropRule(
         PAPER_REGION, PropagationRule(tracker="atom", matching=False), MarkingRule(region=PAPER_REGION)
     ),
-    "compact": TrackpropRule(),
+    "compact": TrackpropRule(propagation=PropagationRule(tracker=shipped_tracker("compact"))),
     "tiny": TrackpropRule(TINY_REGION, PropagationRule(), MarkingRule(region=TINY_REGION)),
 }

@@ -1,6 +1,6 @@
-"""Training of the trackers' networks: ATOM's IoU prediction and the Siamese network, on one frozen trunk.
+"""Training of the trackers' networks (``shibori train trackers``): ATOM's IoU prediction and the Siamese network.
 
-python -m shibori.systems.trackprop.tracker_training --data ../shared/data --out runs/trackers
+Both stand on one frozen trunk.
 """
 
 # A field's default and its help text are written together by ``option``, which makes them fields itself.
@@ -8,10 +8,9 @@ python -m shibori.systems.trackprop.tracker_training --data ../shared/data --out
 
 from __future__ import annotations
 
-import argparse
 import time
-from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -74,8 +73,12 @@ class TrainConfig:
     resume: bool = option(False, "Go on from the checkpoint in the out folder.")
 
 
-def train_trackers(config: TrainConfig) -> Path:
+def train(config: TrainConfig, dev_score: Callable[[dict[str, Tensor]], float] | None = None) -> Path:
     """Run ``config`` and return the folder in which are ``atom.safetensors`` and ``siamese.safetensors``.
+
+    Args:
+        config: what to do.
+        dev_score: not called: a tracker of boxes gives no masks.
 
     Raises:
         InputError: on data, a preset, a device or a checkpoint that are not there.
@@ -193,19 +196,3 @@ def _resume(
     optimiser.load_state_dict(state["optimiser"])
     average.restore(state["average"])
     return int(state["step"])
-
-
-def main() -> None:
-    """Read a ``TrainConfig`` from the command line and run it."""
-    parser = argparse.ArgumentParser(description="Train the trackers of trackprop.")
-    for each in fields(TrainConfig):
-        name = "--" + each.name.replace("_", "-")
-        if isinstance(each.default, bool):
-            parser.add_argument(name, action="store_true", help=each.metadata["help"])
-        else:
-            parser.add_argument(name, type=type(each.default), default=each.default, help=each.metadata["help"])
-    print(train_trackers(TrainConfig(**vars(parser.parse_args()))))
-
-
-if __name__ == "__main__":
-    main()
