@@ -86,11 +86,11 @@ def _train(config: TrainConfig, group: ProcessGroup) -> Path:
     torch.set_num_threads(config.threads)
     _check_sides(config)
     device = choose_device(f"cuda:{group.local_rank}" if config.device == "cuda" else config.device)
-    batches = _batches(config, _first_step(config), group)
     detector = _start_detector(config).to(device).to(memory_format=torch.channels_last).train()
     optimiser = torch.optim.AdamW(parameter_groups(detector, config.weight_decay), lr=config.rate)
     average = ParameterAverage(detector, config.average)
     first_step = _resume(config, detector, optimiser, average) if config.resume else 0
+    batches = _batches(config, first_step, group)
     run: nn.Module = DetectorTraining(detector)
     if group.world_size > 1:
         ids = [device.index] if device.type == "cuda" else None
@@ -183,10 +183,6 @@ def _save(
     }
     save_checkpoint(config.out / "checkpoint.pt", state)
     save_state(config.out / "weights.safetensors", _own(average.state), "ipdt", config.preset)
-
-
-def _first_step(config: TrainConfig) -> int:
-    return int(load_checkpoint(config.out / "checkpoint.pt")["step"]) if config.resume else 0
 
 
 def _resume(
