@@ -106,12 +106,12 @@ def test_frames_that_are_not_linked_do_not_know_of_each_other(segmenter, clip):
     alone = replace(segmenter, linked=False).begin(clip)
     alone.mark(FIRST)
     list(alone.masks())
-    glance = alone._encoder.glance(4)
-    torch.testing.assert_close(alone._encoder[4], glance, atol=2e-3, rtol=0)
+    glance = alone._members[0].encoder.glance(4)
+    torch.testing.assert_close(alone._members[0].encoder[4], glance, atol=2e-3, rtol=0)
     linked = segmenter.begin(clip)
     linked.mark(FIRST)
     list(linked.masks())
-    assert (linked._encoder[4] - glance).abs().max() > 0.02
+    assert (linked._members[0].encoder[4] - glance).abs().max() > 0.02
 
 
 def test_features_are_computed_once(segmenter, clip, monkeypatch):
@@ -205,5 +205,5 @@ def test_the_working_size(segmenter, clip):
     """A frame is seen at the rule's size, masks have the clip's."""
     small = replace(segmenter, rule=replace(RULES["tiny"], short_side=64))
     interaction = small.begin(clip)
-    assert interaction._encoder.size_hw == (64, 80)
+    assert interaction._members[0].encoder.size_hw == (64, 80)
     assert interaction.mark(FIRST)[0].ids.shape == SIZE_HW

@@ -9,12 +9,14 @@ from typing import Any
 
 import torch
 
+from shibori.errors import InputError
 from shibori.interfaces import InteractiveSegmenter, Propagator
 from shibori.nn.prepare import choose_device, choose_dtype, prepare_network
 from shibori.systems.strnn.build import build_strnn_segmenter
 from shibori.systems.strnn.hybrid import HybridSegmenter
 from shibori.systems.strnn.inference import StrnnSegmenter
 from shibori.systems.strnn.model import StrnnNetwork, build_strnn
+from shibori.systems.strnn.size import SIZES
 from shibori.systems.strnn.tracker import load_tracker, start_from_tracker
 
 PAPER_FIGURES = (0.621, 0.601)
@@ -39,7 +41,12 @@ def ablation_rows(
         device: of the networks.
         weights: instead of the shipped ones.
         propagator: carries masks between marked frames.
+
+    Raises:
+        InputError: on a preset that is not there, or several.
     """
+    if preset not in SIZES:
+        raise InputError(f"expected one preset of strnn ({', '.join(SIZES)}), found {preset!r}")
 
     def trained() -> StrnnSegmenter:
         return build_strnn_segmenter(preset, device, None, weights)

@@ -16,8 +16,8 @@ from shibori.nn.weights import load_state
 from shibori.systems.strnn.hybrid import HybridSegmenter
 from shibori.systems.strnn.inference import StrnnSegmenter
 from shibori.systems.strnn.model import StrnnNetwork, build_strnn
-from shibori.systems.strnn.rule import RULES, AdaptionRule
-from shibori.systems.strnn.size import SIZES
+from shibori.systems.strnn.rule import AdaptionRule
+from shibori.systems.strnn.size import SIZES, rule_of
 from shibori.systems.strnn.tracker import load_tracker
 from shibori.weights import locate_weights
 
@@ -28,18 +28,23 @@ def build_strnn_segmenter(
     """The system with its weights.
 
     Args:
-        preset: name of the network's size.
+        preset: name of the network's size; of several joined by ``+`` the scores are averaged (footnote 1).
         device: auto, cpu, cuda, cuda:N or mps.
         size: short side of the working frame in pixels.
-        weights: a file to use instead of the shipped one.
+        weights: a file to use instead of the shipped one; for a single preset.
 
     Raises:
         InputError: on a preset, device, size or file that is not there.
     """
-    if preset not in SIZES:
-        raise InputError(f"expected a preset of strnn ({', '.join(SIZES)}), found {preset!r}")
-    state = load_state(locate_weights("strnn", preset, weights), "strnn", preset)
-    return segmenter_from_state(state, preset, device, size)
+    presets = preset.split("+")
+    for name in presets:
+        if name not in SIZES:
+            raise InputError(f"expected a preset of strnn ({', '.join(SIZES)}), found {name!r}")
+    if weights is not None and len(presets) > 1:
+        raise InputError(f"expected one preset with a file of weights, found {preset!r}; name one of them")
+    states = [(name, load_state(locate_weights("strnn", name, weights), "strnn", name)) for name in presets]
+    first, *partners = (segmenter_from_state(state, name, device, size) for name, state in states)
+    return replace(first, partners=tuple(partners))
 
 
 def build_hybrid_segmenter(
@@ -71,7 +76,7 @@ def segmenter_from_state(
     dtype: torch.dtype | None = None,
 ) -> StrnnSegmenter:
     """The system with parameters that are in memory; see ``build_strnn_segmenter``."""
-    rule = rule or RULES[preset]
+    rule = rule or rule_of(preset)
     if size is not None:
         if size < 64:
             raise InputError(f"expected a working size of at least 64 pixels, found {size}; try {rule.short_side}")

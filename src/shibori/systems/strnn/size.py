@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from shibori.systems.strnn.rule import RULES, AdaptionRule
+
 
 @dataclass(frozen=True)
 class TrackerSize:
@@ -25,12 +27,12 @@ class TrunkSize:
 
 @dataclass(frozen=True)
 class DeeplabSize:
-    """The feature extractor of ``paper``: DeepLabv3+ without its classifier, features at stride 4 (Sec. 2.1)."""
+    """The feature extractor of ``paper`` and ``paper-resnet``: DeepLabv3+ without its classifier (Sec. 2.1)."""
 
     backbone: str = "tu-xception65"
     """A name that ``nn.deeplab`` knows."""
     channels: int = 256
-    """Of the features."""
+    """Of the features, which have stride 4."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,15 @@ class StrnnSize:
 
 SIZES: dict[str, StrnnSize] = {
     "paper": StrnnSize(DeeplabSize(), 64, 64, shortcut=False),
+    "paper-resnet": StrnnSize(DeeplabSize("resnet101"), 64, 64, shortcut=False),
     "compact": StrnnSize(TrackerSize(), 48, 64, shortcut=True),
     "tiny": StrnnSize(TrunkSize((8, 16, 24, 32), (1, 1, 1)), 8, 16, shortcut=True),
 }
+
+SAME_RULE = {"paper-resnet": "paper"}
+"""Presets that differ from another in their backbone alone go by its rule."""
+
+
+def rule_of(preset: str) -> AdaptionRule:
+    """The online adaption of a preset; KeyError for a name that is not in ``SIZES``."""
+    return RULES[SAME_RULE.get(preset, preset)]

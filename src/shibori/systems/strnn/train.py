@@ -28,8 +28,7 @@ from shibori.nn.prepare import choose_device
 from shibori.nn.weights import load_state, save_state
 from shibori.systems.strnn.losses import ClipLoss, StrnnLoss
 from shibori.systems.strnn.model import StrnnNetwork, build_strnn
-from shibori.systems.strnn.rule import RULES
-from shibori.systems.strnn.size import SIZES
+from shibori.systems.strnn.size import SIZES, rule_of
 from shibori.systems.strnn.tracker import load_tracker, start_from_tracker
 from shibori.training.batches import StepBatches, step_loader
 from shibori.training.checkpoint import ParameterAverage, load_checkpoint, save_checkpoint
@@ -94,7 +93,7 @@ def _train(config: TrainConfig, dev_score: Callable[[dict[str, Tensor]], float] 
     torch.set_num_threads(config.threads)
     device = choose_device(f"cuda:{group.local_rank}" if config.device == "cuda" else config.device)
     network = start_network(config).to(device).to(memory_format=torch.channels_last)
-    loss_of: nn.Module = ClipLoss(network, RULES[config.preset], adaption_weight=config.adaption_weight)
+    loss_of: nn.Module = ClipLoss(network, rule_of(config.preset), adaption_weight=config.adaption_weight)
     optimiser = torch.optim.AdamW(parameter_groups(network, config.weight_decay), lr=config.rate)
     average = ParameterAverage(network, config.average)
     first_step = _resume(config, network, optimiser, average) if config.resume else 0
