@@ -61,6 +61,21 @@ def test_every_clip_keeps_its_promises(real_share: float):
         assert (clip.windows[:, 3] <= height + 1e-3).all()
 
 
+def test_some_references_are_such_as_a_detector_gives():
+    clean, noisy, some = (made_clips(plan=replace(PLAN, noisy_share=share)) for share in (0.0, 1.0, 0.4))
+    changed = 0
+    for index in range(25):
+        true, found = clean[index], noisy[index]
+        assert found.images.equal(true.images)
+        assert found.masks[1:].equal(true.masks[1:])
+        assert found.others[1:].equal(true.others[1:])
+        assert found.masks[0].any()
+        assert not (found.masks & found.others).any()
+        assert not found.masks[0].equal(true.masks[0])
+        changed += not some[index].masks.equal(true.masks)
+    assert 3 <= changed <= 17
+
+
 def test_some_clips_hide_the_object_and_some_tell_of_others():
     clips = [made_clips()[index] for index in range(60)]
     assert any(not mask.any() for clip in clips for mask in clip.masks[1:])

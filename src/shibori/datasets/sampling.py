@@ -18,6 +18,7 @@ from shibori.datasets.davis import DavisSequence, read_davis
 from shibori.datasets.stills import Still
 from shibori.datasets.synthesis import Layer, Scene, camera_over, cut_out, moving_layer
 from shibori.errors import InputError
+from shibori.ops.mask_noise import as_detected
 
 SCENE_SIDE = 240
 """Short side of a synthesised scene, in its own pixels."""
@@ -63,6 +64,8 @@ class SamplingPlan:
     """Number of clips over which that distance grows up to ``max_gap`` from 1; 0: it is ``max_gap`` from the start."""
     jump_share: float = 0.3
     """Share of clips whose first step is a long jump, so that only matching with the reference can help."""
+    noisy_share: float = 0.0
+    """Share of clips whose first mask is not the true one but such as a detector gives."""
 
 
 def read_real_sequences(root: Path, split: str) -> list[RealSequence]:
@@ -159,7 +162,8 @@ class TrainingClips(Dataset[TrainingClip]):
             scene, tell_others = self._scene(rng, index)
             clip = self.render(rng, scene, self.plan, tell_others)
             if clip is not None:
-                return clip
+                is_noisy = bool(self.plan.noisy_share) and rng.random() < self.plan.noisy_share
+                return with_noisy_reference(rng, clip) if is_noisy else clip
         raise RuntimeError("twenty scenes in a row showed no object in their first frame")
 
     def max_gap(self, index: int) -> int:
@@ -282,6 +286,14 @@ def render_widely(rng: Generator, scene: Scene, plan: SamplingPlan, tell_others:
     images = [shutter.expose(rng, image) for image, _, _ in seen]
     others = [other if tell_others else np.zeros_like(other) for _, _, other in seen]
     return _stacked(images, [mask for _, mask, _ in seen], others, [window] * plan.num_frames)
+
+
+def with_noisy_reference(rng: Generator, clip: TrainingClip) -> TrainingClip:
+    """The clip with a first mask such as a detector gives; it covers what others it lies on."""
+    noisy = torch.from_numpy(as_detected(rng, clip.masks[0].numpy() > 0)).to(clip.masks)
+    masks, others = clip.masks.clone(), clip.others.clone()
+    masks[0], others[0] = noisy, others[0] * (1 - noisy)
+    return replace(clip, masks=masks, others=others)
 
 
 def _stacked(

@@ -95,6 +95,14 @@ def test_the_number_of_workers_changes_nothing(config: TrainConfig):
     assert losses(other.out) == losses(short.out)
 
 
+def test_noisy_references_change_what_is_learned_from(config: TrainConfig):
+    short = replace(config, steps=1)
+    train(short)
+    other = replace(short, out=config.out.with_name("noisy"), noisy_share=1.0)
+    train(other)
+    assert losses(other.out) != losses(short.out)
+
+
 def test_what_a_run_leaves_behind(config: TrainConfig, capsys: pytest.CaptureFixture[str]):
     scores = iter([0.25, 0.5])
     path = train(config, dev_score=lambda state: next(scores) if "key.weight" in state else 0.0)

@@ -53,6 +53,9 @@ class TrainConfig:
     gap_growth: float = option(
         0.5, "Share of the run over which the largest gap grows from 1 to max-gap; 0 for at once."
     )
+    noisy_share: float = option(
+        0.0, "Share of clips whose reference is a noisy mask such as a detector gives, instead of the true one."
+    )
     split: str = option("train", "DAVIS split that is trained on.")
     seed: int = option(0, "Seed of the parameters and of the clips.")
     workers: int = option(1, "Processes that make clips.")
@@ -143,7 +146,12 @@ def _batches(config: TrainConfig, first_step: int, group: ProcessGroup) -> Itera
         raise InputError(f"expected a folder stills/ with photographs and masks under {config.data}, found none")
     length = config.steps * config.batch * group.world_size
     plan = SamplingPlan(
-        config.frames, config.size, config.real_share, config.max_gap, gap_growth=int(length * config.gap_growth)
+        config.frames,
+        config.size,
+        config.real_share,
+        config.max_gap,
+        gap_growth=int(length * config.gap_growth),
+        noisy_share=config.noisy_share,
     )
     clips = TrainingClips(stills, sequences, plan, config.seed, length)
     return step_loader(clips, StepBatches(first_step, config.steps, config.batch, group), config.workers, stack_clips)

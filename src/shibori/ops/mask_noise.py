@@ -1,4 +1,7 @@
-"""Virtual previous masks for training (Sec. 4): affine copies of a mask, and ellipses added to and taken from it."""
+"""Masks that are not quite right, for training: moved, with ellipses added and taken away, or drawn coarsely.
+
+The first two are the virtual previous masks of trackprop (Sec. 4).
+"""
 
 from __future__ import annotations
 
@@ -20,6 +23,8 @@ MAX_ELLIPSES = 3
 """Of each of the two kinds."""
 MIN_AXIS, MAX_AXIS = 0.04, 0.22
 """Half axes, in roots of the mask's area."""
+COARSE_CELLS = (10, 28)
+"""Fewest and most cells of a coarse mask along its box; a detector of masks gives 28."""
 
 
 def affine_copy(rng: Generator, mask: Mask) -> Mask:
@@ -51,3 +56,24 @@ def with_ellipses(rng: Generator, mask: Mask) -> Mask:
             axes = np.maximum(np.rint(rng.uniform(MIN_AXIS, MAX_AXIS, 2) * unit), 1).astype(int).tolist()
             cv2.ellipse(noisy, (int(column), int(row)), axes, float(rng.uniform(0, 180)), 0, 360, value, -1)
     return noisy > 0
+
+
+def coarse_copy(rng: Generator, mask: Mask) -> Mask:
+    """(H, W) -> (H, W): the mask as it comes back from a few cells over its box, rather wide or rather narrow."""
+    left, top, width, height = cv2.boundingRect(mask.astype(np.uint8))
+    if not width:
+        return mask
+    cells = int(rng.integers(COARSE_CELLS[0], COARSE_CELLS[1] + 1))
+    inside = mask[top : top + height, left : left + width].astype(np.float32)
+    few = cv2.resize(inside, (min(cells, width), min(cells, height)), interpolation=cv2.INTER_AREA)
+    noisy = np.zeros_like(mask)
+    back = np.asarray(cv2.resize(few, (width, height), interpolation=cv2.INTER_LINEAR))
+    noisy[top : top + height, left : left + width] = back > rng.uniform(0.25, 0.75)
+    return noisy
+
+
+def as_detected(rng: Generator, mask: Mask) -> Mask:
+    """(H, W) -> (H, W): the mask of a candidate rather than a true one; as it was, where nothing is left of it."""
+    noisy = coarse_copy(rng, affine_copy(rng, mask))
+    noisy = with_ellipses(rng, noisy) if rng.random() < 0.5 else noisy
+    return noisy if noisy.any() else mask
