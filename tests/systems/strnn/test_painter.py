@@ -51,7 +51,7 @@ NOTHING = np.zeros(SIZE_HW, np.bool_)
 
 def test_a_line_gives_the_object(painter):
     image, ids = picture()
-    found = painter.paint(image, Marks({3: (line(1, 35, 60, 65, 60),)}), 3, {}, NOTHING)
+    found = painter.paint(image, Marks({3: (line(1, 35, 60, 65, 60),)}), 3, {}, NOTHING).ids
     assert iou(found == 1, ids == 1) > 0.7
     assert set(np.unique(found).tolist()) == {0, 1}
 
@@ -59,7 +59,7 @@ def test_a_line_gives_the_object(painter):
 def test_two_objects_do_not_overlap_and_marks_are_kept(painter):
     image, ids = picture()
     marks = Marks({0: (line(1, 35, 60, 65, 60), line(2, 110, 40, 130, 70), line(0, 5, 5, 5, 110))})
-    found = painter.paint(image, marks, 0, {}, NOTHING)
+    found = painter.paint(image, marks, 0, {}, NOTHING).ids
     assert iou(found == 1, ids == 1) > 0.7
     assert iou(found == 2, ids == 2) > 0.7
     drawn = marks.rasterise(0, SIZE_HW)
@@ -68,9 +68,8 @@ def test_two_objects_do_not_overlap_and_marks_are_kept(painter):
 
 def test_a_box_and_a_click(painter):
     image, ids = picture()
-    boxed = painter.paint(
-        image, Marks({}, {0: (BoxMark(2, (95 / 160, 25 / 120, 145 / 160, 85 / 120)),)}), 0, {}, NOTHING
-    )
+    marks = Marks({}, {0: (BoxMark(2, (95 / 160, 25 / 120, 145 / 160, 85 / 120)),)})
+    boxed = painter.paint(image, marks, 0, {}, NOTHING).ids
     assert iou(boxed == 2, ids == 2) > 0.6
     clicked = painter.paint(image, Marks({0: (click(1, 50 / 159, 60 / 119),)}), 0, {}, NOTHING)
     assert iou(clicked == 1, ids == 1) > 0.4
@@ -82,13 +81,13 @@ def test_a_correction_mends_what_was_said(painter):
     said[:, 52:] = False  # half of the ball
     mark = line(1, 62, 42, 68, 76)
     fresh = Marks({0: (mark,)}).rasterise(0, SIZE_HW) >= 0
-    found = painter.paint(image, Marks({0: (mark,)}), 0, {1: said}, fresh)
+    found = painter.paint(image, Marks({0: (mark,)}), 0, {1: said}, fresh).ids
     assert iou(found == 1, ids == 1) > iou(said, ids == 1) + 0.2
 
 
 def test_nothing_is_marked_and_nothing_was_said(painter):
     image, _ = picture()
-    assert not painter.paint(image, Marks({4: (click(1, 0, 0),)}), 0, {1: NOTHING}, NOTHING).any()
+    assert not painter.paint(image, Marks({4: (click(1, 0, 0),)}), 0, {1: NOTHING}, NOTHING).ids.any()
 
 
 def test_only_changes_near_new_marks_count():
@@ -126,6 +125,34 @@ def test_marks_far_from_what_was_said_begin_the_object_anew(painter):
     said[90:115, 120:155] = True  # grass
     mark = line(1, 35, 60, 65, 60)
     fresh = Marks({0: (mark,)}).rasterise(0, SIZE_HW) >= 0
-    found = painter.paint(image, Marks({0: (mark,)}), 0, {1: said}, fresh)
+    found = painter.paint(image, Marks({0: (mark,)}), 0, {1: said}, fresh).ids
     assert iou(found == 1, ids == 1) > 0.7
     assert not (found[said] == 1).any()
+
+
+def test_a_mask_that_flooded_is_begun_anew_from_another_marked_frame(painter):
+    image, ids = picture()
+    flood = np.ones(SIZE_HW, np.bool_)
+    flood[:, 130:] = False
+    mark = line(0, 10, 20, 110, 10)
+    fresh = Marks({0: (mark,)}).rasterise(0, SIZE_HW) >= 0
+    memory = painter.remember(image[:, ::-1].copy(), (ids == 1)[:, ::-1].copy(), NOTHING)
+    alone = painter.paint(image, Marks({0: (mark,)}), 0, {1: flood}, fresh)
+    helped = painter.paint(image, Marks({0: (mark,)}), 0, {1: flood}, fresh, {1: (memory,)})
+    assert alone.begun_anew == set()
+    assert helped.begun_anew == {1}
+    assert iou(helped.ids == 1, ids == 1) > max(0.7, iou(alone.ids == 1, ids == 1) + 0.2)
+
+
+def test_other_marked_frames_do_not_replace_what_is_mended_well(painter):
+    image, ids = picture()
+    said = ids == 1
+    said[:, 65:] = False
+    mark = line(1, 70, 50, 72, 70)
+    fresh = Marks({0: (mark,)}).rasterise(0, SIZE_HW) >= 0
+    memory = painter.remember(image, ids == 1, NOTHING)
+    assert painter.paint(image, Marks({0: (mark,)}), 0, {1: said}, fresh, {1: (memory,)}).begun_anew == set()
+
+
+def test_nothing_is_remembered_of_an_object_that_is_not_there(painter):
+    assert painter.remember(picture()[0], NOTHING, NOTHING) is None

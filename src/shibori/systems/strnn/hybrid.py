@@ -22,6 +22,7 @@ from shibori.media.mask import FrameMasks, ObjectStatus
 from shibori.systems.strnn.between import Carried, Carrier, Key, Sides
 from shibori.systems.strnn.inference import StrnnInteraction, StrnnSegmenter
 from shibori.systems.strnn.painter import Painter, keep_local
+from shibori.systems.strnn.recall import Recall
 from shibori.systems.strnn.rule import PaintRule
 from shibori.systems.strnn.samples import drawn_labels
 
@@ -57,6 +58,7 @@ class HybridInteraction(Interaction):
         self._painter = (
             None if tracker is None or not segmenter.paints else Painter(tracker, segmenter.rule, pixels.device)
         )
+        self._recall = Recall()
         self._carrier = Carrier(segmenter.propagator, clip)
         self._first_round, self._rounds = segmenter.first_round, 0
         self._keys: dict[int, Key] = {}
@@ -83,6 +85,8 @@ class HybridInteraction(Interaction):
             yield from map(self._kept, self._pixels.masks())
             return
         self._complete_keys()
+        if self._painter is not None:
+            self._recall.update(self._painter, self.clip, self._keys)
         waiting = sorted(self._keys, reverse=True)
         for index, sides in self._carrier.sides(self._keys):
             while waiting and waiting[-1] < index:
@@ -106,14 +110,17 @@ class HybridInteraction(Interaction):
         said = {} if before is None else {i: before.ids == i for i in before.told}
         drawn = drawn_labels(marks, index, size_hw, self.rule.click_radius)
         here = {*np.unique(drawn[drawn > 0]).tolist(), *(box.object_id for box in marks.boxes.get(index, ()))}
+        anew = {i for i in here if before is None or i not in before.told}
         if self._painter is None:
             ids = np.where(np.isin(answer.ids, [*said, *here]), answer.ids, 0).astype(answer.ids.dtype)
         else:
-            ids = self._painter.paint(self.clip.frame(index).image, self._marks, index, said, drawn >= 0)
+            image = self.clip.frame(index).image
+            painted = self._painter.paint(image, self._marks, index, said, drawn >= 0, self._recall.nearest(index))
+            ids, anew = painted.ids, anew | painted.begun_anew
         if before is not None:
             reach = self.rule.correction_reach * min(size_hw)
             local = keep_local(before.ids, ids, drawn >= 0, reach)
-            new = np.isin(ids, [i for i in here if i not in before.told])  # all of what is new here counts
+            new = np.isin(ids, [*anew]) | np.isin(before.ids, [*anew])  # all of what is new here counts
             ids = np.where(new, ids, local).astype(ids.dtype)
         ids = np.where(drawn >= 0, drawn, ids).astype(_dtype(self._object_ids))
         return Key(ids, tuple(sorted({*said, *here})), 0 if before is None else before.version + 1)

@@ -10,7 +10,8 @@ Axes: B = 1 window, H W its pixels, h w its grid, N positions that are remembere
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import cv2
@@ -21,7 +22,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from shibori.media.marks import Marks
-from shibori.nn.pixel_tracker.network import Memory, PixelNetwork, join_memories
+from shibori.nn.pixel_tracker.network import Encoded, Memory, PixelNetwork, background_of, join_memories
 from shibori.ops.normalise import normalise_images
 from shibori.ops.overlap import WindowedLogits, settled_ids
 from shibori.ops.window import WindowRule, box_window, cut_window, mask_box, window_size
@@ -32,6 +33,10 @@ Ids = NDArray[Any]
 Mask = NDArray[np.bool_]
 WHOLE = 0.8
 """A position of the grid is remembered with its label if it is covered by this much of it, or as much as any is."""
+RECALLS = 3
+"""Looks that an answer from other marked frames takes, each more closely at what the one before found."""
+EMPHASIS = 8
+"""Beside other marked frames, a marked position counts as if it had been seen this often."""
 WIDE = 1.2
 """A first look is this much wider than usual."""
 
@@ -50,6 +55,27 @@ class Known(NamedTuple):
     """What was last said of the other objects together."""
     fresh: Mask
     """What was marked since then, as whatever."""
+    references: tuple[Memory, ...] = ()
+    """The object in other marked frames."""
+
+
+class Painted(NamedTuple):
+    """The masks of a marked frame."""
+
+    ids: Ids
+    """(H, W)."""
+    begun_anew: frozenset[int]
+    """Objects of which nothing counts that was said of this frame before."""
+
+
+class Look(NamedTuple):
+    """One answer about one object."""
+
+    answer: WindowedLogits
+    sureness: float
+    """Expected IoU times the probability that the object is there at all."""
+    is_anew: bool = False
+    """Whether it owes nothing to what was said of this frame before."""
 
 
 @dataclass(frozen=True)
@@ -64,8 +90,14 @@ class Painter:
 
     @torch.inference_mode()
     def paint(
-        self, image: NDArray[np.uint8], marks: Marks, frame_index: int, said: Mapping[int, Mask], fresh: Mask
-    ) -> Ids:
+        self,
+        image: NDArray[np.uint8],
+        marks: Marks,
+        frame_index: int,
+        said: Mapping[int, Mask],
+        fresh: Mask,
+        remembered: Mapping[int, tuple[Memory, ...]] = MappingProxyType({}),
+    ) -> Painted:
         """The masks of a frame.
 
         Args:
@@ -75,38 +107,100 @@ class Painter:
             said: object_id -> (H, W) bool, what the last answer had for this frame; an object that is not here was
                 never segmented in it.
             fresh: (H, W) bool, what was marked in this frame since that answer.
+            remembered: object_id -> that object in other marked frames, as ``remember`` gives it.
 
         Returns:
-            (H, W) ids of the objects that are marked here or were said to be here. Marked pixels are as marked.
+            The objects that are marked here or were said to be here. Marked pixels are as marked.
         """
         size_hw = (image.shape[0], image.shape[1])
         drawn = drawn_labels(marks, frame_index, size_hw, self.rule.click_radius)
         shown = {object_id for object_id, mask in said.items() if mask.any()}
         present = sorted(shown | set(np.unique(drawn[drawn > 0]).tolist()))
         boxed = _outside_boxes(marks, frame_index, size_hw)
-        answers = []
+        looks = []
         for object_id in present:
             negative = ((drawn >= 0) & (drawn != object_id)) | boxed.get(object_id, False)
             prior = said[object_id] if object_id in shown else None
             others = np.zeros(size_hw, np.bool_)
             for other in shown - {object_id}:
                 others |= said[other]
-            answers.append(self._object(image, Known(object_id, drawn == object_id, negative, prior, others, fresh)))
-        ids = settled_ids(answers, {}, size_hw, max(present, default=0))
+            known = Known(object_id, drawn == object_id, negative, prior, others, fresh, remembered.get(object_id, ()))
+            looks.append(self._object(image, known))
+        ids = settled_ids([look.answer for look in looks], {}, size_hw, max(present, default=0))
         ids[drawn >= 0] = drawn[drawn >= 0]
-        return ids
+        return Painted(ids, frozenset(look.answer.object_id for look in looks if look.is_anew))
 
-    def _object(self, image: NDArray[np.uint8], known: Known) -> WindowedLogits:
-        """Its log-odds: from marks alone, or what was said before, mended twice, the second time from the first."""
+    @torch.inference_mode()
+    def remember(self, image: NDArray[np.uint8], mask: Mask, others: Mask) -> Memory | None:
+        """An object in a marked frame, and as background what is around it; None where it is not there.
+
+        Args:
+            image: (H, W, 3) uint8 RGB.
+            mask: (H, W) the object.
+            others: (H, W) all other objects.
+        """
+        box = mask_box(mask)
+        if box is None:
+            return None
+        near, far = (box_window(self.window, box, mask.shape, widen) for widen in (1.0, self.rule.context))
+        memory = self._remember(image, near, mask, others)
+        if np.prod(far[2:] - far[:2]) < 1.2 * np.prod(near[2:] - near[:2]):
+            return memory
+        return join_memories(memory, background_of(self._remember(image, far, mask, others)))
+
+    def _remember(self, image: NDArray[np.uint8], window: NDArray[np.float64], mask: Mask, others: Mask) -> Memory:
+        planes = (self._plane(_resized(part, window, self.window)) for part in (mask, others))
+        return self.network.remember(self._encode(image, window), *planes)
+
+    def _object(self, image: NDArray[np.uint8], known: Known) -> Look:
+        """Its log-odds: from marks alone, or what was said before, mended twice, the second time from the first.
+
+        A mask that has flooded is not mended by a stroke through the flood: most of what is known of it is the flood.
+        Where other marked frames tell something else altogether, and surely, that is believed.
+        """
         if known.prior is None:
-            return self._anew(image, known)
+            return self._anew(image, known._replace(references=()))
         if self._is_elsewhere(known, known.prior):
-            return self._anew(image, known._replace(prior=None))
-        mended = self._mended(image, known, known.prior)
-        first = self._as_mask(mended, known)
+            mended = self._anew(image, known._replace(prior=None, references=()))
+        else:
+            mended = self._mended_twice(image, known._replace(references=()), known.prior)
+        if not known.references:
+            return mended
+        recalled = self._recalled(image, known)
+        return recalled if self._is_another(recalled, mended, known) else mended
+
+    def _is_another(self, recalled: Look, mended: Look, known: Known) -> bool:
+        """Whether an answer is sure, and not just a coarser version of another one."""
+        if recalled.sureness < max(self.rule.recalled_sureness, mended.sureness * mended.is_anew):
+            return False
+        first, second = (self._as_mask(look.answer, known) for look in (recalled, mended))
+        return int((first & second).sum()) < self.rule.recalled_overlap * int((first | second).sum())
+
+    def _recalled(self, image: NDArray[np.uint8], known: Known) -> Look:
+        """What looks like the object in other marked frames and does not contradict the marks of this one."""
+        assert known.prior is not None
+        box, before = mask_box(known.prior | known.positive), None
+        assert box is not None
+        for _ in range(RECALLS):
+            window = box_window(self.window, box, known.prior.shape)
+            thick = self.rule.later_thickness
+            positive, negative = (_thick(part, window, thick, self.window) for part in (known.positive, known.negative))
+            labels = (positive, negative & ~positive)
+            drawn = None if before is None else self._with_marks(before, window, labels)
+            look = self._look(image, window, known, labels, drawn)
+            before = self._as_mask(look.answer, known)
+            found = mask_box(before)
+            if found is None:
+                break
+            box = found
+        return look._replace(is_anew=True)
+
+    def _mended_twice(self, image: NDArray[np.uint8], known: Known, prior: Mask) -> Look:
+        mended = self._mended(image, known, prior)
+        first = self._as_mask(mended.answer, known)
         return self._mended(image, known, first) if first.any() else mended
 
-    def _mended(self, image: NDArray[np.uint8], known: Known, prior: Mask) -> WindowedLogits:
+    def _mended(self, image: NDArray[np.uint8], known: Known, prior: Mask) -> Look:
         size_hw = (image.shape[0], image.shape[1])
         place = mask_box(known.positive | prior)
         assert place is not None
@@ -127,15 +221,15 @@ class Painter:
         near = _distance(prior)[marked] <= self.rule.elsewhere_reach * min(prior.shape)
         return bool(near.mean() < 0.5)
 
-    def _anew(self, image: NDArray[np.uint8], known: Known) -> WindowedLogits:
+    def _anew(self, image: NDArray[np.uint8], known: Known) -> Look:
         """From marks alone."""
         size_hw = (image.shape[0], image.shape[1])
         line = mask_box(known.positive)
         assert line is not None
         for growth in self.rule.box_growths:
             first = self._begin(image, self._wide(line, size_hw), known, growth)
-            seen = mask_box(first.logits > 0, first.window)
-            if seen is not None and self._is_more_than_marks(first, known):
+            seen = mask_box(first.answer.logits > 0, first.answer.window)
+            if seen is not None and self._is_more_than_marks(first.answer, known):
                 seen = np.concatenate([np.minimum(seen[:2], line[:2]), np.maximum(seen[2:], line[2:])])
                 return self._begin(image, box_window(self.window, seen, size_hw), known, growth)
         return first
@@ -153,7 +247,7 @@ class Painter:
 
     def _begin(
         self, image: NDArray[np.uint8], window: NDArray[np.float64], known: Known, growth: tuple[float, float]
-    ) -> WindowedLogits:
+    ) -> Look:
         """First marks. As Sec. 2.3 has it, what lies outside their grown box is background."""
         size_hw = (image.shape[0], image.shape[1])
         line = mask_box(known.positive)
@@ -169,9 +263,11 @@ class Painter:
         thick = self.rule.first_thickness
         positive = _thick(known.positive, window, thick, self.window)
         negative = (_resized(outside, window, self.window) | _thick(known.negative, window, 1, self.window)) & ~positive
-        return self._look(image, window, known, (positive, negative), None)
+        look = self._look(image, window, known, (positive, negative), None)
+        leaning = look.answer.logits + np.float32(self.rule.first_leaning)
+        return look._replace(answer=replace(look.answer, logits=leaning), is_anew=True)
 
-    def _correct(self, image: NDArray[np.uint8], window: NDArray[np.float64], known: Known) -> WindowedLogits:
+    def _correct(self, image: NDArray[np.uint8], window: NDArray[np.float64], known: Known) -> Look:
         """Later marks. Away from the fresh ones, what was said before is taken for true."""
         assert known.prior is not None
         size_hw = known.prior.shape
@@ -183,9 +279,14 @@ class Painter:
         positive, negative = (_thick(part, window, thick, self.window) for part in (known.positive, known.negative))
         surely = (positive | _resized(inside, window, self.window)) & ~negative
         surely_not = (negative | _resized(outside, window, self.window)) & ~positive
-        before = _resized(known.prior, window, self.window).astype(np.float32)
-        before[negative], before[positive] = 0, 1
+        before = self._with_marks(known.prior, window, (positive, negative & ~positive))
         return self._look(image, window, known, (surely, surely_not), before)
+
+    def _with_marks(self, mask: Mask, window: NDArray[np.float64], labels: tuple[Mask, Mask]) -> NDArray[np.float32]:
+        """A mask at the size of the resized window, as it is marked where it is marked."""
+        before = _resized(mask, window, self.window).astype(np.float32)
+        before[labels[1]], before[labels[0]] = 0, 1
+        return before
 
     def _look(
         self,
@@ -194,28 +295,31 @@ class Painter:
         known: Known,
         labels: tuple[Mask, Mask],
         before: NDArray[np.float32] | None,
-    ) -> WindowedLogits:
+    ) -> Look:
         """One run of the network; ``labels`` and ``before`` are at the size of the resized window."""
-        size_hw = window_size(self.window, window)
-        cut = torch.from_numpy(cut_window(image, window, size_hw)).to(self.device)
-        pixels = normalise_images(cut.permute(2, 0, 1)[None]).contiguous(memory_format=torch.channels_last)
-        encoded = self.network.encode(pixels)
+        encoded = self._encode(image, window)
         positive, negative = (self._plane(part) for part in labels)
         others = self._plane(_resized(known.others, window, self.window))
         seen = self.network.remember(encoded, positive, torch.zeros_like(positive))
-        memory = join_memories(
+        marked = (
             chosen_positions(seen, positive, 1.0, self.network.stride),
             chosen_positions(seen, negative, 0.0, self.network.stride),
         )
+        memory = join_memories(*marked * (EMPHASIS if known.references else 1), *known.references)
         if before is None:  # as if the previous window had not reached here
             previous = seen._replace(key=torch.zeros_like(seen.key), label=torch.zeros_like(seen.label))
             mask = positive
         else:
             mask = self._plane(before)
             previous = seen._replace(label=functional.avg_pool2d(mask, self.network.stride).flatten(1))
-        logits = self.network(encoded, memory, previous, mask, others).logits[0, 0].float()
-        lean = self.rule.first_leaning if before is None else 0.0
-        return WindowedLogits(known.object_id, window, logits.cpu().numpy() + np.float32(lean))
+        found = self.network(encoded, memory, previous, mask, others)
+        logits = WindowedLogits(known.object_id, window, found.logits[0, 0].float().cpu().numpy())
+        return Look(logits, float(found.quality.float().sigmoid() * found.presence.float().sigmoid()))
+
+    def _encode(self, image: NDArray[np.uint8], window: NDArray[np.float64]) -> Encoded:
+        cut = torch.from_numpy(cut_window(image, window, window_size(self.window, window))).to(self.device)
+        pixels = normalise_images(cut.permute(2, 0, 1)[None]).contiguous(memory_format=torch.channels_last)
+        return self.network.encode(pixels)
 
     def _plane(self, part: NDArray[Any]) -> Tensor:
         return torch.from_numpy(np.ascontiguousarray(part, np.float32))[None, None].to(self.device)

@@ -58,6 +58,12 @@ class PaintRule:
     """What was said to be the object is believed this far inside its edge."""
     outer_margin: float = 0.12
     """What was said to be background is believed this far outside the object's edge."""
+    context: float = 2.5
+    """How much wider than usual the surroundings of an object are remembered, as background."""
+    recalled_sureness: float = 0.78
+    """Expected IoU from which other marked frames are believed ..."""
+    recalled_overlap: float = 0.5
+    """... if what they say has less than this IoU with what mending gives."""
     correction_reach: float = 0.02
     """A change of a marked frame counts if it is this near to a new mark."""
     trust: float = 0.5
