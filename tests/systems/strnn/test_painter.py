@@ -71,7 +71,7 @@ def test_a_box_and_a_click(painter):
     marks = Marks({}, {0: (BoxMark(2, (95 / 160, 25 / 120, 145 / 160, 85 / 120)),)})
     boxed = painter.paint(image, marks, 0, {}, NOTHING).ids
     assert iou(boxed == 2, ids == 2) > 0.6
-    clicked = painter.paint(image, Marks({0: (click(1, 50 / 159, 60 / 119),)}), 0, {}, NOTHING)
+    clicked = painter.paint(image, Marks({0: (click(1, 50 / 159, 60 / 119),)}), 0, {}, NOTHING).ids
     assert iou(clicked == 1, ids == 1) > 0.4
 
 
