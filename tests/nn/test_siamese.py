@@ -123,6 +123,18 @@ def test_a_long_object_has_an_anchor_all_the_same():
     assert float(loss.box) > 0
 
 
+@torch.no_grad()
+def test_several_things_in_one_place_are_each_looked_for_alone():
+    net, features, ones = network().eval(), picture(0), torch.zeros(3, dtype=torch.int64)
+    references = net.refer(features, torch.cat([box(shift) for shift in (0, 9, 17)]), ones)
+    centre, size = torch.tensor([[50.0, 54.0]]), torch.tensor([21.0])
+    together = net.resemble(features, references.discriminator, centre, size, ONE, 12)
+    alone = net.respond(features, references, centre.expand(3, 2), size.expand(3), ones, 12).logits
+    assert together.shape == (3, len(RATIOS), 12, 12)
+    torch.testing.assert_close(together, alone)
+    assert (together[0] - together[1]).abs().max() > 1e-3
+
+
 def test_it_learns_to_find_one_object_wherever_it_goes():
     net = network()
     optimiser = torch.optim.Adam(net.parameters(), lr=5e-3)

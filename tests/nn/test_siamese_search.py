@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -47,6 +49,38 @@ def test_a_new_size_counts_by_how_much_it_is_believed():
     assert 6 < width < 9
     anywhere = choose(larger, BEFORE, RULE, is_local=False)
     assert float(anywhere.box_xyxy[2] - anywhere.box_xyxy[0]) == pytest.approx(12)
+
+
+def test_of_two_things_the_one_that_looks_less_like_a_distractor_is_taken():
+    two = response((2, 8, 8, 2.2), (2, 1, 14, 2.0), (2, 1, 13, 1.9))
+    against = torch.zeros(len(RATIOS), 16, 16)
+    against[2, 8, 8] = 0.9
+    for is_local in (False, True):
+        assert place(choose(two, BEFORE, RULE, is_local).box_xyxy) == (8.5, 8.5)
+    assert place(choose(two, BEFORE, RULE, is_local=False, against=against).box_xyxy) == (14.5, 1.5)
+    score = choose(two, BEFORE, RULE, is_local=False, against=against).score
+    assert score == pytest.approx(torch.tensor(2.0).sigmoid())  # what it looks like, not what is left of it
+
+
+def test_distractors_do_not_choose_among_the_answers_for_one_thing():
+    """The best place for it stays, even if a worse one looks less like a distractor."""
+    one = response((2, 8, 8, 2.0), (2, 8, 9, 1.9))
+    against = torch.zeros(len(RATIOS), 16, 16)
+    against[2, 8, 8] = 0.9
+    for is_local in (False, True):
+        assert place(choose(one, BEFORE, RULE, is_local, against).box_xyxy) == (8.5, 8.5)
+
+
+def test_what_looks_alike_and_is_apart_is_a_distractor():
+    answers = response(
+        (2, 8, 8, 3.0), (2, 8, 9, 2.5), (2, 1, 1, 1.0), (2, 1, 2, 1.5), (2, 1, 14, 0.5), (2, 14, 1, -1.0)
+    )
+    found = choose(answers, BEFORE, RULE, is_local=False)
+    assert [place(box) for box in found.distractors_xyxy] == [(2.5, 1.5), (14.5, 1.5)]
+    one = replace(RULE, new_distractors=1)
+    assert [place(box) for box in choose(answers, BEFORE, one, False).distractors_xyxy] == [(2.5, 1.5)]
+    none = replace(RULE, new_distractors=0)
+    assert choose(answers, BEFORE, none, False).distractors_xyxy.shape == (0, 4)
 
 
 class Counting(SiameseNetwork):

@@ -89,6 +89,25 @@ class SiameseNetwork(nn.Module):
         cells = self._cells(features, square_regions(box_centres(boxes_xyxy), sides), picture, count)
         return Reference(self.discriminator.reference(cells), self.correlator.reference(cells))
 
+    def resemble(
+        self, features: Features, references: Tensor, centre_xy: Tensor, size: Tensor, picture: Tensor, count: int
+    ) -> Tensor:
+        """Look for N things where one object is looked for: what the discriminator alone says of each.
+
+        Args:
+            features: of B pictures.
+            references: (N, C, 7, 7) their ``Reference.discriminator``.
+            centre_xy: (1, 2), see ``respond``.
+            size: (1,) of the object that is looked for: all are supposed to be as large.
+            picture: (1,) int64.
+            count: n, see ``respond``.
+
+        Returns:
+            (N, A, n, n) log-odds of the anchor being the thing.
+        """
+        cells = self._cells(features, search_regions(centre_xy, size, count), picture, count + 2 * MARGIN)
+        return self.discriminator(cells, references)
+
     def respond(
         self, features: Features, reference: Reference, centres_xy: Tensor, sizes: Tensor, picture: Tensor, count: int
     ) -> Response:
@@ -139,8 +158,9 @@ class CorrelationBranch(nn.Module):
         return self.embed_reference(cells)
 
     def forward(self, cells: Tensor, reference: Tensor) -> Tensor:
-        """(K, C, n + 8, n + 8) and (K, C, 7, 7) -> (K, out, n, n) float32."""
-        return self.read(depthwise_correlation(self.embed_search(cells), reference)).float()
+        """(K, C, n + 8, n + 8), or 1 for all K, and (K, C, 7, 7) -> (K, out, n, n) float32."""
+        search = self.embed_search(cells).expand(len(reference), -1, -1, -1)
+        return self.read(depthwise_correlation(search, reference)).float()
 
 
 def _valid_conv(width: int) -> nn.Module:

@@ -1,7 +1,9 @@
 """Following one box with a Siamese network: which of all answers is the object (SiamRPN, Sec. 4.3; DaSiamRPN, Sec. 3).
 
 A search is local as long as the object is found: an answer far off, or of another size or shape, must look more like
-the object to be believed. The region grows while it is lost (DaSiamRPN, Sec. 3.4), and then only looks count.
+the object to be believed. The region grows while it is lost (DaSiamRPN, Sec. 3.4), and then only looks count. What
+looked like the object and was not it is remembered, and what looks like that is believed less (DaSiamRPN, Sec. 3.3).
+Symbols: N distractors, A anchors at each of n x n cells.
 """
 
 from __future__ import annotations
@@ -10,10 +12,14 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torchvision.ops import nms
 
 from shibori.nn.siamese import CELLS, Reference, Response, SiameseNetwork
 from shibori.nn.views import View
-from shibori.ops.region import box_centres, centre_form, corner_form, object_sizes
+from shibori.ops.region import box_centres, centre_form, corner_form, object_sizes, paired_iou
+
+PROPOSALS = 500
+"""Most answers that are compared with the distractors; those for one thing are many."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +42,16 @@ class SearchRule:
     """The object is lost where nothing looks as much like it."""
     least_score_again: float = 0.6
     """One that was lost is found again where something does."""
+    distractor_share: float = 0.5
+    """How much it counts against an answer that it looks like a distractor: alpha of DaSiamRPN, Eq. 4."""
+    distractor_score: float = 0.5
+    """Something beside the object is a distractor if it looks so much like it."""
+    apart: float = 0.1
+    """Most IoU of a distractor with the object, and with another one."""
+    new_distractors: int = 2
+    """Most that are remembered of one frame; 0 for none at all."""
+    most_distractors: int = 6
+    """Most that are remembered, the latest ones."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +62,8 @@ class Found:
     """(4,) float32 in pixels of the view."""
     score: float
     """The discriminator's, in [0, 1]."""
+    distractors_xyxy: Tensor
+    """(N, 4) float32, what else looks like the object, the most alike first."""
 
 
 def refer(network: SiameseNetwork, view: View, box_xyxy: Tensor) -> Reference:
@@ -54,7 +72,13 @@ def refer(network: SiameseNetwork, view: View, box_xyxy: Tensor) -> Reference:
 
 
 def search(
-    network: SiameseNetwork, view: View, reference: Reference, box_xyxy: Tensor, rule: SearchRule, num_lost: int = 0
+    network: SiameseNetwork,
+    view: View,
+    reference: Reference,
+    box_xyxy: Tensor,
+    rule: SearchRule,
+    num_lost: int = 0,
+    distractors: Tensor | None = None,
 ) -> Found:
     """Look for an object.
 
@@ -65,16 +89,21 @@ def search(
         box_xyxy: (4,) float32, where it was last, in pixels of the view.
         rule: how to look.
         num_lost: frames since it was last found; 0 searches locally.
+        distractors: (N, C, 7, 7) ``Reference.discriminator`` of each, N above 0; None where there are none.
     """
-    size, centre = object_sizes(box_xyxy), box_centres(box_xyxy)
-    count = _count(view, float(size), rule, num_lost)
-    response = network.respond(
-        view.features, reference, centre[None], size[None], _only_picture(box_xyxy), min(count, rule.most_count)
-    )
-    return choose(response, box_xyxy, rule, is_local=num_lost == 0)
+    size, centre = object_sizes(box_xyxy)[None], box_centres(box_xyxy)[None]
+    count = min(_count(view, float(size), rule, num_lost), rule.most_count)
+    place = centre, size, _only_picture(box_xyxy), count
+    response = network.respond(view.features, reference, *place)
+    against = None
+    if distractors is not None:
+        against = network.resemble(view.features, distractors, *place).sigmoid().mean(0)
+    return choose(response, box_xyxy, rule, is_local=num_lost == 0, against=against)
 
 
-def choose(response: Response, box_xyxy: Tensor, rule: SearchRule, is_local: bool) -> Found:
+def choose(
+    response: Response, box_xyxy: Tensor, rule: SearchRule, is_local: bool, against: Tensor | None = None
+) -> Found:
     """The best of all answers for one object.
 
     Args:
@@ -82,20 +111,53 @@ def choose(response: Response, box_xyxy: Tensor, rule: SearchRule, is_local: boo
         box_xyxy: (4,) where it was last.
         rule: what counts against an answer.
         is_local: whether place, size and shape count at all.
+        against: (A, n, n) how much each answer looks like the distractors, in [0, 1] (DaSiamRPN, Eq. 4).
     """
     scores = response.logits[0].sigmoid()  # (A, n, n)
     boxes = response.boxes_xyxy[0]
     if not is_local:
-        best = int(scores.argmax())
-        return Found(boxes.reshape(-1, 4)[best], float(scores.flatten()[best]))
+        best = _best(boxes, scores, against, rule)
+        return _found(boxes, scores, best, boxes.reshape(-1, 4)[best], rule)
     similar = torch.exp(-rule.penalty * (_change(boxes, box_xyxy) - 1))
     window = torch.hann_window(scores.shape[-1] + 2, periodic=False, device=scores.device)[1:-1]
     ranked = (1 - rule.window_share) * scores * similar + rule.window_share * window[:, None] * window
-    best = int(ranked.argmax())
+    best = _best(boxes, ranked, against, rule)
     score = float(scores.flatten()[best])
     trust = rule.inertia * score * float(similar.flatten()[best])
     (centre, extent), (_, before) = centre_form(boxes.reshape(-1, 4)[best]), centre_form(box_xyxy)
-    return Found(corner_form(centre, before + trust * (extent - before)), score)
+    return _found(boxes, scores, best, corner_form(centre, before + trust * (extent - before)), rule)
+
+
+def _best(boxes_xyxy: Tensor, ranks: Tensor, against: Tensor | None, rule: SearchRule) -> int:
+    """The number of the best answer. Distractors decide between things, not between the answers for one thing."""
+    flat = ranks.flatten()
+    if against is None:
+        return int(flat.argmax())
+    likely = flat.topk(min(PROPOSALS, len(flat))).indices
+    things = likely[nms(boxes_xyxy.reshape(-1, 4)[likely], flat[likely], rule.apart)]
+    return int(things[(flat[things] - rule.distractor_share * against.flatten()[things]).argmax()])
+
+
+def _found(boxes_xyxy: Tensor, scores: Tensor, best: int, box_xyxy: Tensor, rule: SearchRule) -> Found:
+    """The answer number ``best``, with a box of its own."""
+    return Found(box_xyxy, float(scores.flatten()[best]), distractors_beside(boxes_xyxy, scores, box_xyxy, rule))
+
+
+def distractors_beside(boxes_xyxy: Tensor, scores: Tensor, object_xyxy: Tensor, rule: SearchRule) -> Tensor:
+    """What looks like the object and is apart from it (DaSiamRPN, Sec. 3.3).
+
+    Args:
+        boxes_xyxy: (A, n, n, 4) all answers.
+        scores: (A, n, n) how much each looks like the object.
+        object_xyxy: (4,) where the object is.
+        rule: what counts as a distractor, and how many do.
+
+    Returns:
+        (N, 4) boxes, the most alike first.
+    """
+    alike = (scores > rule.distractor_score) & (paired_iou(boxes_xyxy, object_xyxy) <= rule.apart)
+    boxes = boxes_xyxy[alike]
+    return boxes[nms(boxes, scores[alike], rule.apart)[: rule.new_distractors]]
 
 
 def _change(boxes_xyxy: Tensor, before_xyxy: Tensor) -> Tensor:
