@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -11,14 +12,14 @@ from torch import Tensor
 from torch.nn import functional
 
 from shibori.nn.backbones import PyramidFeatures
-from shibori.nn.pixel_tracker.network import Encoded, Memory, as_seen_from, background_of, join_memories
+from shibori.nn.pixel_tracker.network import Encoded, Memory, Prediction, as_seen_from, background_of, join_memories
 from shibori.ops.overlap import OverlapMap, WindowedLogits
 from shibori.ops.pieces import keep_plausible_pieces, mean_over_mask
 from shibori.ops.warp import warp_between_windows
 from shibori.ops.window import box_window, mask_box, settled_box, window_size
 from shibori.systems.dyenet.frame import FrameView
 from shibori.systems.dyenet.model import DyeNet
-from shibori.systems.dyenet.network import REGION_STRIDE, Carried, Region, Switches, switches_of
+from shibori.systems.dyenet.network import REGION_STRIDE, Carried, Region, Step, Switches, switches_of
 from shibori.systems.dyenet.rule import FollowRule
 from shibori.systems.dyenet.variant import Variant
 
@@ -76,10 +77,29 @@ class Glance:
     hidden: Tensor
     answer: WindowedLogits
     confidence: float
-    kinship: float | None = None
-    """Mean over the mask (``Comparison``), where the pixel tracker takes part."""
+    kinship: float = float("nan")
+    """Mean over the mask (``Comparison``); nan where the pixel tracker takes no part."""
     partners: list[Glance] = field(default_factory=list)
     """Of the other members of an ensemble."""
+
+
+class Opinion(NamedTuple):
+    """A mask of one object in a place."""
+
+    logits: NDArray[np.float32]
+    """(H, W) log-odds."""
+    confidence: float
+    kinship: float
+    """Mean over the mask (``Comparison``); nan where the pixel tracker takes no part."""
+
+
+def settled_opinion(recurrent: Opinion, own: Opinion, trusted: float) -> Opinion:
+    """The pixel tracker's own mask where it is sure of it, unless the recurrence's is the more kin to the templates.
+
+    The recurrence refines what the tracker matched, and may carry a mistake on for good: then its mask takes in what
+    is not kin. The tracker also looks back at the given masks.
+    """
+    return own if own.confidence >= trusted and own.kinship >= recurrent.kinship else recurrent
 
 
 class Following:
@@ -161,17 +181,22 @@ class Following:
         features, encoded = self._features(view, place)
         carried = self._carried(view, follower, place)
         matched = self._matched(follower, place, encoded, carried, references)
-        flow = self._flow(view, place)
-        step = self.network.propagation(Region(features, flow, matched), carried, self.switches)
-        logits = step.logits[0, 0].float().cpu().numpy() + np.float32(self.rule.leaning)
-        confidence = float(step.quality.float().sigmoid() * step.presence.float().sigmoid())
-        kinship = None
-        if self.matches and encoded is not None:
+        evidence = torch.zeros_like(carried.mask) if matched is None else matched.logits
+        step = self.network.propagation(Region(features, self._flow(view, place), evidence), carried, self.switches)
+        opinion = self._opinion(step)
+        if matched is not None and encoded is not None:
             before = carried.mask[0, 0].float().cpu().numpy()
-            logits, familiarity, kinship = self._examined(logits, before, encoded, references)
-            confidence *= familiarity
-        answer = WindowedLogits(follower.object_id, place.window, logits)
-        return Glance(place, features, encoded, step.hidden, answer, confidence, kinship)
+            comparison = self.compare(encoded, references)
+            opinion = self._examined(opinion, before, *comparison)
+            own = self._examined(self._opinion(matched), before, *comparison)
+            opinion = settled_opinion(opinion, own, self.rule.trusted)
+        answer = WindowedLogits(follower.object_id, place.window, opinion.logits)
+        return Glance(place, features, encoded, step.hidden, answer, opinion.confidence, opinion.kinship)
+
+    def _opinion(self, answer: Step | Prediction) -> Opinion:
+        logits = answer.logits[0, 0].float().cpu().numpy() + np.float32(self.rule.leaning)
+        confidence = float(answer.quality.float().sigmoid() * answer.presence.float().sigmoid())
+        return Opinion(logits, confidence, float("nan"))
 
     def advance(self, follower: Follower, glance: Glance, shares: OverlapMap) -> None:
         """Carry on from what was seen, overlaps settled."""
@@ -237,28 +262,31 @@ class Following:
 
     def _matched(
         self, follower: Follower, place: Place, encoded: Encoded | None, carried: Carried, references: list[Memory]
-    ) -> Tensor:
-        """(1, 1, H, W) log-odds of the pixel tracker (IPDT, Sec. 3.3); zeros where it takes no part."""
+    ) -> Prediction | None:
+        """The pixel tracker's answer in a place (IPDT, Sec. 3.3); None where it takes no part."""
         matcher = self.network.matcher
         if not self.matches or matcher is None or encoded is None or follower.memory is None or not references:
-            return torch.zeros(1, 1, *place.size_hw, device=self.device)
+            return None
         windows = follower.place.tensor(self.device), place.tensor(self.device)
         before = follower.memory
         masks = follower.masks[:, :1], follower.masks[:, 1:]
         seen, mask, others = as_seen_from(before, *masks, *windows, matcher.stride, place.size_hw)
         memory = join_memories(*references, *follower.remembered)
-        logits: Tensor = matcher(encoded, memory, seen, mask, others).logits
-        return logits
+        prediction: Prediction = matcher(encoded, memory, seen, mask, others)
+        return prediction
 
     def _examined(
-        self, logits: NDArray[np.float32], before: NDArray[np.float32], encoded: Encoded, references: list[Memory]
-    ) -> tuple[NDArray[np.float32], float, float]:
-        """Without pieces that cannot be the object; how far likeness lets it be confident; the mean kinship."""
-        likeness, kinship = self.compare(encoded, references)
-        logits = keep_plausible_pieces(logits, before, likeness)
+        self,
+        opinion: Opinion,
+        before: NDArray[np.float32],
+        likeness: NDArray[np.float32],
+        kinship: NDArray[np.float32],
+    ) -> Opinion:
+        """Without pieces that cannot be the object, and no more confident than likeness lets it be."""
+        logits = keep_plausible_pieces(opinion.logits, before, likeness)
         span = self.rule.familiar - self.rule.strange
         familiarity = min(max(mean_over_mask(likeness, logits) - self.rule.strange, 0.0) / span, 1.0)
-        return logits, familiarity, mean_over_mask(kinship, logits)
+        return Opinion(logits, opinion.confidence * familiarity, mean_over_mask(kinship, logits))
 
     def compare(
         self, encoded: Encoded, references: list[Memory], every: int = 2

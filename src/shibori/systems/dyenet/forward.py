@@ -143,8 +143,9 @@ class ForwardRun:
     def _is_similar(self, templates: Templates, proposal: Proposal, glance: Glance) -> bool:
         """Whether a starting point is still similar enough with the mask it has when looked at closely."""
         cosine = templates.similarity(proposal.vector[None]).float().cpu()
-        kinship = torch.tensor([float("nan") if glance.kinship is None else glance.kinship])
-        return bool(self.following.similarity(cosine, kinship, closely=True) >= self.rule.similar)
+        return bool(
+            self.following.similarity(cosine, torch.tensor([glance.kinship]), closely=True) >= self.rule.similar
+        )
 
     def _carry_on(self, view: FrameView, outcome: Outcome) -> None:
         shares = OverlapMap(self.size_hw, outcome.answers, outcome.given)

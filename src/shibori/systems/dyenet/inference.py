@@ -287,8 +287,7 @@ class DyeNetClip(ClipPropagation):
             self.following.advance(follower, glance, shares)
             if tracklet.origin == "found" and abs(frame - start) % rule.ask_every == 0:
                 vector = template_vector(self.following, view, mask_in_frame(follower, self.frames.size_hw))
-                kinship = float("nan") if glance.kinship is None else glance.kinship
-                asked += [] if vector is None else [Asked(glance.confidence, vector, kinship)]
+                asked += [] if vector is None else [Asked(glance.confidence, vector, glance.kinship)]
         return asked
 
     def _is_wanted(self, object_id: int, frame: int) -> bool:

@@ -24,6 +24,8 @@ class FollowRule:
     """Likeness to the templates at and below which no confidence is left (where the pixel tracker takes part)."""
     familiar: float = 0.45
     """Likeness to the templates from which it does not limit confidence any more."""
+    trusted: float = 0.7
+    """Confidence of the pixel tracker from which its own mask stands, where it is at least as kin to the templates."""
     leaning: float = 0.5
     """Added to the log-odds: masks that lose a limb lose it for good, so doubt counts for the object."""
     min_shrink: float = 0.92
