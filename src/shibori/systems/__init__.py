@@ -6,10 +6,14 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from shibori.errors import InputError
 from shibori.interfaces import FrameSource, InstanceSegmenter, InteractiveSegmenter, Propagator
 from shibori.media.instances import Discovery
+
+if TYPE_CHECKING:
+    from shibori.systems.trackprop.mending import MaskMender
 
 
 def _pixel(
@@ -80,7 +84,9 @@ def _strnn(
 ) -> InteractiveSegmenter:
     from shibori.systems.strnn.build import build_hybrid_segmenter
 
-    return build_hybrid_segmenter(preset, device, size, weights, lambda: _lenient_pixel(device))
+    return build_hybrid_segmenter(
+        preset, device, size, weights, lambda: _lenient_pixel(device), lambda: _mask_mender(device)
+    )
 
 
 def _strnn_rows(
@@ -98,6 +104,18 @@ def _lenient_pixel(device: str) -> Propagator:
 
     found = build_pixel_propagator("compact", device)
     return PixelPropagator(found.network, replace(found.rule, seen=0.2, found=0.4), found.device)
+
+
+def _mask_mender(device: str) -> MaskMender | None:
+    """trackprop's network for later rounds, which betters the masks of marked frames; None where none ships."""
+    from shibori.systems.trackprop.build import build_trackprop_segmenter
+    from shibori.systems.trackprop.mending import MaskMender
+    from shibori.systems.trackprop.rule import TrackpropRule
+    from shibori.weights import shipped_weights
+
+    if "trackprop-compact.safetensors" not in shipped_weights():
+        return None
+    return MaskMender(build_trackprop_segmenter("compact", device, rule=TrackpropRule()))
 
 
 def _strnn_plain(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -13,6 +14,7 @@ from shibori.evaluation.sequence import sequence_clip
 from shibori.media.clip import Clip
 from shibori.media.marks import BoxMark, Marks
 from shibori.media.scribble import Stroke
+from shibori.ops.overlap import WindowedLogits
 from shibori.systems.strnn.build import segmenter_from_state
 from shibori.systems.strnn.hybrid import HybridSegmenter
 from shibori.systems.strnn.model import build_strnn
@@ -156,3 +158,37 @@ def test_what_is_refused(hybrid, clip):
         interaction.mark(Marks({7: (line(1, 1, 1, 2),)}))
     with pytest.raises(InputError, match="background alone"):
         interaction.mark(Marks({0: (line(0, 1, 1, 2),)}))
+
+
+class Widening:
+    """Stands for a mender: adds a rim of one pixel to whatever it is shown, and notes what that was."""
+
+    def __init__(self) -> None:
+        self.seen: list[tuple[int, int]] = []
+
+    def __call__(self, image, object_id, marks, frame_index, mask):
+        self.seen.append((frame_index, object_id))
+        wide = cv2.dilate(mask.astype(np.uint8), np.ones((3, 3), np.uint8))
+        return WindowedLogits(object_id, np.array([0.0, 0, mask.shape[1], mask.shape[0]]), wide * 2.0 - 1.0)
+
+
+def test_what_is_new_in_a_marked_frame_is_mended_and_marks_are_obeyed_all_the_same(hybrid, clip):
+    mender = Widening()
+    plain, mending = hybrid.begin(clip), replace(hybrid, mender=mender).begin(clip)
+    (before,), (after,) = plain.mark(FIRST), mending.mark(FIRST)
+    assert mender.seen == [(2, 1), (2, 2)]
+    for object_id in (1, 2):
+        wide = cv2.dilate((before.ids == object_id).astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
+        assert not (wide & (before.ids == 0) & (after.ids != object_id)).any()
+    drawn = FIRST.rasterise(2, SIZE_HW)
+    np.testing.assert_array_equal(after.ids[drawn >= 0], drawn[drawn >= 0])
+
+
+def test_an_object_that_a_correction_leaves_alone_is_not_mended_again(hybrid, clip):
+    mender = Widening()
+    interaction = replace(hybrid, mender=mender).begin(clip)
+    (first,) = interaction.mark(FIRST)
+    mender.seen.clear()
+    (second,) = interaction.mark(Marks({2: (line(0, 24, 24, 40),)}))
+    assert (2, 2) not in mender.seen
+    np.testing.assert_array_equal(second.ids == 2, first.ids == 2)

@@ -6,7 +6,7 @@ round and for all frames; where what comes from before and what comes from after
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,6 +19,7 @@ from shibori.interfaces import Interaction, InteractiveSegmenter, Propagator
 from shibori.media.clip import Clip
 from shibori.media.marks import Marks, join_marks
 from shibori.media.mask import FrameMasks, ObjectStatus
+from shibori.ops.overlap import WindowedLogits, settled_ids
 from shibori.systems.strnn.between import Carried, Carrier, Key, Sides
 from shibori.systems.strnn.inference import StrnnInteraction, StrnnSegmenter
 from shibori.systems.strnn.painter import Painter, keep_local
@@ -27,6 +28,8 @@ from shibori.systems.strnn.rule import PaintRule
 from shibori.systems.strnn.samples import drawn_labels
 
 Ids = NDArray[Any]
+Mender = Callable[[NDArray[np.uint8], int, Marks, int, NDArray[np.bool_]], WindowedLogits]
+"""Betters a mask of a marked frame: image (H, W, 3), object, all marks, index of the frame, mask (H, W) not empty."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,8 @@ class HybridSegmenter(InteractiveSegmenter):
     """The round from which masks are carried; before it the classifier answers alone. The paper has the last one."""
     paints: bool = True
     """Whether the pixel tracker segments marked frames; else the classifier does."""
+    mender: Mender | None = None
+    """Betters what was painted; None: it stays as it is."""
 
     def begin(self, clip: Clip) -> Interaction:
         """See ``InteractiveSegmenter``."""
@@ -58,7 +63,7 @@ class HybridInteraction(Interaction):
         self._painter = (
             None if tracker is None or not segmenter.paints else Painter(tracker, segmenter.rule, pixels.device)
         )
-        self._recall = Recall()
+        self._mender, self._recall = segmenter.mender, Recall()
         self._carrier = Carrier(segmenter.propagator, clip)
         self._first_round, self._rounds = segmenter.first_round, 0
         self._keys: dict[int, Key] = {}
@@ -122,8 +127,21 @@ class HybridInteraction(Interaction):
             local = keep_local(before.ids, ids, drawn >= 0, reach)
             new = np.isin(ids, [*anew]) | np.isin(before.ids, [*anew])  # all of what is new here counts
             ids = np.where(new, ids, local).astype(ids.dtype)
-        ids = np.where(drawn >= 0, drawn, ids).astype(_dtype(self._object_ids))
+        ids = self._mended(index, np.where(drawn >= 0, drawn, ids).astype(_dtype(self._object_ids)), before)
+        ids = np.where(drawn >= 0, drawn, ids).astype(ids.dtype)
         return Key(ids, tuple(sorted({*said, *here})), 0 if before is None else before.version + 1)
+
+    def _mended(self, index: int, ids: Ids, before: Key | None) -> Ids:
+        """(H, W) ids with a last look at the edges of every object whose mask is new."""
+        old = np.zeros_like(ids) if before is None else before.ids
+        changed, shown = ids != old, {*np.unique(ids).tolist()} - {0}
+        object_ids = sorted({*np.unique(ids[changed]).tolist(), *np.unique(old[changed]).tolist()} & shown)
+        if self._mender is None or not object_ids:
+            return ids
+        image, kept = self.clip.frame(index).image, shown.difference(object_ids)
+        looks = [self._mender(image, i, self._marks, index, ids == i) for i in object_ids]
+        found = settled_ids(looks, {i: ids == i for i in sorted(kept)}, self.clip.size_hw, int(ids.max()))
+        return found.astype(ids.dtype)
 
     def _before(self, index: int) -> Key | None:
         """What was last said of a frame, by whatever means."""

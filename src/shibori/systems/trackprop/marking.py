@@ -137,6 +137,19 @@ class Marking:
             place = closer
         return answer
 
+    def mended(self, image: NDArray[np.uint8], object_id: int, marks: FrameMarks, mask: Mask) -> WindowedLogits:
+        """What the network for later rounds makes of one mask, wherever it comes from, with all marks of its frame.
+
+        Args:
+            image: (H, W, 3) uint8 RGB.
+            object_id: the object.
+            marks: all that was drawn on the frame.
+            mask: (H, W), not empty.
+        """
+        box = mask_box(mask)
+        assert box is not None, "there is something to mend"
+        return self._later(_Look(image, object_id, marks, mask, ()), box)
+
     def _later(self, look: _Look, box: NDArray[np.float64]) -> WindowedLogits:
         assert look.before is not None
         if look.object_id in look.marks.object_ids:
