@@ -214,9 +214,9 @@ class Painter:
         return (found | known.positive) & ~known.negative
 
     def _is_elsewhere(self, known: Known, prior: Mask) -> bool:
-        """Whether fresh marks say that the object is where nothing was said to be: then nothing was right."""
+        """Whether fresh marks say that the object is where nothing was said to be, and not where it was said to be."""
         marked = known.positive & known.fresh
-        if not marked.any():
+        if not marked.any() or not (known.negative & known.fresh & prior).any():
             return False
         near = _distance(prior)[marked] <= self.rule.elsewhere_reach * min(prior.shape)
         return bool(near.mean() < 0.5)
