@@ -107,7 +107,7 @@ def _lenient_pixel(device: str) -> Propagator:
 
 
 def _mask_mender(device: str) -> MaskMender | None:
-    """trackprop's network for later rounds, which betters the masks of marked frames; None where none ships."""
+    """The interactive networks of trackprop, which better the masks of marked frames; None where none ship."""
     from shibori.systems.trackprop.build import build_trackprop_segmenter
     from shibori.systems.trackprop.mending import MaskMender
     from shibori.systems.trackprop.rule import TrackpropRule

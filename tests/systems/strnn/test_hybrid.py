@@ -165,9 +165,11 @@ class Widening:
 
     def __init__(self) -> None:
         self.seen: list[tuple[int, int]] = []
+        self.before: list[int | None] = []
 
-    def __call__(self, image, object_id, marks, frame_index, mask):
+    def __call__(self, image, marks, frame_index, object_id, mask, before):
         self.seen.append((frame_index, object_id))
+        self.before.append(None if before is None else int(before.sum()))
         wide = cv2.dilate(mask.astype(np.uint8), np.ones((3, 3), np.uint8))
         return WindowedLogits(object_id, np.array([0.0, 0, mask.shape[1], mask.shape[0]]), wide * 2.0 - 1.0)
 
@@ -177,6 +179,7 @@ def test_what_is_new_in_a_marked_frame_is_mended_and_marks_are_obeyed_all_the_sa
     plain, mending = hybrid.begin(clip), replace(hybrid, mender=mender).begin(clip)
     (before,), (after,) = plain.mark(FIRST), mending.mark(FIRST)
     assert mender.seen == [(2, 1), (2, 2)]
+    assert mender.before == [None, None]
     for object_id in (1, 2):
         wide = cv2.dilate((before.ids == object_id).astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
         assert not (wide & (before.ids == 0) & (after.ids != object_id)).any()
@@ -190,5 +193,6 @@ def test_an_object_that_a_correction_leaves_alone_is_not_mended_again(hybrid, cl
     (first,) = interaction.mark(FIRST)
     mender.seen.clear()
     (second,) = interaction.mark(Marks({2: (line(0, 24, 24, 40),)}))
-    assert (2, 2) not in mender.seen
+    assert mender.seen == [(2, 1)]
+    assert mender.before[-1] == (first.ids == 1).sum()
     np.testing.assert_array_equal(second.ids == 2, first.ids == 2)

@@ -6,8 +6,9 @@ import numpy as np
 import torch
 
 from shibori.media.marks import Marks
+from shibori.ops.overlap import WindowedLogits
 from shibori.systems.trackprop.build import segmenter_from_state
-from shibori.systems.trackprop.mending import MaskMender
+from shibori.systems.trackprop.mending import LIMIT, MaskMender, mean_logits
 from shibori.systems.trackprop.model import build_trackprop
 
 from .rounds import SIZE_HW, line, made_sequence
@@ -26,7 +27,7 @@ def mender() -> MaskMender:
 def test_it_looks_around_the_mask_at_the_marks_of_that_frame_alone():
     image, mask = SEQUENCE.read_image(0), SEQUENCE.ids[0] == 1
     here, elsewhere = line(1, 20, 12, 34), line(0, 24, 12, 34)
-    found = mender()(image, 1, Marks({0: (here,)}), 0, mask)
+    found = mender()(image, Marks({0: (here,)}), 0, 1, mask, mask)
     assert found.object_id == 1
     rows, columns = np.nonzero(mask)
     left, top, right, bottom = found.window
@@ -34,7 +35,48 @@ def test_it_looks_around_the_mask_at_the_marks_of_that_frame_alone():
     assert columns.max() < right <= SIZE_HW[1]
     assert top <= rows.min()
     assert rows.max() < bottom <= SIZE_HW[0]
-    same = mender()(image, 1, Marks({0: (here,), 1: (elsewhere,)}), 0, mask)
+    same = mender()(image, Marks({0: (here,), 1: (elsewhere,)}), 0, 1, mask, mask)
     np.testing.assert_array_equal(same.logits, found.logits)
-    other = mender()(image, 1, Marks({0: (here, elsewhere)}), 0, mask)
+    other = mender()(image, Marks({0: (here, elsewhere)}), 0, 1, mask, mask)
     assert not np.array_equal(other.logits, found.logits)
+
+
+class Noting:
+    """Stands for the networks: notes from which mask it is asked, and answers with it, a little to the right."""
+
+    def __init__(self) -> None:
+        self.asked: list[np.ndarray | None] = []
+
+    def answer(self, image, object_id, marks, before):
+        self.asked.append(before)
+        shown = np.ones(SIZE_HW, np.bool_) if before is None else np.roll(before, 2, 1)
+        return WindowedLogits(object_id, np.array([0.0, 0, SIZE_HW[1], SIZE_HW[0]]), shown * 8.0 - 4.0)
+
+
+def test_the_second_opinion_is_of_the_round_before_or_of_the_marks_where_nothing_was_said():
+    image, mask = SEQUENCE.read_image(0), SEQUENCE.ids[0] == 1
+    before, marks = np.roll(mask, 5, 0), Marks({0: (line(1, 20, 12, 34),)})
+    for given, said, drawn, second in (
+        (before, before, marks, True),
+        (None, None, marks, True),
+        (before & False, None, marks, True),
+        (None, None, Marks({0: (line(0, 60, 90, 120),)}), False),
+    ):
+        found = mender()
+        found._marking = Noting()
+        found(image, drawn, 0, 1, mask, given)
+        asked = found._marking.asked
+        assert len(asked) == (3 if second else 1)
+        assert asked[0] is mask
+        if second:
+            assert asked[1] is said
+
+
+def test_the_mean_of_two_looks_counts_what_one_did_not_see_as_background():
+    near = WindowedLogits(1, np.array([0.0, 0, 4, 4]), np.full((4, 4), 9.0, np.float32))
+    far = WindowedLogits(1, np.array([2.0, 0, 8, 4]), np.full((2, 3), -2.0, np.float32))
+    mean = mean_logits([near, far], (4, 10))
+    np.testing.assert_allclose(mean[:, :2], 0)
+    np.testing.assert_allclose(mean[:, 2:4], (LIMIT - 2) / 2)
+    np.testing.assert_allclose(mean[:, 4:8], (-LIMIT - 2) / 2)
+    np.testing.assert_allclose(mean[:, 8:], -LIMIT)

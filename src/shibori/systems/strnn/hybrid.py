@@ -28,8 +28,10 @@ from shibori.systems.strnn.rule import PaintRule
 from shibori.systems.strnn.samples import drawn_labels
 
 Ids = NDArray[Any]
-Mender = Callable[[NDArray[np.uint8], int, Marks, int, NDArray[np.bool_]], WindowedLogits]
-"""Betters a mask of a marked frame: image (H, W, 3), object, all marks, index of the frame, mask (H, W) not empty."""
+Mask = NDArray[np.bool_]
+Mender = Callable[[NDArray[np.uint8], Marks, int, int, Mask, Mask | None], WindowedLogits]
+"""Betters a mask of a marked frame: image (H, W, 3), all marks, index of the frame, object, mask (H, W) not empty, mask
+of the previous round or None where nothing counts that was said before."""
 
 
 @dataclass(frozen=True)
@@ -127,19 +129,21 @@ class HybridInteraction(Interaction):
             local = keep_local(before.ids, ids, drawn >= 0, reach)
             new = np.isin(ids, [*anew]) | np.isin(before.ids, [*anew])  # all of what is new here counts
             ids = np.where(new, ids, local).astype(ids.dtype)
-        ids = self._mended(index, np.where(drawn >= 0, drawn, ids).astype(_dtype(self._object_ids)), before)
+        ids = self._mended(index, np.where(drawn >= 0, drawn, ids).astype(_dtype(self._object_ids)), before, anew)
         ids = np.where(drawn >= 0, drawn, ids).astype(ids.dtype)
         return Key(ids, tuple(sorted({*said, *here})), 0 if before is None else before.version + 1)
 
-    def _mended(self, index: int, ids: Ids, before: Key | None) -> Ids:
-        """(H, W) ids with a last look at the edges of every object whose mask is new."""
+    def _mended(self, index: int, ids: Ids, before: Key | None, anew: set[int]) -> Ids:
+        """(H, W) ids with a second opinion on every object whose mask changed."""
         old = np.zeros_like(ids) if before is None else before.ids
         changed, shown = ids != old, {*np.unique(ids).tolist()} - {0}
         object_ids = sorted({*np.unique(ids[changed]).tolist(), *np.unique(old[changed]).tolist()} & shown)
         if self._mender is None or not object_ids:
             return ids
         image, kept = self.clip.frame(index).image, shown.difference(object_ids)
-        looks = [self._mender(image, i, self._marks, index, ids == i) for i in object_ids]
+        looks = [
+            self._mender(image, self._marks, index, i, ids == i, None if i in anew else old == i) for i in object_ids
+        ]
         found = settled_ids(looks, {i: ids == i for i in sorted(kept)}, self.clip.size_hw, int(ids.max()))
         return found.astype(ids.dtype)
 

@@ -137,18 +137,18 @@ class Marking:
             place = closer
         return answer
 
-    def mended(self, image: NDArray[np.uint8], object_id: int, marks: FrameMarks, mask: Mask) -> WindowedLogits:
-        """What the network for later rounds makes of one mask, wherever it comes from, with all marks of its frame.
+    def answer(
+        self, image: NDArray[np.uint8], object_id: int, marks: FrameMarks, before: Mask | None
+    ) -> WindowedLogits:
+        """What the networks alone make of one object: from a mask, wherever it comes from, or from its marks.
 
         Args:
             image: (H, W, 3) uint8 RGB.
             object_id: the object.
-            marks: all that was drawn on the frame.
-            mask: (H, W), not empty.
+            marks: all that was drawn on the frame; something as the object where there is no mask.
+            before: (H, W); None where nothing was said yet.
         """
-        box = mask_box(mask)
-        assert box is not None, "there is something to mend"
-        return self._later(_Look(image, object_id, marks, mask, ()), box)
+        return self._answer(_Look(image, object_id, marks, before, ()))
 
     def _later(self, look: _Look, box: NDArray[np.float64]) -> WindowedLogits:
         assert look.before is not None

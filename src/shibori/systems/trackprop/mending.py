@@ -1,9 +1,10 @@
-"""The network for later rounds as a part that others may use: it betters a mask of a marked frame, whoever made it."""
+"""The interactive networks as a part that others may use: they better a mask of a marked frame, whoever made it."""
 
 from __future__ import annotations
 
 from typing import Any
 
+import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -11,26 +12,59 @@ from numpy.typing import NDArray
 from shibori.media.marks import Marks
 from shibori.ops.overlap import WindowedLogits
 from shibori.systems.trackprop.inference import TrackpropSegmenter
-from shibori.systems.trackprop.marking import FrameMarks, Marking
+from shibori.systems.trackprop.marking import FrameMarks, Marking, drawn_labels
+
+Mask = NDArray[np.bool_]
+LIMIT = 6.0
+"""Log-odds beyond this count as this much, and what an answer did not look at counts as background of this much."""
 
 
 class MaskMender:
-    """One look of the five-channel network (Sec. 3): image, marks, and the mask as it is."""
+    """The mean of two opinions, looked at once more: from the mask that is to be bettered, and without it (Sec. 3)."""
 
     def __init__(self, segmenter: TrackpropSegmenter) -> None:
         self._marking = Marking(segmenter.network, segmenter.rule.marking, segmenter.device)
 
     @torch.inference_mode()
     def __call__(
-        self, image: NDArray[np.uint8], object_id: int, marks: Marks, frame_index: int, mask: NDArray[Any]
+        self,
+        image: NDArray[np.uint8],
+        marks: Marks,
+        frame_index: int,
+        object_id: int,
+        mask: Mask,
+        before: NDArray[Any] | None,
     ) -> WindowedLogits:
         """Log-odds of an object.
 
         Args:
             image: (H, W, 3) uint8 RGB.
-            object_id: the object.
             marks: all that was drawn on the clip; those on this frame count.
             frame_index: which frame it is.
-            mask: (H, W) bool, not empty.
+            object_id: the object.
+            mask: (H, W) what is to be bettered, not empty.
+            before: (H, W) the mask of the previous round; None where nothing counts that was said before.
         """
-        return self._marking.mended(image, object_id, FrameMarks.of(marks, frame_index), mask)
+        drawn = FrameMarks.of(marks, frame_index)
+        opinions = [self._marking.answer(image, object_id, drawn, mask)]
+        if before is not None and before.any():
+            opinions.append(self._marking.answer(image, object_id, drawn, before))
+        elif object_id in drawn.object_ids:
+            opinions.append(self._marking.answer(image, object_id, drawn, None))
+        if len(opinions) == 1:
+            return opinions[0]
+        mean = mean_logits(opinions, mask.shape)
+        labels = drawn_labels(drawn.strokes, mask.shape, 1)
+        settled = np.where(labels >= 0, labels == object_id, mean > 0)
+        return self._marking.answer(image, object_id, drawn, settled if settled.any() else mask)
+
+
+def mean_logits(answers: list[WindowedLogits], size_hw: tuple[int, ...]) -> NDArray[np.float32]:
+    """(H, W) mean of the log-odds of several looks at one object, each in its own window."""
+    total = np.zeros(size_hw, np.float32)
+    for answer in answers:
+        left, top, right, bottom = answer.window.astype(int)
+        logits = cv2.resize(answer.logits, (right - left, bottom - top), interpolation=cv2.INTER_LINEAR)
+        total -= LIMIT
+        total[top:bottom, left:right] += LIMIT + np.clip(logits, -LIMIT, LIMIT)
+    return np.asarray(total / len(answers), np.float32)
