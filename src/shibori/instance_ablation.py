@@ -29,9 +29,9 @@ class InstanceClips:
     root: Path
     """With davis2016/ and stills/voc_seg/."""
     clips: int = 40
-    frames: int = 36
-    objects: int = 4
-    size_hw: tuple[int, int] = (240, 426)
+    frames: int = 32
+    objects: int = 3
+    size_hw: tuple[int, int] = (180, 320)
     seed: int = 0
     split: str = "dev"
 

@@ -30,7 +30,8 @@ def asked(monkeypatch) -> list[instance_ablation.InstanceClips]:
         wanted.append(self)
         return [clip]
 
-    def rows(preset, device, weights, tracker_weights):
+    def rows(preset, device, weights, tracker_weights, most_tracked):
+        assert most_tracked == 6
         track = InstanceTrack(1, 2, "dog", 0.5, (encode_rle(MASK),) * FRAMES)
         return [
             ("finds it", 0.45, lambda frames: Discovery((track,), 3, 1, 0)),

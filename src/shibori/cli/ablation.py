@@ -117,9 +117,10 @@ class InstanceAblateOptions:
     data: Path = field(metadata={"help": "Folder with davis2016/ and stills/voc_seg/."})
     split: str = field(default="dev", metadata={"help": "List of sequences in ImageSets."})
     clips: int = field(default=40, metadata={"help": "How many clips."})
-    frames: int = field(default=36, metadata={"help": "Frames of each."})
-    objects: int = field(default=4, metadata={"help": "Instances of each."})
-    height: int = field(default=240, metadata={"help": "Height in pixels; the width is 16/9 of it."})
+    frames: int = field(default=32, metadata={"help": "Frames of each, 32 or more."})
+    objects: int = field(default=3, metadata={"help": "Instances of each."})
+    tracked: int = field(default=6, metadata={"help": "Candidates of each that are followed, at most."})
+    height: int = field(default=180, metadata={"help": "Height in pixels; the width is 16/9 of it."})
     seed: int = field(default=0, metadata={"help": "Of the clips."})
     preset: str = field(default="compact", metadata={"help": "Size of the networks."})
     weights: Path | None = field(default=None, metadata={"help": "Detector's weights; without, those that ship."})
@@ -139,7 +140,9 @@ def ablate_instances(name: str, options: InstanceAblateOptions) -> None:
             options.data, options.clips, options.frames, options.objects, size_hw, options.seed, options.split
         )
         clips = wanted.read()
-        rows = INSTANCE_ABLATIONS[name](options.preset, options.device, options.weights, options.tracker_weights)
+        rows = INSTANCE_ABLATIONS[name](
+            options.preset, options.device, options.weights, options.tracker_weights, options.tracked
+        )
         results = run_instance_ablation([InstanceRow(*row) for row in rows], clips, bar)
     if options.as_json:
         print_json({"rows": [_instance_values(result) for result in results]})

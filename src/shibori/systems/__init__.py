@@ -127,11 +127,15 @@ def _strnn_plain(
 
 
 def _ipdt_rows(
-    preset: str = "compact", device: str = "auto", weights: Path | None = None, tracker_weights: Path | None = None
+    preset: str = "compact",
+    device: str = "auto",
+    weights: Path | None = None,
+    tracker_weights: Path | None = None,
+    most_tracked: int = 6,
 ) -> list[tuple[str, float | None, Callable[[FrameSource], Discovery]]]:
     from shibori.systems.ipdt.ablation import ablation_rows
 
-    return ablation_rows(preset, device, weights, tracker_weights)
+    return ablation_rows(preset, device, weights, tracker_weights, most_tracked)
 
 
 PROPAGATORS: dict[str, Callable[..., Propagator]] = {"pixel": _pixel, "dyenet": _dyenet}

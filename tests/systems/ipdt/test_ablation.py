@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import torch
 
+from shibori.errors import InputError
 from shibori.systems.ipdt import ablation
-from shibori.systems.ipdt.ablation import rows_from_states
+from shibori.systems.ipdt.ablation import ablation_rows, rows_from_states
 from shibori.systems.ipdt.detection import CandidateFinder
 from shibori.systems.ipdt.rule import DetectionRule, DiscoveryRule
 
@@ -71,3 +72,8 @@ def test_forward_only_has_no_mask_before_its_candidate(rows, clip):
     (forward,) = [discover for text, _, discover in rows[0] if "forward" in text]
     (track, *_) = forward(clip).tracks
     assert track.segmentations[0] is None
+
+
+def test_at_least_one_candidate_is_followed():
+    with pytest.raises(InputError, match="expected at least one candidate that is followed, found 0"):
+        ablation_rows("compact", "cpu", most_tracked=0)

@@ -83,6 +83,21 @@ def test_the_mask_is_multiplied_with_the_box():
     assert target.box.tolist() == HERE.tolist()
 
 
+def test_what_the_box_or_the_place_it_was_expected_at_holds_is_not_cut():
+    pixels = SaidPixels(area(20, 20, 50, 50) | area(51, 20, 70, 50))
+    tracker, target = started(pixels, SaidBoxes(np.array([28.0, 20, 58, 50])), rule=DualRule(momentum=0, margin=0.0))
+    assert np.array_equal(tracker.step(target, FRAME).mask, area(20, 20, 50, 50) | area(51, 20, 58, 50))
+
+
+def test_a_box_that_barely_meets_the_place_does_not_move_the_window():
+    pixels = SaidPixels(area(20, 20, 50, 50))
+    tracker, target = started(pixels, SaidBoxes(np.array([46.0, 20, 76, 50])))
+    alone, other = started(SaidPixels(area(20, 20, 50, 50)), None, "pixel")
+    for each, of in ((tracker, target), (alone, other)):
+        assert np.array_equal(each.step(of, FRAME).mask, area(20, 20, 50, 50))
+    assert pixels.looked[0].tolist() == alone.pixel.looked[0].tolist()
+
+
 def test_a_box_that_misses_the_mask_does_not_cut_it():
     pixels = SaidPixels(area(20, 20, 50, 50))
     tracker, target = started(pixels, SaidBoxes(np.array([45.0, 20, 75, 50]), 0.9))
@@ -156,7 +171,12 @@ def test_on_whole_frames_the_window_is_the_frame():
     pixels = SaidPixels(area(20, 20, 50, 50))
     tracker, target = started(pixels, SaidBoxes(HERE), "whole")
     tracker.step(target, FRAME)
-    assert pixels.looked[0].tolist() == [0, 0, 160, 100]
+    pixels.confidence = 0.0
+    tracker.step(target, FRAME)
+    tracker.step(target, FRAME)
+    assert target.lost_for == 2
+    assert all(window.tolist() == [0, 0, 160, 100] for window in pixels.looked)
+    assert len(pixels.looked) == 3
     assert target.reference is None
 
 

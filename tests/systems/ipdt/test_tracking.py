@@ -107,9 +107,9 @@ def test_features_are_computed_once_for_all_and_kept_within_a_bound(segmenter, t
     first = len(computed)
     track(tracker, frames, [square(2)])
     assert len(computed) == first
-    monkeypatch.setattr(tracking, "MOST_FRAMES", 3)
-    list(frames.forward(0, FRAMES))
-    assert len(frames._kept) == 3
+    few = SharedFrames(frames.source, frames.trunk, frames.rule, frames.device, most=3)
+    list(few.forward(0, FRAMES))
+    assert len(few._kept) == 3
 
 
 def test_what_stays_lost_is_looked_for_less_often(segmenter, images, monkeypatch):

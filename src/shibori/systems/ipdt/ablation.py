@@ -9,6 +9,7 @@ from pathlib import Path
 
 import torch
 
+from shibori.errors import InputError
 from shibori.interfaces import FrameSource
 from shibori.media.instances import Discovery
 from shibori.nn.prepare import choose_device
@@ -19,6 +20,9 @@ from shibori.systems.ipdt.inference import IpdtSegmenter, Masks
 from shibori.systems.ipdt.rule import DiscoveryRule
 from shibori.systems.ipdt.tracking import SharedFrames, track
 
+MOST_KEPT = 64
+"""Frames of a clip whose features all rows share; clips are no longer, and small."""
+
 Row = tuple[str, float | None, Callable[[FrameSource], Discovery]]
 
 
@@ -27,14 +31,24 @@ def ablation_rows(
     device: str = "auto",
     weights: Path | None = None,
     tracker_weights: Path | None = None,
-    rule: DiscoveryRule | None = None,
+    most_tracked: int = 6,
 ) -> list[Row]:
     """For each row what it is, the paper's mAP, and what finds the instances of a clip; all with the same weights.
 
+    Args:
+        preset: name of the networks' size.
+        device: of the networks.
+        weights: of the detector; without, those that ship.
+        tracker_weights: of the instance-level tracker, the same.
+        most_tracked: candidates of a clip that are followed, the best ones: what the rows take goes with it.
+
     Raises:
-        InputError: on a preset, device or file that is not there.
+        InputError: on a preset, device or file that is not there, or less than one candidate.
     """
+    if most_tracked < 1:
+        raise InputError(f"expected at least one candidate that is followed, found {most_tracked}; 6 is the default")
     states = load_states(preset, weights, tracker_weights)
+    rule = replace(DiscoveryRule(), most_tracked=most_tracked)
     return rows_from_states(*states, preset, choose_device(device), rule)
 
 
@@ -85,7 +99,7 @@ class Shelf:
 
     def _open(self, source: FrameSource) -> None:
         if source is not self._source:
-            self._source, self._shared = source, self.segmenter.shared(source)
+            self._source, self._shared = source, self.segmenter.shared(source, MOST_KEPT)
             self._found, self._tubelets = self.segmenter.detect(self._shared), {}
 
     def _follow(self, segmenter: IpdtSegmenter, shared: SharedFrames, chosen: Sequence[Candidate]) -> list[Masks]:

@@ -7,7 +7,7 @@ the whole frame by the instance-level half, in wide windows by the pixel-level h
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import cv2
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from shibori.nn.siamese import Reference
 from shibori.nn.views import FrameViews
 from shibori.ops.window import box_window, search_windows, settled_box
-from shibori.systems.ipdt.instance_half import InstanceHalf, InstanceSight
+from shibori.systems.ipdt.instance_half import InstanceHalf
 from shibori.systems.ipdt.pixel_half import Box, PixelHalf, PixelSight, PixelState
 from shibori.systems.ipdt.rule import DualRule
 
@@ -34,6 +34,17 @@ class DualMask:
     """(H, W)."""
     confidence: float
     """In [0, 1]."""
+
+
+@dataclass(frozen=True)
+class _Look:
+    """An answer of the pixel-level half, and what speaks for it."""
+
+    sight: PixelSight
+    guard: Box | None
+    """What the mask is multiplied with."""
+    needed: float
+    """Confidence from which it counts."""
 
 
 @dataclass
@@ -73,15 +84,12 @@ class DualTracker:
     @torch.inference_mode()
     def step(self, target: DualTarget, frame: FrameViews) -> DualMask | None:
         """Follow into the next frame; None where the object does not show."""
-        if target.lost_for:
-            sight, guard = self._search(target, frame)
-            is_seen = sight.confidence >= self.rule.found
-        else:
-            sight, guard = self._follow(target, frame)
-            is_seen = sight.confidence >= self.rule.seen
+        look = self._search(target, frame) if target.lost_for else self._follow(target, frame)
+        sight, guard = look.sight, look.guard
         kept = np.ones(sight.logits.shape, np.bool_) if guard is None else self._inside(guard, sight)
         found = sight.box if guard is None else PixelSight(sight.window, sight.encoded, _masked(sight, kept), 0.0).box
-        mask = None if found is None or not is_seen else self._mask(sight, kept, frame.size_hw)
+        is_seen = found is not None and sight.confidence >= look.needed
+        mask = self._mask(sight, kept, frame.size_hw) if is_seen else None
         if mask is None or found is None or mask.mean() < self.rule.least_area:
             self.pixel.settle(target.pixels, sight, None)
             target.lost_for, target.velocity = target.lost_for + 1, np.zeros(2)
@@ -90,43 +98,50 @@ class DualTracker:
         self._settle_box(target, found)
         return DualMask(mask, sight.confidence)
 
-    def _follow(self, target: DualTarget, frame: FrameViews) -> tuple[PixelSight, Box | None]:
+    def _follow(self, target: DualTarget, frame: FrameViews) -> _Look:
         """The mask around the place, and the box it is multiplied with."""
         expected = target.box + np.tile(target.velocity * self.rule.momentum, 2)
         if self.instance is None or target.reference is None:
-            return self.pixel.look(target.pixels, frame.image, self._window(expected, frame)), None
+            return self._followed(target, frame, expected)
         where = self.instance.follow(target.reference, frame, expected)
         if where.score < self.rule.same:
-            return self.pixel.look(target.pixels, frame.image, self._window(expected, frame)), None
-        if _meet(where.box, expected):
-            both = np.concatenate([np.minimum(where.box, expected)[:2], np.maximum(where.box, expected)[2:]])
-            sight = self.pixel.look(target.pixels, frame.image, self._window(both, frame))
-            return sight, where.box if self._agree(where, sight) else None
+            return self._followed(target, frame, expected)
+        if _overlap(where.box, expected) >= self.rule.near:
+            both = _around(where.box, expected)
+            # Where the object was is no wrong place for it either: only what leaks beyond both is cut.
+            look = self._followed(target, frame, both)
+            return replace(look, guard=both) if self._agree(both, look.sight) else look
         # The box may have gone to something alike, or the object may have jumped: the mask decides, where it was first.
-        sight = self.pixel.look(target.pixels, frame.image, self._window(expected, frame))
-        if sight.confidence >= self.rule.seen:
-            return sight, None
-        other = self.pixel.look(target.pixels, frame.image, self._window(where.box, frame))
-        is_better = other.confidence > sight.confidence
-        return (other, where.box if self._agree(where, other) else None) if is_better else (sight, None)
+        look = self._followed(target, frame, expected)
+        if look.sight.confidence >= self.rule.seen:
+            return look
+        other = self._followed(target, frame, where.box)
+        if other.sight.confidence <= look.sight.confidence:
+            return look
+        return replace(other, guard=where.box) if self._agree(where.box, other.sight) else other
 
-    def _search(self, target: DualTarget, frame: FrameViews) -> tuple[PixelSight, Box | None]:
+    def _followed(self, target: DualTarget, frame: FrameViews, box: Box) -> _Look:
+        return _Look(self.pixel.look(target.pixels, frame.image, self._window(box, frame)), None, self.rule.seen)
+
+    def _search(self, target: DualTarget, frame: FrameViews) -> _Look:
         """Look where the instance-level half points, or in turn where the object was lost and elsewhere."""
         if self.instance is not None and target.reference is not None:
             where = self.instance.search(target.reference, frame, target.box)
             if where.score >= self.rule.same_again:
                 sight = self.pixel.look(target.pixels, frame.image, self._window(where.box, frame))
                 if sight.confidence >= self.rule.found:
-                    return sight, where.box if self._agree(where, sight) else None
+                    return _Look(sight, where.box if self._agree(where.box, sight) else None, self.rule.found)
+        if self.way == "whole":
+            return replace(self._followed(target, frame, target.box), needed=self.rule.found)
         windows = search_windows(self.pixel.rule.window, target.box, frame.size_hw, self.rule.widen)
         turn = target.lost_for - 1
         window = windows[0] if turn % 2 == 0 else windows[(turn // 2 + 1) % len(windows)]
         best = self.pixel.look(target.pixels, frame.image, window)
         box = best.box
-        if box is None or best.confidence < self.rule.seen:
-            return best, None
-        closer = self.pixel.look(target.pixels, frame.image, self._window(box, frame))
-        return (closer if closer.confidence >= best.confidence else best), None
+        if box is not None and best.confidence >= self.rule.seen:
+            closer = self.pixel.look(target.pixels, frame.image, self._window(box, frame))
+            best = closer if closer.confidence >= best.confidence else best
+        return _Look(best, None, self.rule.found)
 
     def _window(self, box: Box, frame: FrameViews) -> Box:
         height, width = frame.size_hw
@@ -134,9 +149,9 @@ class DualTracker:
             return np.array([0.0, 0.0, width, height])
         return box_window(self.pixel.rule.window, box, frame.size_hw)
 
-    def _agree(self, where: InstanceSight, sight: PixelSight) -> bool:
-        """Whether most of the mask is in the box: else the box is not one to cut it with."""
-        inside = self._inside(where.box, sight)
+    def _agree(self, box: Box, sight: PixelSight) -> bool:
+        """Whether enough of the mask is in the box: else the box is not one to cut it with."""
+        inside = self._inside(box, sight)
         area = int((sight.logits > 0).sum())
         return area > 0 and int(((sight.logits > 0) & inside).sum()) >= self.rule.agreed * area
 
@@ -164,8 +179,14 @@ class DualTracker:
         target.lost_for = 0
 
 
-def _meet(box: Box, other: Box) -> bool:
-    return bool((np.maximum(box[:2], other[:2]) < np.minimum(box[2:], other[2:])).all())
+def _around(box: Box, other: Box) -> Box:
+    return np.concatenate([np.minimum(box, other)[:2], np.maximum(box, other)[2:]])
+
+
+def _overlap(box: Box, other: Box) -> float:
+    """Intersection over union."""
+    inside = np.maximum(np.minimum(box[2:], other[2:]) - np.maximum(box[:2], other[:2]), 0).prod()
+    return float(inside / ((box[2:] - box[:2]).prod() + (other[2:] - other[:2]).prod() - inside))
 
 
 def _masked(sight: PixelSight, kept: NDArray[np.bool_]) -> NDArray[np.float32]:

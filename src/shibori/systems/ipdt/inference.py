@@ -18,7 +18,7 @@ from shibori.systems.ipdt.dual import DualTracker, Way
 from shibori.systems.ipdt.linking import LinkRules, link, link_to_tubelet
 from shibori.systems.ipdt.rule import DiscoveryRule
 from shibori.systems.ipdt.suppression import final_class, final_score, suppress, tubelet_with_evidence
-from shibori.systems.ipdt.tracking import SharedFrames, track
+from shibori.systems.ipdt.tracking import MOST_FRAMES, SharedFrames, track
 
 Masks = tuple[Rle | None, ...]
 Follow = Callable[[SharedFrames, Sequence[Candidate]], list[Masks]]
@@ -69,9 +69,9 @@ class IpdtSegmenter(InstanceSegmenter):
         candidates = self.detect(shared, progress)
         return self.extended(shared, candidates)
 
-    def shared(self, frames: FrameSource) -> SharedFrames:
-        """The frames with their features."""
-        return SharedFrames(frames, self.parts.trunk, self.parts.views, self.parts.device)
+    def shared(self, frames: FrameSource, most: int = MOST_FRAMES) -> SharedFrames:
+        """The frames with their features, of which those of the last ``most`` are kept."""
+        return SharedFrames(frames, self.parts.trunk, self.parts.views, self.parts.device, most)
 
     def detect(self, shared: SharedFrames, progress: Callable[[int], None] | None = None) -> list[list[Candidate]]:
         """The candidates of each frame that there should be, none for those that are not searched or did not come."""

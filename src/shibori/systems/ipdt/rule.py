@@ -69,8 +69,10 @@ class DualRule:
     """Confidence in the mask below which the object counts as lost."""
     found: float = 0.6
     """Confidence in the mask from which a lost object counts as found again."""
-    same: float = 0.5
+    same: float = 0.6
     """Probability of being the target from which a box is believed."""
+    near: float = 0.3
+    """IoU of the box and the expected one from which they are at the same place."""
     same_again: float = 0.6
     """Probability from which a box of a lost object is looked into."""
     margin: float = 0.15

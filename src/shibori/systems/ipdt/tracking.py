@@ -20,7 +20,7 @@ from shibori.systems.ipdt.dual import DualTarget, DualTracker
 MOST_FRAMES = 16
 """Frames whose features are kept, the last ones that were used; of others they are computed again. About 4 MB each, 16
 where objects are so small that the frame is looked at more finely."""
-PATIENCE, REST = 30, 4
+PATIENCE, REST = 10, 3
 """After so many frames without it an object is looked for in every so many frames only."""
 
 
@@ -32,10 +32,18 @@ class SharedFrames:
         trunk: gives the features.
         rule: the resolutions.
         device: of the trunk.
+        most: frames whose features are kept.
     """
 
-    def __init__(self, source: FrameSource, trunk: ViewTrunk | None, rule: ViewRule, device: torch.device) -> None:
-        self.source, self.trunk, self.rule, self.device = source, trunk, rule, device
+    def __init__(
+        self,
+        source: FrameSource,
+        trunk: ViewTrunk | None,
+        rule: ViewRule,
+        device: torch.device,
+        most: int = MOST_FRAMES,
+    ) -> None:
+        self.source, self.trunk, self.rule, self.device, self.most = source, trunk, rule, device, most
         self._kept: OrderedDict[int, FrameViews] = OrderedDict()
 
     def read(self, index: int) -> FrameViews:
@@ -54,7 +62,7 @@ class SharedFrames:
         if index not in self._kept:
             self._kept[index] = FrameViews(image, self.trunk, self.rule, self.device)
         self._kept.move_to_end(index)
-        while len(self._kept) > MOST_FRAMES:
+        while len(self._kept) > self.most:
             self._kept.popitem(last=False)
         return self._kept[index]
 
