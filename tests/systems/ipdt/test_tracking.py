@@ -118,6 +118,8 @@ def test_what_stays_lost_is_looked_for_less_often(segmenter, images, monkeypatch
     steps = []
     step = DualTracker.step
     monkeypatch.setattr(DualTracker, "step", lambda self, target, frame: steps.append(1) or step(self, target, frame))
-    monkeypatch.setattr(tracking, "PATIENCE", 2)
-    track(hopeless, shared(segmenter, images * 3), [square(0)], backward=False)
-    assert 3 <= len(steps) <= 3 + (3 * FRAMES) // tracking.REST + 1
+    monkeypatch.setattr(tracking, "RESTS", ((4, 7), (2, 3)))
+    track(hopeless, shared(segmenter, images * 6), [square(0)], backward=False)
+    # Three at once, two more in every third frame, then one in seven.
+    expected = 3 + 2 + (6 * FRAMES - 10) // 7
+    assert expected - 1 <= len(steps) <= expected + 1

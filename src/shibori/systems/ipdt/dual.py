@@ -58,7 +58,7 @@ class DualTarget:
     """Where it was last seen."""
     velocity: NDArray[np.float64] = field(default_factory=lambda: np.zeros(2))
     lost_for: int = 0
-    """Frames since it was seen; 0 while it is."""
+    """Times that it was looked for in vain since it was seen; 0 while it is."""
 
 
 class DualTracker:

@@ -112,7 +112,7 @@ class DiscoveryRule:
     """th_seq: of two tubelets with a larger mean IoU the better is kept (Sec. 3.3)."""
     most_candidates: int = 400
     """Candidates that are compared with each other at once; the next ones follow where those leave room."""
-    most_tracked: int = 24
+    most_tracked: int = 12
     """Candidates that are tracked."""
     most_kept: int = 20
     """Tubelets in the result, the best ones."""

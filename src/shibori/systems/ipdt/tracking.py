@@ -20,8 +20,8 @@ from shibori.systems.ipdt.dual import DualTarget, DualTracker
 MOST_FRAMES = 16
 """Frames whose features are kept, the last ones that were used; of others they are computed again. About 4 MB each, 16
 where objects are so small that the frame is looked at more finely."""
-PATIENCE, REST = 10, 3
-"""After so many frames without it an object is looked for in every so many frames only."""
+RESTS = ((25, 12), (10, 3))
+"""An object that was looked for in vain more often than the first number is looked for in every so many frames only."""
 
 
 class SharedFrames:
@@ -101,7 +101,8 @@ def _begun(tracker: DualTracker, frame: FrameViews, candidate: Candidate) -> Dua
 
 
 def _followed(tracker: DualTracker, target: DualTarget, frame: FrameViews, index: int) -> Rle | None:
-    if target.lost_for > PATIENCE and index % REST:
+    rest = next((rest for patience, rest in RESTS if target.lost_for > patience), 1)
+    if index % rest:
         return None
     answer = tracker.step(target, frame)
     return None if answer is None else encode_rle(answer.mask)
