@@ -10,10 +10,13 @@ import torch
 
 from shibori.errors import InputError
 from shibori.media.marks import Marks, click
+from shibori.nn.view_trunks import trunk_digest
 from shibori.systems.trackprop.build import segmenter_from_state
 from shibori.systems.trackprop.inference import TrackpropInteraction, TrackpropSegmenter
 from shibori.systems.trackprop.model import build_trackprop
 from shibori.systems.trackprop.rule import RULES
+from shibori.systems.trackprop.tracker_model import build_iou_network, build_siamese, build_trunk
+from shibori.systems.trackprop.trackers import tracker_from_state
 from shibori.systems.trackprop.untracked import NoTracker
 
 from .rounds import SIZE_HW, ColourNetwork, line, made_clip, made_sequence
@@ -212,3 +215,19 @@ def test_what_makes_no_sense_is_refused(segmenter):
         interaction.mark(Marks({9: (click(1, 0.5, 0.5),)}))
     with pytest.raises(InputError, match="background alone"):
         interaction.mark(Marks({0: (click(0, 0.5, 0.5),)}))
+
+
+@pytest.mark.parametrize("name", ["atom", "siamese"])
+def test_a_tracker_gives_the_regions_and_may_learn_online(segmenter, name):
+    torch.manual_seed(0)
+    trunk = build_trunk("tiny")
+    head = build_iou_network("tiny") if name == "atom" else build_siamese("tiny")
+    state = head.state_dict() | {"trunk_digest": trunk_digest(trunk)}
+    tracker = tracker_from_state(name, state, "tiny", "cpu")
+    begun: list[int] = []
+    begin = tracker.begin
+    object.__setattr__(tracker, "begin", lambda frame, box: begun.append(1) or begin(frame, box))
+    interaction = replace(segmenter, tracker=tracker).begin(made_clip(NUM_FRAMES))
+    interaction.mark(both(4))
+    assert len(all_ids(interaction)) == NUM_FRAMES
+    assert len(begun) == 4  # two objects, both ways

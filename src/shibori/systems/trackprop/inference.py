@@ -86,7 +86,7 @@ class TrackpropInteraction(Interaction):
         self._shelf = Shelf()
         self._undecodable: set[int] = set()
 
-    @torch.inference_mode()
+    @torch.no_grad()  # and not inference mode: ATOM learns online
     def mark(self, marks: Marks) -> tuple[FrameMasks, ...]:
         """See ``Interaction``."""
         marks.check(self.clip.num_frames)
@@ -153,7 +153,7 @@ class TrackpropInteraction(Interaction):
 
     # ---- all other frames
 
-    @torch.inference_mode()
+    @torch.no_grad()  # and not inference mode: ATOM learns online
     def _propagate(self) -> None:
         """Bring all masks up to date: forward, then backward, blending where both come."""
         for index, blind in self._blind.items():
