@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from shibori.ops.window import WindowRule
-from shibori.weights import TRACKERS, shipped_weights
 
 
 @dataclass(frozen=True)
@@ -24,7 +23,7 @@ class PropagationRule:
     """From frame to frame (Sec. 3.1 to 3.3)."""
 
     tracker: str = "none"
-    """Whose box the region is put around: a name in ``trackers.TRACKERS``."""
+    """Whose box the region is put around: a name in ``trackers.TRACKERS``; ``none``: the previous mask's."""
     matching: bool = True
     """Whether the pixel tracker's memory of the marked frames takes part (ours), where the preset has one."""
     references: int = 2
@@ -85,12 +84,6 @@ class TrackpropRule:
     marking: MarkingRule = MarkingRule()
 
 
-def shipped_tracker(preset: str) -> str:
-    """The best tracker of Table 1 whose weights of a preset ship with this version; ``none`` where none do."""
-    shipped = shipped_weights()
-    return next((name for name in TRACKERS if f"{name}-{preset}.safetensors" in shipped), "none")
-
-
 PAPER_REGION = RegionRule(WindowRule(), fixed_side=513)
 TINY_REGION = RegionRule(WindowRule(area_side=64))
 
@@ -98,6 +91,6 @@ RULES: dict[str, TrackpropRule] = {
     "paper": TrackpropRule(
         PAPER_REGION, PropagationRule(tracker="atom", matching=False), MarkingRule(region=PAPER_REGION)
     ),
-    "compact": TrackpropRule(propagation=PropagationRule(tracker=shipped_tracker("compact"))),
+    "compact": TrackpropRule(),  # with the pixel tracker's matches its own masks lead better than ATOM does, see docs
     "tiny": TrackpropRule(TINY_REGION, PropagationRule(), MarkingRule(region=TINY_REGION)),
 }
