@@ -14,7 +14,7 @@ from torch.utils.tensorboard import SummaryWriter
 from shibori.training.processes import ProcessGroup
 
 
-class RunConfig(Protocol):
+class Settings(Protocol):
     """A frozen dataclass with the folder of the run."""
 
     __dataclass_fields__: ClassVar[dict[str, Any]]
@@ -43,7 +43,7 @@ class RunLog:
 
     EVERY = 20
 
-    def __init__(self, config: RunConfig, steps: int, first_step: int, group: ProcessGroup) -> None:
+    def __init__(self, config: Settings, steps: int, first_step: int, group: ProcessGroup) -> None:
         self.out, self.steps, self.first_step, self.active = config.out, steps, first_step, group.is_first
         self.started = time.monotonic()
         self.sums: dict[str, float] = {}

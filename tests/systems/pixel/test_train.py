@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 import torch
@@ -15,84 +13,49 @@ from shibori.errors import InputError
 from shibori.evaluation.measures import region_similarity
 from shibori.nn.pixel_tracker.compact import build_pixel_tracker
 from shibori.nn.weights import load_state, save_state
-from shibori.systems.pixel import train as training
 from shibori.systems.pixel.build import build_pixel_propagator
 from shibori.systems.pixel.train import TrainConfig, train
 
-from ...datasets.made import made_still, moving_disk, write_davis, write_still
-from ...training.together import run_together
+from ...datasets.made import moving_disk
+from ...training.runs import (
+    SMALL,
+    WRONG,
+    WRONG_START,
+    check_left_behind,
+    check_refused,
+    check_two_processes_train_together,
+    check_workers_change_nothing,
+    every_step_logged,
+    losses,
+    train_in_two_parts,
+    write_training_folder,
+)
 
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two photographs with cut-outs and one real clip of a moving disk."""
-    root = tmp_path_factory.mktemp("data")
-    for seed in range(2):
-        still = made_still(seed)
-        write_still(root / "stills" / "made", f"photo{seed}", still.image, still.ids)
-    write_davis(root / "davis2016", {"disk": moving_disk(14)}, "train")
-    return root
+    return write_training_folder(tmp_path_factory.mktemp("data"))
 
 
 @pytest.fixture
 def config(data: Path, tmp_path: Path) -> TrainConfig:
-    return TrainConfig(
-        data=data,
-        out=tmp_path / "run",
-        preset="tiny",
-        steps=6,
-        batch=2,
-        size=48,
-        warmup=2,
-        workers=0,
-        threads=1,
-        save_every=3,
-        dev_every=3,
-        device="cpu",
-    )
+    return TrainConfig(**SMALL, data=data, out=tmp_path / "run", batch=2, size=48, dev_every=2)
 
 
 @pytest.fixture(autouse=True)
 def log_every_step(monkeypatch: pytest.MonkeyPatch):
-    threads = cv2.getNumThreads()
-    monkeypatch.setattr(training.RunLog, "EVERY", 1)
-    yield
-    cv2.setNumThreads(threads)
-
-
-def losses(folder: Path) -> list[tuple]:
-    """(step, total, iou) of every logged step."""
-    lines = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
-    return [(line["step"], line["total"], line["iou"]) for line in lines if "total" in line]
-
-
-class Killed(Exception):
-    """What stands for a power cut."""
-
-
-def killed(_state: dict) -> float:
-    raise Killed
+    yield from every_step_logged(monkeypatch)
 
 
 def test_a_resumed_run_is_the_unbroken_run(config: TrainConfig):
-    train(config)
-    broken = replace(config, out=config.out.with_name("broken"))
-    with pytest.raises(Killed):
-        train(broken, dev_score=killed)
-    assert [step for step, _, _ in losses(broken.out)] == [1, 2, 3]
-    path = train(replace(broken, resume=True))
-    assert losses(broken.out) == losses(config.out)
-    assert len({total for _, total, _ in losses(config.out)}) == 6
-    expected = load_state(config.out / "weights.safetensors", "pixel", "tiny")
-    torch.testing.assert_close(load_state(path, "pixel", "tiny"), expected, rtol=0, atol=0)
+    whole, resumed = train_in_two_parts(train, config)
+    assert losses(resumed.parent) == losses(whole.parent)
+    expected = load_state(whole, "pixel", "tiny")
+    torch.testing.assert_close(load_state(resumed, "pixel", "tiny"), expected, rtol=0, atol=0)
 
 
 def test_the_number_of_workers_changes_nothing(config: TrainConfig):
-    short = replace(config, steps=2)
-    train(short)
-    other = replace(short, out=config.out.with_name("worker"), workers=1)
-    train(other)
-    assert losses(other.out) == losses(short.out)
+    check_workers_change_nothing(train, config)
 
 
 def test_noisy_references_change_what_is_learned_from(config: TrainConfig):
@@ -108,23 +71,10 @@ def test_what_a_run_leaves_behind(config: TrainConfig, capsys: pytest.CaptureFix
     path = train(config, dev_score=lambda state: next(scores) if "key.weight" in state else 0.0)
     assert path == config.out / "weights.safetensors"
     build_pixel_tracker("tiny").load_state_dict(load_state(path, "pixel", "tiny"))
-    saved = json.loads((config.out / "config.json").read_text())
-    assert saved.keys() == TrainConfig.__dataclass_fields__.keys()
-    assert (saved["steps"], saved["preset"], saved["out"]) == (6, "tiny", str(config.out))
+    check_left_behind(config)
     printed = capsys.readouterr().out
-    assert "step 6/6" in printed
-    assert "min left" in printed
-    assert "step 3 dev J&F 0.2500" in printed
-    assert "step 6 dev J&F 0.5000" in printed
-    assert any((config.out / "tensorboard").iterdir())
-    assert not list(config.out.glob("*.partial"))
-
-
-def test_a_time_limit_ends_with_a_checkpoint(config: TrainConfig):
-    train(replace(config, minutes=1e-6))
-    assert [step for step, _, _ in losses(config.out)] == [1]
-    train(replace(config, resume=True))
-    assert [step for step, _, _ in losses(config.out)] == [1, 2, 3, 4, 5, 6]
+    for expected in ("step 4/4", "min left", "step 2 dev J&F 0.2500", "step 4 dev J&F 0.5000"):
+        assert expected in printed
 
 
 def test_a_run_can_start_from_other_weights(config: TrainConfig, tmp_path: Path):
@@ -138,7 +88,7 @@ def test_a_run_can_start_from_other_weights(config: TrainConfig, tmp_path: Path)
 def test_tiny_overfits_one_clip_and_then_follows_it(config: TrainConfig, data: Path):
     long = replace(config, steps=120, batch=4, size=64, rate=4e-3, warmup=10, real_share=1.0, max_gap=2, save_every=120)
     weights = train(long)
-    curve = [iou for _, _, iou in losses(config.out)]
+    curve = [line["iou"] for line in losses(config.out)]
     assert np.mean(curve[-20:]) > np.mean(curve[:20]) + 0.1
     images, masks = moving_disk(14)
     propagation = build_pixel_propagator("tiny", "cpu", 64, weights).begin(masks[0].shape)
@@ -148,22 +98,9 @@ def test_tiny_overfits_one_clip_and_then_follows_it(config: TrainConfig, data: P
     assert all(result.statuses[0].state == "tracked" for result in found)
 
 
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"data": Path("nowhere")}, "expected a folder stills/"),
-        ({"split": "dev"}, "no list of split dev of DAVIS 2016: its lists are ImageSets/480p/train.txt"),
-        ({"preset": "giant"}, "expected a preset of the pixel tracker"),
-        ({"device": "abacus"}, "expected a device"),
-        ({"resume": True}, "expected a training checkpoint"),
-        ({"start": Path("nowhere.safetensors")}, "expected weights at nowhere.safetensors"),
-    ],
-)
+@pytest.mark.parametrize(("change", "message"), [*WRONG, WRONG_START])
 def test_wrong_input_is_one_sentence_and_leaves_nothing(config: TrainConfig, change: dict, message: str):
-    with pytest.raises(InputError, match=message) as caught:
-        train(replace(config, **change))
-    assert "\n" not in str(caught.value)
-    assert not config.out.exists()
+    check_refused(train, replace(config, **change), message)
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has CUDA")
@@ -178,18 +115,6 @@ def test_weights_of_another_preset_are_no_start(config: TrainConfig, tmp_path: P
         train(replace(config, start=tmp_path / "start.safetensors"))
 
 
-def test_two_processes_train_together(config: TrainConfig, data: Path):
-    script = f"""
-import sys
-from pathlib import Path
-from shibori.systems.pixel import train as training
-training.RunLog.EVERY = 1
-training.train(training.TrainConfig(
-    data=Path({str(data)!r}), out=Path({str(config.out)!r}), preset="tiny", steps=3, batch=1, size=48, warmup=1,
-    workers=0, threads=1, save_every=3, minutes=30, device="cpu",
-))
-"""
-    run_together(2, ["-c", script])
-    assert [step for step, _, _ in losses(config.out)] == [1, 2, 3]
-    assert all(np.isfinite(total) for _, total, _ in losses(config.out))
+def test_two_processes_train_together(config: TrainConfig):
+    check_two_processes_train_together("shibori.systems.pixel.train", replace(config, steps=3, batch=1, minutes=30))
     build_pixel_tracker("tiny").load_state_dict(load_state(config.out / "weights.safetensors", "pixel", "tiny"))

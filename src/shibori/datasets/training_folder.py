@@ -1,0 +1,21 @@
+"""The folder that most systems are trained on: photographs with masks, and real clips where there are any."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from shibori.datasets.sampling import RealSequence, read_real_sequences
+from shibori.datasets.stills import Still, read_stills
+from shibori.errors import InputError
+
+
+def read_training_folder(folder: Path, split: str) -> tuple[list[Still], list[RealSequence]]:
+    """Read ``stills/``, and of ``davis2016/``, if it is there, the sequences of a split.
+
+    Raises:
+        InputError: if there are no photographs, or there is no such split.
+    """
+    if not (folder / "stills").is_dir():
+        raise InputError(f"expected a folder stills/ with photographs and masks under {folder}, found none")
+    davis = folder / "davis2016"
+    return read_stills(folder / "stills"), read_real_sequences(davis, split) if davis.is_dir() else []
