@@ -54,11 +54,19 @@ def test_rows_are_scored_against_the_same_truth():
     rows = [InstanceRow("right", 0.45, right), InstanceRow("half", None, half)]
     results = run_instance_ablation(rows, CLIPS, lambda done, total: told.append((done, total)))
     assert [result.scores.summary["AP"] for result in results] == pytest.approx([1, 0.5])
+    assert [result.alike.summary["AP"] for result in results] == pytest.approx([1, 0.5], abs=0.01)
     assert [(result.text, result.published) for result in results] == [("right", 0.45), ("half", None)]
     assert told == [(1, 2), (2, 2)]
     # Clip after clip, the same frames for all rows: they can share what was computed of them.
     assert [name for name, _ in seen] == ["right", "half"] * 2
     assert seen[0][1] is seen[1][1] is not seen[2][1]
+
+
+def test_of_one_class_a_wrong_class_is_no_fault():
+    found = Discovery((track(1, "cat", 1), track(2, "car", 2)), 9, 2, 0)
+    result = run_instance_ablation([InstanceRow("wrong", None, lambda frames: found)], CLIPS)[0]
+    assert result.scores.summary["AP"] == pytest.approx(0.5)
+    assert result.alike.summary["AP"] == pytest.approx(1)
 
 
 def test_classes_are_made_coarse_and_strangers_left_out():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
@@ -12,6 +12,7 @@ from shibori.datasets.classes import COARSE, COARSE_OF, category_id
 from shibori.datasets.davis import read_davis
 from shibori.datasets.instance_composite import InstanceComposite, annotations_of, instance_composites
 from shibori.datasets.still_sprite import read_classed_objects
+from shibori.datasets.youtube_vis import InstanceDataset
 from shibori.errors import InputError
 from shibori.evaluation.davis import SequenceFrames
 from shibori.evaluation.instances import InstanceScores, score_instances
@@ -68,6 +69,8 @@ class InstanceRowResult:
     text: str
     published: float | None
     scores: InstanceScores
+    alike: InstanceScores
+    """The same with all instances of one class: what a wrong class does to a found instance does not count."""
     seconds: float
     """Rows share what they have in common; the first that needs it pays."""
 
@@ -94,10 +97,27 @@ def run_instance_ablation(
             seconds[place] += time.perf_counter() - began
         progress(video_id, len(clips))
     truth = annotations_of(clips)
+    alike = of_one_class(truth)
     return [
-        InstanceRowResult(row.text, row.published, score_instances(truth, of_row), spent)
+        InstanceRowResult(
+            row.text, row.published, score_instances(truth, of_row), score_instances(alike, tracks_alike(of_row)), spent
+        )
         for row, of_row, spent in zip(rows, found, seconds, strict=True)
     ]
+
+
+def of_one_class(truth: InstanceDataset) -> InstanceDataset:
+    """The annotations, all of the class ``object``."""
+    return replace(
+        truth,
+        categories={1: "object"},
+        annotations=tuple(replace(annotation, category_id=1) for annotation in truth.annotations),
+    )
+
+
+def tracks_alike(found: Mapping[int, Sequence[InstanceTrack]]) -> dict[int, list[InstanceTrack]]:
+    """Video id -> tracks, all of the class of ``of_one_class``."""
+    return {video_id: [replace(track, category_id=1) for track in tracks] for video_id, tracks in found.items()}
 
 
 def coarse_tracks(tracks: Sequence[InstanceTrack]) -> list[InstanceTrack]:

@@ -47,8 +47,8 @@ def test_the_table_has_a_line_for_each_row(shibori, asked):
     result = shibori("ablate ipdt --data there --height 120 --clips 7")
     assert result.exit_code == 0, result.stderr
     lines = result.stdout.splitlines()
-    assert lines[0] == "| variant | mAP | AP50 | AP75 | AR1 | AR10 | paper mAP | s |"
-    assert lines[2].startswith("| finds it | 1.000 | 1.000 | 1.000 | 1.000 | 1.000 | 0.450 |")
+    assert lines[0] == "| variant | mAP | AP50 | AP75 | AR1 | AR10 | one class: AP | AP50 | paper mAP | s |"
+    assert lines[2].startswith("| finds it | 1.000 | 1.000 | 1.000 | 1.000 | 1.000 | 1.000 | 1.000 | 0.450 |")
     assert lines[3].startswith("| finds nothing | 0.000 |")
     assert (asked[0].size_hw, asked[0].clips) == ((120, 214), 7)
 

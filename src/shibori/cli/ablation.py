@@ -147,10 +147,11 @@ def ablate_instances(name: str, options: InstanceAblateOptions) -> None:
     if options.as_json:
         print_json({"rows": [_instance_values(result) for result in results]})
         return
-    print("| variant | mAP | AP50 | AP75 | AR1 | AR10 | paper mAP | s |")
-    print("|---|---|---|---|---|---|---|---|")
+    print("| variant | mAP | AP50 | AP75 | AR1 | AR10 | one class: AP | AP50 | paper mAP | s |")
+    print("|---|---|---|---|---|---|---|---|---|---|")
     for result in results:
-        measures = (f"{result.scores.summary[key] or 0:.3f}" for key in _MEASURES)
+        measures = [f"{result.scores.summary[key] or 0:.3f}" for key in _MEASURES]
+        measures += [f"{result.alike.summary[key] or 0:.3f}" for key in _MEASURES[:2]]
         published = "" if result.published is None else f"{result.published:.3f}"
         print(f"| {' | '.join((result.text, *measures, published, f'{result.seconds:.0f}'))} |")
 
@@ -160,7 +161,8 @@ _MEASURES = ("AP", "AP50", "AP75", "AR1", "AR10")
 
 def _instance_values(result: Any) -> dict[str, Any]:
     measures = {key: result.scores.summary[key] for key in _MEASURES}
-    return {"variant": result.text, **measures, "paper_map": result.published, "seconds": result.seconds}
+    alike = {f"one_class_{key}": result.alike.summary[key] for key in _MEASURES}
+    return {"variant": result.text, **measures, **alike, "paper_map": result.published, "seconds": result.seconds}
 
 
 def _ipdt(options: InstanceAblateOptions) -> None:
