@@ -2,102 +2,61 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
 
-import cv2
-import numpy as np
 import pytest
 import torch
 
 from shibori.errors import InputError
 from shibori.nn.weights import load_state, save_state
-from shibori.systems.dyenet import train as training
 from shibori.systems.dyenet.build import build_dyenet_propagator
 from shibori.systems.dyenet.model import build_dyenet
 from shibori.systems.dyenet.train import TrainConfig, TrainingData, stack_clips, stack_scenes, train
 from shibori.training.processes import ProcessGroup
 
-from ...datasets.made import made_still, moving_disk, write_davis, write_still
-from ...training.together import run_together
-
-PARTS = ("total", "reid", "mask", "remp", "proposals", "verdict", "iou")
+from ...datasets.made import moving_disk
+from ...training.runs import (
+    SMALL,
+    WRONG,
+    WRONG_START,
+    check_left_behind,
+    check_refused,
+    check_two_processes_train_together,
+    check_workers_change_nothing,
+    every_step_logged,
+    losses,
+    train_in_two_parts,
+    write_training_folder,
+)
 
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two photographs with cut-outs and one real clip of a moving disk."""
-    root = tmp_path_factory.mktemp("data")
-    for seed in range(2):
-        still = made_still(seed)
-        write_still(root / "stills" / "made", f"photo{seed}", still.image, still.ids)
-    write_davis(root / "davis2016", {"disk": moving_disk(10)}, "train")
-    return root
+    return write_training_folder(tmp_path_factory.mktemp("data"), num_frames=10)
 
 
 @pytest.fixture
 def config(data: Path, tmp_path: Path) -> TrainConfig:
     return TrainConfig(
-        data=data,
-        out=tmp_path / "run",
-        preset="tiny",
-        steps=4,
-        batch=2,
-        scenes=1,
-        size=48,
-        scene_size=48,
-        frames=2,
-        warmup=2,
-        workers=0,
-        threads=1,
-        save_every=2,
-        dev_every=2,
-        device="cpu",
+        **SMALL, data=data, out=tmp_path / "run", batch=2, scenes=1, size=48, scene_size=48, frames=2, dev_every=2
     )
 
 
 @pytest.fixture(autouse=True)
 def log_every_step(monkeypatch: pytest.MonkeyPatch):
-    threads = cv2.getNumThreads()
-    monkeypatch.setattr(training.RunLog, "EVERY", 1)
-    yield
-    cv2.setNumThreads(threads)
-
-
-def losses(folder: Path) -> list[tuple[float, ...]]:
-    """Every loss of every logged step, after its number."""
-    lines = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
-    return [(line["step"], *(line[part] for part in PARTS)) for line in lines if "total" in line]
-
-
-class Killed(Exception):
-    """What stands for a power cut."""
-
-
-def killed(_state: dict) -> float:
-    raise Killed
+    yield from every_step_logged(monkeypatch)
 
 
 def test_a_resumed_run_is_the_unbroken_run(config: TrainConfig):
-    train(config)
-    broken = replace(config, out=config.out.with_name("broken"))
-    with pytest.raises(Killed):
-        train(broken, dev_score=killed)
-    assert [step for step, *_ in losses(broken.out)] == [1, 2]
-    path = train(replace(broken, resume=True))
-    assert losses(broken.out) == losses(config.out)
-    assert len({total for _, total, *_ in losses(config.out)}) == 4
-    expected = load_state(config.out / "weights.safetensors", "dyenet", "tiny")
-    torch.testing.assert_close(load_state(path, "dyenet", "tiny"), expected, rtol=0, atol=0)
+    whole, resumed = train_in_two_parts(train, config)
+    assert losses(resumed.parent) == losses(whole.parent)
+    expected = load_state(whole, "dyenet", "tiny")
+    torch.testing.assert_close(load_state(resumed, "dyenet", "tiny"), expected, rtol=0, atol=0)
 
 
 def test_the_number_of_workers_changes_nothing(config: TrainConfig):
-    short = replace(config, steps=2)
-    train(short)
-    other = replace(short, out=config.out.with_name("worker"), workers=1)
-    train(other)
-    assert losses(other.out) == losses(short.out)
+    check_workers_change_nothing(train, config)
 
 
 def test_what_a_run_leaves_behind_can_be_run(config: TrainConfig, capsys: pytest.CaptureFixture[str]):
@@ -107,26 +66,15 @@ def test_what_a_run_leaves_behind_can_be_run(config: TrainConfig, capsys: pytest
     state = load_state(path, "dyenet", "tiny")
     assert not any(name.startswith("matcher.") for name in state)
     build_dyenet("tiny").load_own_state(state)
-    saved = json.loads((config.out / "config.json").read_text())
-    assert saved.keys() == TrainConfig.__dataclass_fields__.keys()
-    assert (saved["steps"], saved["preset"], saved["out"]) == (4, "tiny", str(config.out))
+    check_left_behind(config)
     printed = capsys.readouterr().out
     for expected in ("step 4/4", "reid", "step 2 dev J&F 0.2500", "step 4 dev J&F 0.5000"):
         assert expected in printed
-    assert any((config.out / "tensorboard").iterdir())
-    assert not list(config.out.glob("*.partial"))
     images, masks = moving_disk(2)
     propagation = build_dyenet_propagator("tiny", "cpu", 64, path).begin(masks[0].shape)
     for t, image in enumerate(images):
         (status,) = propagation.step(image, {1: masks[0]} if t == 0 else None).statuses
         assert 0 <= status.confidence <= 1
-
-
-def test_a_time_limit_ends_with_a_checkpoint(config: TrainConfig):
-    train(replace(config, minutes=1e-6))
-    assert [step for step, *_ in losses(config.out)] == [1]
-    train(replace(config, resume=True))
-    assert [step for step, *_ in losses(config.out)] == [1, 2, 3, 4]
 
 
 def still(config: TrainConfig) -> TrainConfig:
@@ -165,8 +113,8 @@ def test_a_run_does_not_go_on_with_another_pixel_tracker(config: TrainConfig, mo
 def test_scenes_alone_can_be_trained_on(config: TrainConfig):
     short = replace(config, batch=0, steps=2)
     state = load_state(train(short), "dyenet", "tiny")
-    assert [remp for *_, remp, _, _, _ in losses(config.out)] == [0, 0]
-    assert all(mask > 0 for _, _, _, mask, *_ in losses(config.out))
+    assert [line["remp"] for line in losses(config.out)] == [0, 0]
+    assert all(line["mask"] > 0 for line in losses(config.out))
     untrained = load_state(train(replace(short, rate=0.0, out=config.out.with_name("still"))), "dyenet", "tiny")
     differs = {name.split(".")[0] for name in state if not state[name].equal(untrained[name])}
     assert differs == {"masks", "proposals", "reid"}
@@ -185,22 +133,10 @@ def test_the_moving_average_is_what_is_kept(config: TrainConfig):
 
 @pytest.mark.parametrize(
     ("change", "message"),
-    [
-        ({"data": Path("nowhere")}, "expected a folder stills/"),
-        ({"split": "dev"}, "no list of split dev of DAVIS 2016"),
-        ({"preset": "giant"}, "expected a preset of dyenet"),
-        ({"device": "abacus"}, "expected a device"),
-        ({"resume": True}, "expected a training checkpoint"),
-        ({"start": Path("nowhere.safetensors")}, "expected weights at nowhere.safetensors"),
-        ({"size": 50}, "multiple of 16"),
-        ({"scene_size": 0}, "multiple of 16"),
-    ],
+    [*WRONG, WRONG_START, ({"size": 50}, "multiple of 16"), ({"scene_size": 0}, "multiple of 16")],
 )
 def test_wrong_input_is_one_sentence_and_leaves_nothing(config: TrainConfig, change: dict, message: str):
-    with pytest.raises(InputError, match=message) as caught:
-        train(replace(config, **change))
-    assert "\n" not in str(caught.value)
-    assert not config.out.exists()
+    check_refused(train, replace(config, **change), message)
 
 
 def test_weights_of_another_system_are_no_start(config: TrainConfig, tmp_path: Path):
@@ -245,18 +181,6 @@ def test_stacked_shapes(config: TrainConfig):
     assert set(scenes.picture.tolist()) <= {0, 1, 2, 3}
 
 
-def test_two_processes_train_together(config: TrainConfig, data: Path):
-    script = f"""
-import sys
-from pathlib import Path
-from shibori.systems.dyenet import train as training
-training.RunLog.EVERY = 1
-training.train(training.TrainConfig(
-    data=Path({str(data)!r}), out=Path({str(config.out)!r}), preset="tiny", steps=2, batch=1, scenes=1, size=48,
-    scene_size=48, frames=2, warmup=1, workers=0, threads=1, save_every=2, minutes=30, device="cpu",
-))
-"""
-    run_together(2, ["-c", script])
-    assert [step for step, *_ in losses(config.out)] == [1, 2]
-    assert all(np.isfinite(total) for _, total, *_ in losses(config.out))
+def test_two_processes_train_together(config: TrainConfig):
+    check_two_processes_train_together("shibori.systems.dyenet.train", replace(config, steps=2, batch=1, minutes=30))
     build_dyenet("tiny").load_own_state(load_state(config.out / "weights.safetensors", "dyenet", "tiny"))

@@ -5,8 +5,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import repeat
 from pathlib import Path
@@ -15,61 +14,47 @@ from typing import Any
 import cv2
 import torch
 from torch import Tensor, nn
-from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader, Dataset
 
 from shibori.datasets.flow_clips import FlowClips
 from shibori.datasets.instance_scenes import InstancePlan, InstanceScenes, InstanceView
-from shibori.datasets.sampling import SamplingPlan, TrainingClip, TrainingClips, read_real_sequences
-from shibori.datasets.stills import read_stills
+from shibori.datasets.sampling import SamplingPlan, TrainingClip, TrainingClips
+from shibori.datasets.training_folder import read_training_folder
 from shibori.errors import InputError
-from shibori.nn.prepare import choose_device
-from shibori.nn.weights import load_state, save_state
-from shibori.systems.dyenet.losses import Clips, JointLoss, JointTraining, Scenes
+from shibori.nn.weights import load_state
+from shibori.systems.dyenet.losses import Clips, JointTraining, Scenes
 from shibori.systems.dyenet.matcher import load_matcher
-from shibori.systems.dyenet.model import DyeNet, build_dyenet
+from shibori.systems.dyenet.model import MATCHER_PREFIX, DyeNet, build_dyenet
 from shibori.systems.dyenet.size import SIZES
 from shibori.training.batches import StepBatches, step_loader
-from shibori.training.checkpoint import ParameterAverage, load_checkpoint, save_checkpoint
-from shibori.training.log import RunLog
-from shibori.training.optimiser import parameter_groups, set_rate
+from shibori.training.config import RunConfig, run_option
 from shibori.training.option import option
 from shibori.training.processes import ProcessGroup, process_group
-from shibori.training.schedule import linear, warm_stable_decay
+from shibori.training.run import Run, Training, begin
+from shibori.training.schedule import linear
 
 
-@dataclass(frozen=True)
-class TrainConfig:
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig(RunConfig):
     """One training run of DyeNet. Saved as JSON beside its weights."""
 
-    data: Path = option(Path("data"), "Folder with stills/ and, where there are real clips, davis2016/.")
-    out: Path = option(Path("runs/dyenet"), "Folder for the checkpoint, the log, the configuration and the weights.")
-    preset: str = option("compact", "Size of the network.")
-    steps: int = option(4000, "Optimiser steps in all.")
+    out: Path = run_option("out", Path("runs/dyenet"))
+    steps: int = run_option("steps", 4000)
+    warmup: int = run_option("warmup", 100)
+    save_every: int = run_option("save_every", 200)
+    seed: int = option(0, "Seed of the parameters, the clips and the scenes.")
+    workers: int = option(1, "Processes that make clips, and as many that make scenes.")
     batch: int = option(8, "Clips a step and process, in which the rows of Table 1 take turns; 0: scenes alone.")
     scenes: int = option(3, "Scenes a step and process, each seen twice.")
     size: int = option(208, "Side of the clips' windows in pixels, a multiple of 16.")
     scene_size: int = option(256, "Side of the scenes' pictures in pixels, a multiple of 16.")
     frames: int = option(4, "Frames a clip.")
-    rate: float = option(1e-3, "Peak learning rate of AdamW.")
-    warmup: int = option(100, "Steps over which the learning rate rises.")
-    decay_share: float = option(0.5, "Last part of the run over which the learning rate falls to zero.")
-    weight_decay: float = option(0.02, "Weight decay of AdamW.")
-    average: float = option(0.998, "Decay of the moving average of the parameters, which is what is kept.")
     real_share: float = option(0.45, "Share of clips and scenes drawn from real sequences.")
     max_gap: int = option(8, "Largest gap between frames of a real clip.")
     pool: int = option(1000, "Cut-out objects with an identity of their own.")
-    split: str = option("train", "DAVIS split that is trained on.")
-    seed: int = option(0, "Seed of the parameters, the clips and the scenes.")
-    workers: int = option(1, "Processes that make clips, and as many that make scenes.")
-    threads: int = option(2, "CPU threads of the network.")
-    device: str = option("cpu", "Device of the network: cpu or cuda.")
-    save_every: int = option(200, "Steps between checkpoints.")
     dev_every: int = option(0, "Steps between scores on the dev split; 0 for never.")
-    minutes: float = option(0.0, "Stop (with a checkpoint) after this many minutes; 0 for no limit.")
     start: Path | None = option(None, "Weights to start from instead of random ones.")
     pretrained: bool = option(True, "Start preset paper from public ImageNet weights, which are fetched.")
-    resume: bool = option(False, "Go on from the checkpoint in the out folder.")
 
 
 def train(config: TrainConfig, dev_score: Callable[[dict[str, Tensor]], float] | None = None) -> Path:
@@ -83,39 +68,55 @@ def train(config: TrainConfig, dev_score: Callable[[dict[str, Tensor]], float] |
         InputError: on data, a preset, a device, weights or a checkpoint that are not there.
     """
     with process_group() as group:
-        return _train(config, dev_score, group)
-
-
-def _train(config: TrainConfig, dev_score: Callable[[dict[str, Tensor]], float] | None, group: ProcessGroup) -> Path:
-    torch.manual_seed(config.seed)
-    torch.set_num_threads(config.threads)
-    _check_sides(config)
-    device = choose_device(f"cuda:{group.local_rank}" if config.device == "cuda" else config.device)
-    data = TrainingData.read(config, group.world_size)
-    run = JointTraining(_start_network(config), data.num_identities).to(device).to(memory_format=torch.channels_last)
-    optimiser = torch.optim.AdamW(parameter_groups(run, config.weight_decay), lr=config.rate)
-    average = ParameterAverage(run.network, config.average)
-    first_step = _resume(config, run, optimiser, average) if config.resume else 0
-    wrapped: nn.Module = run
-    if group.world_size > 1:
-        ids = [device.index] if device.type == "cuda" else None
-        wrapped = DistributedDataParallel(run, device_ids=ids, find_unused_parameters=True)
-    log = RunLog(config, config.steps, first_step, group)
-    deadline = time.monotonic() + config.minutes * 60
-    for step, (clips, scenes) in enumerate(data.batches(config, first_step, group), first_step):
-        torch.manual_seed(config.seed * 1_000_003 + step)  # what is drawn in the loss depends on the step alone
-        moved = None if clips is None else clips.on(device)
-        loss = _update(config, step, wrapped, run.network, optimiser, moved, scenes.on(device))
-        average.update(run.network, step)
-        log.add(step, loss, optimiser.param_groups[0]["lr"])
-        stopping = bool(config.minutes) and group.any(time.monotonic() > deadline)
-        if group.is_first and ((step + 1) % config.save_every == 0 or step + 1 == config.steps or stopping):
-            _save(config, step + 1, run, optimiser, average)
-        if group.is_first and dev_score is not None and config.dev_every and (step + 1) % config.dev_every == 0:
-            log.add_dev(step, dev_score(_own(average.state)))
-        if stopping:
-            break
+        Run(config, DyeNetTraining(config, group), group).go(dev_score, config.dev_every)
     return config.out / "weights.safetensors"
+
+
+class DyeNetTraining(Training[tuple[Clips | None, Scenes]]):
+    """All networks, with a classifier of the identities that only the training has."""
+
+    system = "dyenet"
+    parts_idle = True
+
+    def __init__(self, config: TrainConfig, group: ProcessGroup) -> None:
+        self.config, self.group, self.device = config, group, begin(config, group)
+        _check_sides(config)
+        self.data = TrainingData.read(config, group.world_size)
+        joint = JointTraining(_start_network(config), self.data.num_identities)
+        self.joint = joint.to(self.device).to(memory_format=torch.channels_last)
+        super().__init__(self.joint.network, self.joint)
+
+    @property
+    def parts(self) -> Sequence[nn.Module]:
+        """One for each loss: they differ in size, and no parameter serves two."""
+        return self.joint.network.trained_parts
+
+    def batches(self, first_step: int) -> Iterable[tuple[Clips | None, Scenes]]:
+        """Clips, unless there are none, and scenes."""
+        return self.data.batches(self.config, first_step, self.group)
+
+    def inputs(self, step: int, item: tuple[Clips | None, Scenes]) -> Sequence[Any]:
+        """Both, and the share of the pixels that count."""
+        clips, scenes = item
+        hard_share = linear(step / self.config.steps, 1.0, 0.15, until=0.5)
+        return None if clips is None else clips.on(self.device), scenes.on(self.device), hard_share
+
+    def own(self, state: dict[str, Tensor]) -> dict[str, Tensor]:
+        """All but the pixel tracker's."""
+        return {name: value for name, value in state.items() if not name.startswith(MATCHER_PREFIX)}
+
+    def state(self) -> dict[str, Any]:
+        """With the classifier, which is not among the weights."""
+        return super().state() | {"identities": self.joint.identities.state_dict()}
+
+    def load(self, state: dict[str, Any]) -> None:
+        """The opposite of ``state``."""
+        self.joint.network.load_own_state(state["network"])
+        self.joint.identities.load_state_dict(state["identities"])
+
+    def load_frozen(self) -> None:
+        """The pixel tracker."""
+        load_matcher(self.joint.network)
 
 
 def _check_sides(config: TrainConfig) -> None:
@@ -136,31 +137,6 @@ def _start_network(config: TrainConfig) -> DyeNet:
     return network
 
 
-def _update(
-    config: TrainConfig,
-    step: int,
-    run: nn.Module,
-    network: DyeNet,
-    optimiser: torch.optim.Optimizer,
-    clips: Clips | None,
-    scenes: Scenes,
-) -> JointLoss:
-    set_rate(optimiser, config.rate * warm_stable_decay(step, config.steps, config.warmup, config.decay_share))
-    hard_share = linear(step / config.steps, 1.0, 0.15, until=0.5)
-    with torch.autocast(scenes.images.device.type, dtype=torch.bfloat16):
-        loss: JointLoss = run(clips, scenes, hard_share)
-    optimiser.zero_grad(set_to_none=True)
-    loss.total.backward()
-    for part in network.trained_parts:  # each on its own: the losses differ in size, and no parameter serves two
-        nn.utils.clip_grad_norm_(part.parameters(), 1.0)
-    optimiser.step()
-    return loss
-
-
-def _own(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    return {name: value for name, value in state.items() if not name.startswith("matcher.")}
-
-
 @dataclass(frozen=True)
 class TrainingData:
     """The two endless supplies of a run."""
@@ -172,11 +148,7 @@ class TrainingData:
     @classmethod
     def read(cls, config: TrainConfig, world_size: int) -> TrainingData:
         """Read the folder of the configuration. InputError if it holds no photographs."""
-        if not (config.data / "stills").is_dir():
-            raise InputError(f"expected a folder stills/ with photographs and masks under {config.data}, found none")
-        stills = read_stills(config.data / "stills")
-        davis = config.data / "davis2016"
-        sequences = read_real_sequences(davis, config.split) if davis.is_dir() else []
+        stills, sequences = read_training_folder(config.data, config.split)
         plan = SamplingPlan(config.frames, config.size, config.real_share, config.max_gap)
         length = config.steps * config.batch * world_size
         clips = FlowClips(TrainingClips(stills, sequences, plan, config.seed, length), config.size // 4)
@@ -223,30 +195,3 @@ def stack_scenes(items: list[tuple[InstanceView, InstanceView]]) -> Scenes:
         torch.cat([getattr(view, name) for view in views]) for name in ("masks", "boxes", "identities")
     )
     return Scenes(torch.stack([view.image for view in views]), masks, boxes, identities, picture)
-
-
-def _save(
-    config: TrainConfig, step: int, run: JointTraining, optimiser: torch.optim.Optimizer, average: ParameterAverage
-) -> None:
-    config.out.mkdir(parents=True, exist_ok=True)
-    state = {
-        "step": step,
-        "network": run.network.own_state(),
-        "identities": run.identities.state_dict(),
-        "optimiser": optimiser.state_dict(),
-        "average": _own(average.state),
-    }
-    save_checkpoint(config.out / "checkpoint.pt", state)
-    save_state(config.out / "weights.safetensors", _own(average.state), "dyenet", config.preset)
-
-
-def _resume(
-    config: TrainConfig, run: JointTraining, optimiser: torch.optim.Optimizer, average: ParameterAverage
-) -> int:
-    state = load_checkpoint(config.out / "checkpoint.pt")
-    run.network.load_own_state(state["network"])
-    load_matcher(run.network)
-    run.identities.load_state_dict(state["identities"])
-    optimiser.load_state_dict(state["optimiser"])
-    average.restore(state["average"])
-    return int(state["step"])
