@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 import torch
@@ -18,79 +16,46 @@ from shibori.errors import InputError
 from shibori.evaluation.interactive import InteractiveSession, evaluate_interactive
 from shibori.evaluation.interactive_scores import InteractiveRules
 from shibori.nn.weights import load_state, save_state
-from shibori.systems.strnn import train as training
 from shibori.systems.strnn.build import build_strnn_segmenter, segmenter_from_state
 from shibori.systems.strnn.losses import ClipLoss
 from shibori.systems.strnn.model import StrnnNetwork, build_strnn
 from shibori.systems.strnn.rule import RULES
 from shibori.systems.strnn.train import TrainConfig, set_step, stack_clips, start_network, train
 
-from ...datasets.made import made_still, moving_disk, write_davis, write_still
+from ...datasets.made import moving_disk
 from ...evaluation.made import ArraySequence
+from ...training.runs import (
+    SMALL,
+    WRONG,
+    WRONG_START,
+    check_refused,
+    every_step_logged,
+    losses,
+    train_in_two_parts,
+    write_training_folder,
+)
 
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two photographs with cut-outs and one real clip of a moving disk."""
-    root = tmp_path_factory.mktemp("data")
-    for seed in range(2):
-        still = made_still(seed)
-        write_still(root / "stills" / "made", f"photo{seed}", still.image, still.ids)
-    write_davis(root / "davis2016", {"disk": moving_disk(14)}, "train")
-    return root
+    return write_training_folder(tmp_path_factory.mktemp("data"))
 
 
 @pytest.fixture
 def config(data: Path, tmp_path: Path) -> TrainConfig:
-    return TrainConfig(
-        data=data,
-        out=tmp_path / "run",
-        preset="tiny",
-        steps=4,
-        first_share=0.5,
-        batch=2,
-        size=48,
-        warmup=2,
-        workers=0,
-        threads=1,
-        save_every=2,
-        dev_every=2,
-    )
+    return TrainConfig(**SMALL, data=data, out=tmp_path / "run", first_share=0.5, batch=2, size=48, dev_every=2)
 
 
 @pytest.fixture(autouse=True)
 def log_every_step(monkeypatch: pytest.MonkeyPatch):
-    threads = cv2.getNumThreads()
-    monkeypatch.setattr(training.RunLog, "EVERY", 1)
-    yield
-    cv2.setNumThreads(threads)
-
-
-def losses(folder: Path) -> list[tuple]:
-    """(step, total, iou) of every logged step."""
-    lines = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
-    return [(line["step"], line["total"], line["iou"]) for line in lines if "total" in line]
-
-
-class Killed(Exception):
-    """What stands for a power cut."""
-
-
-def killed(_state: dict) -> float:
-    raise Killed
+    yield from every_step_logged(monkeypatch)
 
 
 def test_a_resumed_run_is_the_unbroken_run(config: TrainConfig):
-    train(config)
-    broken = replace(config, out=config.out.with_name("broken"))
-    with pytest.raises(Killed):
-        train(broken, dev_score=killed)
-    assert [step for step, _, _ in losses(broken.out)] == [1, 2]
-    path = train(replace(broken, resume=True))
-    assert losses(broken.out) == losses(config.out)
-    assert len({total for _, total, _ in losses(config.out)}) == 4
-    expected = load_state(config.out / "weights.safetensors", "strnn", "tiny")
-    torch.testing.assert_close(load_state(path, "strnn", "tiny"), expected, rtol=0, atol=0)
+    whole, resumed = train_in_two_parts(train, config)
+    assert losses(resumed.parent) == losses(whole.parent)
+    expected = load_state(whole, "strnn", "tiny")
+    torch.testing.assert_close(load_state(resumed, "strnn", "tiny"), expected, rtol=0, atol=0)
 
 
 def test_the_second_step_fixes_the_extractor(config: TrainConfig):
@@ -178,20 +143,9 @@ def test_tiny_overfits_one_clip_and_then_segments_it(config: TrainConfig):
     assert scores.samples[0].rounds[-1].j_means.mean() > 0.75
 
 
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"data": Path("nowhere")}, "expected a folder stills/"),
-        ({"split": "dev"}, "no list of split dev"),
-        ({"preset": "giant"}, "expected a preset of strnn"),
-        ({"device": "abacus"}, "expected a device"),
-        ({"resume": True}, "expected a training checkpoint"),
-        ({"start": Path("nowhere.safetensors")}, "expected weights at nowhere.safetensors"),
-    ],
-)
-def test_what_is_refused(config: TrainConfig, change: dict, message: str):
-    with pytest.raises(InputError, match=message):
-        train(replace(config, **change))
+@pytest.mark.parametrize(("change", "message"), [*WRONG, WRONG_START])
+def test_wrong_input_is_one_sentence_and_leaves_nothing(config: TrainConfig, change: dict, message: str):
+    check_refused(train, replace(config, **change), message)
 
 
 def test_a_checkpoint_of_another_network(config: TrainConfig):
