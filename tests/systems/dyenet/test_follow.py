@@ -12,7 +12,7 @@ from shibori.systems.dyenet.rule import FollowRule
 
 from .made import CREDULOUS, SIZE_HW, frame, made_propagator, rectangle
 
-TRUSTED = 0.7
+RULE = FollowRule(trusted=0.7, more_kin=0.125)
 ONE = rectangle(20, 12, 60, 44)
 
 
@@ -22,11 +22,11 @@ def opinion(confidence: float, kinship: float) -> Opinion:
 
 @pytest.mark.parametrize(
     ("confidence", "kinship", "stands"),
-    [(0.7, 0.9, True), (0.69, 0.9, False), (0.9, 0.8, True), (0.9, 0.79, False), (0.1, 0.1, False)],
+    [(0.7, 0.9, True), (0.69, 0.9, False), (0.9, 0.875, True), (0.9, 0.87, False), (0.1, 0.1, False)],
 )
-def test_the_trackers_own_mask_stands_where_it_is_sure_and_no_less_kin(confidence: float, kinship: float, stands: bool):
-    recurrent, own = opinion(0.95, 0.8), opinion(confidence, kinship)
-    assert settled_opinion(recurrent, own, TRUSTED) is (own if stands else recurrent)
+def test_the_trackers_own_mask_stands_where_it_is_sure_and_more_kin(confidence: float, kinship: float, stands: bool):
+    recurrent, own = opinion(0.95, 0.75), opinion(confidence, kinship)
+    assert settled_opinion(recurrent, own, RULE) is (own if stands else recurrent)
 
 
 def logits_in_next_frame(rule: FollowRule, variant: str = "combined") -> np.ndarray:
@@ -50,7 +50,7 @@ def test_what_stands_is_what_is_answered(monkeypatch: pytest.MonkeyPatch):
     np.testing.assert_array_equal(doubting, recurrent.logits)
     assert np.abs(recurrent.logits - own.logits).max() > 0.1
     examined.clear()
-    monkeypatch.setattr("shibori.systems.dyenet.follow.settled_opinion", lambda recurrent, own, trusted: own)
+    monkeypatch.setattr("shibori.systems.dyenet.follow.settled_opinion", lambda recurrent, own, rule: own)
     believing = logits_in_next_frame(CREDULOUS)
     np.testing.assert_array_equal(believing, own.logits)
 

@@ -93,13 +93,14 @@ class Opinion(NamedTuple):
     """Mean over the mask (``Comparison``); nan where the pixel tracker takes no part."""
 
 
-def settled_opinion(recurrent: Opinion, own: Opinion, trusted: float) -> Opinion:
-    """The pixel tracker's own mask where it is sure of it, unless the recurrence's is the more kin to the templates.
+def settled_opinion(recurrent: Opinion, own: Opinion, rule: FollowRule) -> Opinion:
+    """The pixel tracker's own mask where it is sure of it and that is clearly more kin to the templates.
 
     The recurrence refines what the tracker matched, and may carry a mistake on for good: then its mask takes in what
     is not kin. The tracker also looks back at the given masks.
     """
-    return own if own.confidence >= trusted and own.kinship >= recurrent.kinship else recurrent
+    stands = own.confidence >= rule.trusted and own.kinship >= recurrent.kinship + rule.more_kin
+    return own if stands else recurrent
 
 
 class Following:
@@ -189,7 +190,7 @@ class Following:
             comparison = self.compare(encoded, references)
             opinion = self._examined(opinion, before, *comparison)
             own = self._examined(self._opinion(matched), before, *comparison)
-            opinion = settled_opinion(opinion, own, self.rule.trusted)
+            opinion = settled_opinion(opinion, own, self.rule)
         answer = WindowedLogits(follower.object_id, place.window, opinion.logits)
         return Glance(place, features, encoded, step.hidden, answer, opinion.confidence, opinion.kinship)
 

@@ -25,7 +25,9 @@ class FollowRule:
     familiar: float = 0.45
     """Likeness to the templates from which it does not limit confidence any more."""
     trusted: float = 0.7
-    """Confidence of the pixel tracker from which its own mask stands, where it is at least as kin to the templates."""
+    """Confidence of the pixel tracker from which its own mask stands, where it is ``more_kin`` to the templates."""
+    more_kin: float = 0.03
+    """How much more so than the mask that the recurrence made of it."""
     leaning: float = 0.5
     """Added to the log-odds: masks that lose a limb lose it for good, so doubt counts for the object."""
     min_shrink: float = 0.92
