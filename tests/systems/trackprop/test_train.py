@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
 
-import cv2
 import pytest
 import torch
 
 from shibori.datasets.sampling import SamplingPlan, TrainingClips
-from shibori.errors import InputError
 from shibori.nn.weights import load_state
-from shibori.systems.trackprop import train as training
 from shibori.systems.trackprop.build import build_trackprop_segmenter
 from shibori.systems.trackprop.losses import RoundsTraining
 from shibori.systems.trackprop.matcher import load_matcher
@@ -21,59 +17,39 @@ from shibori.systems.trackprop.model import build_trackprop
 from shibori.systems.trackprop.train import TrainConfig, stack_clips, train
 from shibori.systems.trackprop.views import render_for_rounds
 
-from ...datasets.made import made_still, moving_disk, write_davis, write_still
+from ...datasets.made import made_still
+from ...training.runs import (
+    SMALL,
+    WRONG,
+    WRONG_START,
+    check_refused,
+    every_step_logged,
+    losses,
+    train_in_two_parts,
+    write_training_folder,
+)
 
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two photographs with cut-outs and one real clip of a moving disk."""
-    root = tmp_path_factory.mktemp("data")
-    for seed in range(2):
-        still = made_still(seed)
-        write_still(root / "stills" / "made", f"photo{seed}", still.image, still.ids)
-    write_davis(root / "davis2016", {"disk": moving_disk(14)}, "train")
-    return root
+    return write_training_folder(tmp_path_factory.mktemp("data"))
 
 
 @pytest.fixture
 def config(data: Path, tmp_path: Path) -> TrainConfig:
-    return TrainConfig(
-        data,
-        tmp_path / "run",
-        "tiny",
-        steps=4,
-        batch=2,
-        size=48,
-        frames=2,
-        warmup=2,
-        workers=0,
-        threads=1,
-        save_every=2,
-    )
+    return TrainConfig(**SMALL, data=data, out=tmp_path / "run", batch=2, size=48, frames=2)
 
 
 @pytest.fixture(autouse=True)
 def log_every_step(monkeypatch: pytest.MonkeyPatch):
-    threads = cv2.getNumThreads()
-    monkeypatch.setattr(training.RunLog, "EVERY", 1)
-    yield
-    cv2.setNumThreads(threads)
+    yield from every_step_logged(monkeypatch)
 
 
-def losses(folder: Path) -> list[tuple]:
-    lines = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
-    return [(line["step"], line["total"], line["iou_propagated"]) for line in lines]
-
-
-def test_a_resumed_run_sees_what_an_unbroken_one_does(config, tmp_path):
-    train(config)
-    halves = replace(config, out=tmp_path / "halves")
-    stopped = replace(halves, minutes=1e-9)  # after the first step
-    train(stopped)
-    train(replace(halves, resume=True))
-    assert losses(config.out) == losses(halves.out)
-    first, second = (load_state(out / "weights.safetensors", "trackprop", "tiny") for out in (config.out, halves.out))
-    assert all(first[name].equal(second[name]) for name in first)
+def test_a_resumed_run_sees_what_an_unbroken_one_does(config):
+    whole, resumed = train_in_two_parts(train, config)
+    assert losses(resumed.parent) == losses(whole.parent)
+    expected = load_state(whole, "trackprop", "tiny")
+    torch.testing.assert_close(load_state(resumed, "trackprop", "tiny"), expected, rtol=0, atol=0)
 
 
 def test_weights_that_were_trained_can_be_used(config):
@@ -108,14 +84,7 @@ def test_the_networks_learn_one_batch(data):
 
 @pytest.mark.parametrize(
     ("wrong", "message"),
-    [
-        ({"preset": "huge"}, "preset of trackprop"),
-        ({"size": 50}, "multiple of 16"),
-        ({"frames": 1}, "at least 2 frames"),
-        ({"data": Path("nowhere")}, "stills/"),
-        ({"resume": True}, "checkpoint"),
-    ],
+    [*WRONG, WRONG_START, ({"size": 50}, "multiple of 16"), ({"frames": 1}, "at least 2 frames")],
 )
 def test_what_is_wrong_is_refused(config, wrong, message):
-    with pytest.raises(InputError, match=message):
-        train(replace(config, **wrong))
+    check_refused(train, replace(config, **wrong), message)
