@@ -2,72 +2,52 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
 
-import cv2
 import pytest
 import torch
 
-from shibori.errors import InputError
 from shibori.nn.weights import load_state
 from shibori.systems.ipdt.build import segmenter_from_states
 from shibori.systems.ipdt.train import TrainConfig, train
-from shibori.training.log import RunLog
 
-from ...datasets.made import made_still, moving_disk, write_davis, write_still
+from ...training.runs import (
+    SMALL,
+    WRONG,
+    WRONG_START,
+    check_left_behind,
+    check_refused,
+    every_step_logged,
+    losses,
+    train_in_two_parts,
+    write_training_folder,
+)
 from .made import tiny_siamese
 
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Photographs with cut-outs and one real clip of a moving disk."""
-    root = tmp_path_factory.mktemp("data")
-    for seed in range(4):
-        still = made_still(seed)
-        write_still(root / "stills" / "made", f"photo{seed}", still.image, still.ids)
-    kinds = {f"photo{seed}": {"1": "dog", "2": "car"} for seed in range(4)}
-    (root / "stills" / "made" / "classes.json").write_text(json.dumps(kinds))
-    write_davis(root / "davis2016", {"disk": moving_disk(6)}, "train")
-    return root
+    return write_training_folder(tmp_path_factory.mktemp("data"), num_frames=6)
 
 
 @pytest.fixture
 def config(data: Path, tmp_path: Path) -> TrainConfig:
-    return TrainConfig(
-        data=data,
-        out=tmp_path / "run",
-        preset="tiny",
-        steps=4,
-        batch=2,
-        height=64,
-        width=96,
-        warmup=2,
-        workers=0,
-        threads=1,
-        save_every=2,
-    )
+    return TrainConfig(**SMALL, data=data, out=tmp_path / "run", batch=2, height=64, width=96)
 
 
 @pytest.fixture(autouse=True)
-def quiet_opencv():
-    threads = cv2.getNumThreads()
-    yield
-    cv2.setNumThreads(threads)
+def log_every_step(monkeypatch: pytest.MonkeyPatch):
+    yield from every_step_logged(monkeypatch)
 
 
 def test_a_resumed_run_ends_where_an_unbroken_one_does(config):
-    whole = load_state(train(config), "ipdt", "tiny")
-    halved = replace(config, out=config.out.with_name("halved"))
-    train(replace(halved, minutes=1e-9))  # stops after the first step, with a checkpoint
-    checkpoint = torch.load(halved.out / "checkpoint.pt", weights_only=True)
-    assert checkpoint["step"] == 1
-    resumed = load_state(train(replace(halved, resume=True)), "ipdt", "tiny")
+    paths = train_in_two_parts(train, config)
+    whole, resumed = (load_state(path, "ipdt", "tiny") for path in paths)
     assert set(whole) == set(resumed)
     for name, value in whole.items():
         assert torch.allclose(value.float(), resumed[name].float(), atol=2e-3), name
-    assert json.loads((config.out / "config.json").read_text())["preset"] == "tiny"
+    check_left_behind(config)
 
 
 def test_what_it_wrote_can_be_run_and_has_no_trunk(config):
@@ -77,12 +57,10 @@ def test_what_it_wrote_can_be_run_and_has_no_trunk(config):
     assert segmenter.categories[1] == "person"
 
 
-def test_losses_are_logged(config, monkeypatch):
-    monkeypatch.setattr(RunLog, "EVERY", 1)
-    train(replace(config, steps=2))
-    first, second = (json.loads(line) for line in (config.out / "log.jsonl").read_text().splitlines())
-    assert first["step"] == 1
-    assert {"total", "objectness", "proposal_boxes", "classes", "boxes", "masks", "accuracy"} <= set(second)
+def test_losses_are_logged(config):
+    train(replace(config, steps=1))
+    names = {"step", "rate", "total", "objectness", "proposal_boxes", "classes", "boxes", "masks", "accuracy"}
+    assert losses(config.out)[0].keys() == names
 
 
 def test_weights_are_a_start_for_another_run(config):
@@ -95,14 +73,7 @@ def test_weights_are_a_start_for_another_run(config):
 
 
 @pytest.mark.parametrize(
-    ("change", "sentence"),
-    [
-        ({"height": 60}, "height that is a multiple of 32"),
-        ({"preset": "huge"}, "expected a preset of ipdt"),
-        ({"resume": True}, "expected a training checkpoint"),
-        ({"data": Path("nowhere")}, "expected a folder stills"),
-    ],
+    ("change", "sentence"), [*WRONG, WRONG_START, ({"height": 60}, "height that is a multiple of 32")]
 )
 def test_what_is_refused(config, change, sentence):
-    with pytest.raises(InputError, match=sentence):
-        train(replace(config, **change))
+    check_refused(train, replace(config, **change), sentence)
