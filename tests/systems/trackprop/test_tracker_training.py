@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,30 +9,35 @@ import numpy as np
 import pytest
 import torch
 
-from shibori.errors import InputError
 from shibori.nn.weights import load_state
 from shibori.systems.trackprop.tracker_training import TrainConfig, read_small_sequences, train
 from shibori.systems.trackprop.trackers import build_tracker
 
-from ...datasets.made import made_still, moving_disk, write_davis, write_still
+from ...training.runs import (
+    SMALL,
+    WRONG,
+    check_left_behind,
+    check_refused,
+    every_step_logged,
+    losses,
+    train_in_two_parts,
+    write_training_folder,
+)
 
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("data")
-    for index in range(2):
-        still = made_still(index)
-        write_still(root / "stills" / "made", f"{index}", still.image, still.ids)
-    write_davis(root / "davis2016", {"disk": moving_disk(8)}, "train")
-    return root
+    return write_training_folder(tmp_path_factory.mktemp("data"), num_frames=8)
 
 
 @pytest.fixture
 def config(data: Path, tmp_path: Path) -> TrainConfig:
-    return TrainConfig(
-        data=data, out=tmp_path / "run", preset="tiny", steps=4, scenes=2, scene_size=96, real_height=64, workers=0,
-        save_every=2, warmup=1,
-    )  # fmt: skip
+    return TrainConfig(**SMALL, data=data, out=tmp_path / "run", scenes=2, scene_size=96, real_height=64)
+
+
+@pytest.fixture(autouse=True)
+def log_every_step(monkeypatch: pytest.MonkeyPatch):
+    yield from every_step_logged(monkeypatch)
 
 
 def test_a_run_writes_weights_that_trackers_take(config: TrainConfig):
@@ -42,20 +46,15 @@ def test_a_run_writes_weights_that_trackers_take(config: TrainConfig):
         tracker = build_tracker(name, "tiny", "cpu", out / f"{name}.safetensors")
         frame = tracker.see(np.zeros((64, 96, 3), np.uint8))
         tracker.begin(frame, np.array([20.0, 20.0, 50.0, 50.0]))
-    assert json.loads((out / "config.json").read_text())["preset"] == "tiny"
+    check_left_behind(config)
 
 
-def test_a_resumed_run_ends_where_an_unbroken_one_does(config: TrainConfig, tmp_path: Path):
-    level = replace(config, decay_share=0.0)  # a rate that does not depend on the number of steps
-    whole = train(level)
-    broken = replace(level, out=tmp_path / "broken")
-    train(replace(broken, steps=2))
-    torch.manual_seed(5)
-    train(replace(broken, resume=True))
+def test_a_resumed_run_ends_where_an_unbroken_one_does(config: TrainConfig):
+    whole, resumed = train_in_two_parts(train, config)
+    assert losses(resumed) == losses(whole)
     for name in ("atom", "siamese"):
-        first, second = (load_state(out / f"{name}.safetensors", name, "tiny") for out in (whole, broken.out))
-        for key, value in first.items():
-            torch.testing.assert_close(value, second[key], msg=key)
+        first, second = (load_state(out / f"{name}.safetensors", name, "tiny") for out in (whole, resumed))
+        torch.testing.assert_close(first, second)
 
 
 def test_real_frames_are_kept_small(data: Path):
@@ -65,15 +64,6 @@ def test_real_frames_are_kept_small(data: Path):
     assert {tuple(np.unique(mask)) for mask in sequence.masks} == {(0, 1)}
 
 
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"preset": "huge"}, "expected a preset of the trackers"),
-        ({"scene_size": 100}, "multiple of 16"),
-        ({"data": Path("nowhere")}, "expected a folder stills/"),
-        ({"resume": True}, "start a run without --resume"),
-    ],
-)
+@pytest.mark.parametrize(("change", "message"), [*WRONG, ({"scene_size": 100}, "multiple of 16")])
 def test_what_is_wrong_is_said(config: TrainConfig, change: dict, message: str):
-    with pytest.raises(InputError, match=message):
-        train(replace(config, **change))
+    check_refused(train, replace(config, **change), message)
