@@ -104,6 +104,20 @@ def test_only_changes_near_new_marks_count():
     np.testing.assert_array_equal(keep_local(before, after, np.zeros_like(news), 3), before)
 
 
+def test_edges_may_move_a_little_everywhere_but_nothing_is_lost_far_from_the_marks():
+    before, after = np.zeros((30, 60), np.uint8), np.zeros((30, 60), np.uint8)
+    before[5:25, 5:25] = 1
+    before[5:25, 35:55] = 2
+    after[3:25, 5:25] = 1  # two rows more
+    after[15:25, 35:55] = 2  # half of it is gone
+    expected = before.copy()
+    expected[3:5, 5:25] = 1
+    nowhere = np.zeros((30, 60), np.bool_)
+    np.testing.assert_array_equal(keep_local(before, after, nowhere, 3, 2), expected)
+    np.testing.assert_array_equal(keep_local(before, after, nowhere, 3), before)
+    np.testing.assert_array_equal(keep_local(before, after, nowhere, 3, 10), after)
+
+
 def test_the_positions_that_a_mask_covers():
     memory = Memory(
         torch.arange(6.0).view(1, 1, 6), torch.arange(6.0).view(1, 1, 6), torch.zeros(1, 6), torch.zeros(1, 6, 1)

@@ -125,13 +125,19 @@ class HybridInteraction(Interaction):
             painted = self._painter.paint(image, self._marks, index, said, drawn >= 0, self._recall.nearest(index))
             ids, anew = painted.ids, anew | painted.begun_anew
         if before is not None:
-            reach = self.rule.correction_reach * min(size_hw)
-            local = keep_local(before.ids, ids, drawn >= 0, reach)
-            new = np.isin(ids, [*anew]) | np.isin(before.ids, [*anew])  # all of what is new here counts
-            ids = np.where(new, ids, local).astype(ids.dtype)
-        ids = self._mended(index, np.where(drawn >= 0, drawn, ids).astype(_dtype(self._object_ids)), before, anew)
-        ids = np.where(drawn >= 0, drawn, ids).astype(ids.dtype)
+            ids = self._confined(before.ids, ids, drawn >= 0, anew)
+        ids = np.where(drawn >= 0, drawn, ids).astype(_dtype(self._object_ids))
+        mended = self._mended(index, ids, before, anew)
+        ids = self._confined(ids, mended, drawn >= 0, anew, self.rule.edge_depth)
+        ids = np.where(drawn >= 0, drawn, ids).astype(_dtype(self._object_ids))
         return Key(ids, tuple(sorted({*said, *here})), 0 if before is None else before.version + 1)
+
+    def _confined(self, before: Ids, after: Ids, news: Mask, anew: set[int], depth: float = 0.0) -> Ids:
+        """(H, W) ids with what a correction may change (``keep_local``), and all of what is begun anew."""
+        short = min(self.clip.size_hw)
+        local = keep_local(before, after, news, self.rule.correction_reach * short, depth * short)
+        is_new = np.isin(after, [*anew]) | np.isin(before, [*anew])
+        return np.where(is_new, after, local)
 
     def _mended(self, index: int, ids: Ids, before: Key | None, anew: set[int]) -> Ids:
         """(H, W) ids with a second opinion on every object whose mask changed."""

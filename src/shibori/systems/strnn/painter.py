@@ -374,16 +374,31 @@ def _thick(drawn: Mask, window: NDArray[np.float64], thickness: int, rule: Windo
     return np.asarray(cv2.dilate(found, disk)) > 0
 
 
-def keep_local(before: Ids, after: Ids, news: Mask, reach: float) -> Ids:
-    """What a correction leaves alone stays as it was: of the changes, only pieces near new marks count.
+def keep_local(before: Ids, after: Ids, news: Mask, reach: float, depth: float = 0.0) -> Ids:
+    """What a correction leaves alone stays as it was: of the changes, pieces near new marks count, and shallow ones.
 
     Args:
         before: (H, W) ids of the last answer.
         after: (H, W) ids of the new one.
         news: (H, W) bool, what was just drawn.
         reach: in pixels, from a piece to the next mark.
+        depth: in pixels; a piece that is nowhere further than this from an edge of ``before`` only moves that edge, and
+            counts wherever it is.
     """
     changed = before != after
-    _, labels = cv2.connectedComponents(changed.astype(np.uint8), connectivity=8)
-    near = np.unique(labels[(_distance(news) <= reach) & changed])
-    return np.where(np.isin(labels, near) & changed, after, before)
+    num_pieces, labels = cv2.connectedComponents(changed.astype(np.uint8), connectivity=8)
+    counts = np.zeros(num_pieces, np.bool_)
+    counts[labels[(_distance(news) <= reach) & changed]] = True
+    if depth > 0:
+        depths = np.zeros(num_pieces, np.float32)
+        np.maximum.at(depths, labels[changed], _distance(_edges(before))[changed])
+        counts |= depths <= depth
+    return np.where(counts[labels] & changed, after, before)
+
+
+def _edges(ids: Ids) -> Mask:
+    """(H, W) where a pixel and one beside or below it are of different objects."""
+    edges = np.zeros(ids.shape, np.bool_)
+    edges[:-1] |= ids[:-1] != ids[1:]
+    edges[:, :-1] |= ids[:, :-1] != ids[:, 1:]
+    return edges

@@ -66,6 +66,8 @@ class PaintRule:
     """... if what they say has less than this IoU with what mending gives."""
     correction_reach: float = 0.02
     """A change of a marked frame counts if it is this near to a new mark."""
+    edge_depth: float = 0.04
+    """A second opinion may move edges by this much elsewhere."""
     trust: float = 0.5
     """What the classifier's probability counts where two runs disagree; nearness counts 1 in all."""
 
