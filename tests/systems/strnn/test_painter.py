@@ -133,17 +133,12 @@ def test_the_positions_that_a_mask_covers():
     assert chosen_positions(memory, mask * 0, 1.0, 8).key.shape == (1, 1, 0)
 
 
-def test_marks_far_from_what_was_said_begin_the_object_anew_if_that_is_marked_as_wrong(painter):
+def test_an_object_that_was_somewhere_else_is_found_where_it_is_marked(painter):
     image, ids = picture()
     said = np.zeros(SIZE_HW, np.bool_)
     said[90:115, 120:155] = True  # grass
-    for strokes, is_anew in (
-        ((line(1, 35, 60, 65, 60),), False),
-        ((line(1, 35, 60, 65, 60), line(0, 125, 100, 150, 100)), True),
-    ):
-        marks = Marks({0: strokes})
-        found = painter.paint(image, marks, 0, {1: said}, marks.rasterise(0, SIZE_HW) >= 0)
-        assert (1 in found.begun_anew) == is_anew
+    marks = Marks({0: (line(1, 35, 60, 65, 60), line(0, 125, 100, 150, 100))})
+    found = painter.paint(image, marks, 0, {1: said}, marks.rasterise(0, SIZE_HW) >= 0)
     assert iou(found.ids == 1, ids == 1) > 0.7
     assert not (found.ids[said] == 1).any()
 

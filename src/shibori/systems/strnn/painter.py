@@ -9,6 +9,7 @@ Axes: B = 1 window, H W its pixels, h w its grid, N positions that are remembere
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
@@ -160,18 +161,23 @@ class Painter:
         """
         if known.prior is None:
             return self._anew(image, known._replace(references=()))
+        mended = self._mended_twice(image, known._replace(references=()), known.prior)
         if self._is_elsewhere(known, known.prior):
-            mended = self._anew(image, known._replace(prior=None, references=()))
-        else:
-            mended = self._mended_twice(image, known._replace(references=()), known.prior)
-        if not known.references:
+            anew = self._anew(image, known._replace(prior=None, references=()))
+            mended = max(mended, anew, key=lambda look: look.sureness)
+        if not known.references or not self._has_flooded(known, known.prior):
             return mended
         recalled = self._recalled(image, known)
         return recalled if self._is_another(recalled, mended, known) else mended
 
+    def _has_flooded(self, known: Known, prior: Mask) -> bool:
+        """Whether fresh marks say of a large part of what was said that it is wrong."""
+        wrong = int((known.negative & known.fresh & prior).sum())
+        return wrong >= self.rule.flood_share * math.sqrt(int(prior.sum()))
+
     def _is_another(self, recalled: Look, mended: Look, known: Known) -> bool:
         """Whether an answer is sure, and not just a coarser version of another one."""
-        if recalled.sureness < max(self.rule.recalled_sureness, mended.sureness * mended.is_anew):
+        if recalled.sureness < self.rule.recalled_sureness:
             return False
         first, second = (self._as_mask(look.answer, known) for look in (recalled, mended))
         return int((first & second).sum()) < self.rule.recalled_overlap * int((first | second).sum())
@@ -214,7 +220,7 @@ class Painter:
         return (found | known.positive) & ~known.negative
 
     def _is_elsewhere(self, known: Known, prior: Mask) -> bool:
-        """Whether fresh marks say that the object is where nothing was said to be, and not where it was said to be."""
+        """Whether fresh marks may say that the object is where nothing was said to be, and not where that was."""
         marked = known.positive & known.fresh
         if not marked.any() or not (known.negative & known.fresh & prior).any():
             return False

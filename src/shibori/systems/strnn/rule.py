@@ -53,15 +53,17 @@ class PaintRule:
     doubt_reach: float = 0.06
     """The last answer is doubted this near to a correction."""
     elsewhere_reach: float = 0.15
-    """Fresh marks of the object that are mostly further than this from the last answer begin it anew."""
+    """Where fresh marks of the object are mostly further than this from the last answer, it may have to begin anew."""
     inner_margin: float = 0.008
     """What was said to be the object is believed this far inside its edge."""
     outer_margin: float = 0.12
     """What was said to be background is believed this far outside the object's edge."""
     context: float = 2.5
     """How much wider than usual the surroundings of an object are remembered, as background."""
+    flood_share: float = 0.35
+    """A mask has flooded if this much of the side of a square of its area is crossed out. Then ..."""
     recalled_sureness: float = 0.78
-    """Expected IoU from which other marked frames are believed ..."""
+    """... this is the expected IoU from which other marked frames are believed ..."""
     recalled_overlap: float = 0.5
     """... if what they say has less than this IoU with what mending gives."""
     correction_reach: float = 0.02
