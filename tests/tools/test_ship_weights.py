@@ -16,7 +16,6 @@ from shibori.nn.weights import load_state, save_state
 from shibori.systems import INSTANCE_SEGMENTERS
 from shibori.systems.ipdt.model import build_detector, load_trunk
 from shibori.systems.trackprop.atom.tracking import AtomTracker
-from shibori.systems.trackprop.rule import shipped_tracker
 from shibori.systems.trackprop.siamese import SiameseTracker
 from shibori.systems.trackprop.tracker_model import DIGEST, build_iou_network, build_siamese, build_trunk
 from shibori.systems.trackprop.trackers import build_tracker
@@ -90,7 +89,6 @@ def test_trackers_and_the_detector_are_found_once_shipped(tool, heads, tmp_path,
         tool.ship_weights(heads / f"{name}.safetensors", "tiny", tmp_path, name)
     monkeypatch.setattr(weights, "SHIPPED", tmp_path)
     monkeypatch.setattr(weights, "MANIFEST", tmp_path / "manifest.json")
-    assert shipped_tracker("tiny") == "atom"
     assert isinstance(build_tracker("atom", "tiny", "cpu"), AtomTracker)
     assert isinstance(build_tracker("siamese", "tiny", "cpu"), SiameseTracker)
     assert INSTANCE_SEGMENTERS["ipdt"]("tiny", "cpu").parts.tracker.instance is not None
