@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -256,7 +257,9 @@ def test_interrupted_run_keeps_whole_frames_and_can_be_resumed(shibori, place):
     source = str(Path(job_module.__file__).parents[1])
     environment = {**os.environ, "PYTHONPATH": source, "PYTHONWARNINGS": "error"}
     command = [sys.executable, str(script), *RUN.split(), "--format", "palette"]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment)
+    # A shell lets what it runs in the background ignore the signal, which children inherit.
+    heed = partial(signal.signal, signal.SIGINT, signal.default_int_handler)
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment, preexec_fn=heed)
     while not (place / "out" / "00002.png").exists():
         assert process.poll() is None, process.stderr.read()
         time.sleep(0.01)

@@ -44,5 +44,7 @@ def process_group() -> Iterator[ProcessGroup]:
     distributed.init_process_group("cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo")
     try:
         yield ProcessGroup(distributed.get_rank(), world_size, int(os.environ["LOCAL_RANK"]))
+        # One that leaves while the others still work tears their connections down: they would end with an abort.
+        distributed.barrier()
     finally:
         distributed.destroy_process_group()
