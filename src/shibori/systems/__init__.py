@@ -94,7 +94,7 @@ def _strnn_rows(
 ) -> list[tuple[str, tuple[float, float] | None, Callable[[], InteractiveSegmenter]]]:
     from shibori.systems.strnn.ablation import ablation_rows
 
-    return ablation_rows(preset, device, weights, lambda: _lenient_pixel(device))
+    return ablation_rows(preset, device, weights, lambda: _lenient_pixel(device), lambda: _mask_mender(device))
 
 
 def _lenient_pixel(device: str) -> Propagator:

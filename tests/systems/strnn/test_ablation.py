@@ -18,9 +18,10 @@ def test_every_row_is_what_it_says(tmp_path):
     network = build_strnn("compact")
     load_tracker(network)
     save_state(tmp_path / "w.safetensors", network.own_state(), "strnn", "compact")
-    rows = ablation_rows("compact", "cpu", tmp_path / "w.safetensors", Holder)
+    mender = object()
+    rows = ablation_rows("compact", "cpu", tmp_path / "w.safetensors", Holder, lambda: mender)
     built = [build() for _, _, build in rows]
-    plain, spatial, temporal, resampled, carried, ours, every, whole = built
+    plain, spatial, temporal, resampled, carried, ours, every, painted, whole = built
     for row in (plain, spatial, temporal, resampled):
         assert isinstance(row, StrnnSegmenter)
         assert row.rule.kernel is None
@@ -29,10 +30,11 @@ def test_every_row_is_what_it_says(tmp_path):
     assert (spatial.linked, temporal.linked) == (False, True)
     assert isinstance(ours, StrnnSegmenter)
     assert ours.rule.kernel is not None
-    for row in (carried, every, whole):
+    for row in (carried, every, painted, whole):
         assert isinstance(row, HybridSegmenter)
     assert (carried.first_round, every.first_round) == (LAST_ROUND, 1)
-    assert [row.paints for row in (carried, every, whole)] == [False, False, True]
+    assert [row.paints for row in (carried, every, painted, whole)] == [False, False, True, True]
+    assert [row.mender for row in (carried, every, painted, whole)] == [None, None, None, mender]
     assert carried.pixels.rule.kernel is None
     assert [figures for _, figures, _ in rows].count(PAPER_FIGURES) == 1
     images = torch.randn(1, 3, 64, 64)

@@ -13,7 +13,7 @@ from shibori.errors import InputError
 from shibori.interfaces import InteractiveSegmenter, Propagator
 from shibori.nn.prepare import choose_device, choose_dtype, prepare_network
 from shibori.systems.strnn.build import build_strnn_segmenter
-from shibori.systems.strnn.hybrid import HybridSegmenter
+from shibori.systems.strnn.hybrid import HybridSegmenter, Mender
 from shibori.systems.strnn.inference import StrnnSegmenter
 from shibori.systems.strnn.model import StrnnNetwork, build_strnn
 from shibori.systems.strnn.size import SIZES
@@ -33,6 +33,7 @@ def ablation_rows(
     device: str,
     weights: Path | None,
     propagator: Callable[[], Propagator],
+    mender: Callable[[], Mender | None],
 ) -> list[Row]:
     """What takes part; the paper's AUC and J&F@60s; what builds it.
 
@@ -41,6 +42,7 @@ def ablation_rows(
         device: of the networks.
         weights: instead of the shipped ones.
         propagator: carries masks between marked frames.
+        mender: betters the masks of marked frames.
 
     Raises:
         InputError: on a preset that is not there, or several.
@@ -70,9 +72,14 @@ def ablation_rows(
         ("Gaussian kernels, approved pixels (ours; nothing carried)", None, trained),
         ("+ masks carried in every round (ours)", None, lambda: HybridSegmenter(trained(), propagator(), paints=False)),
         (
-            "+ marked frames by the pixel tracker (ours; the default)",
+            "+ marked frames by the pixel tracker (ours)",
             None,
             lambda: HybridSegmenter(trained(), propagator()),
+        ),
+        (
+            "+ a second opinion on them by trackprop's networks (ours; the default)",
+            None,
+            lambda: HybridSegmenter(trained(), propagator(), mender=mender()),
         ),
     ]
 
