@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from shibori.media.marks import Marks
+from shibori.media.marks import BoxMark, Marks, click
 from shibori.ops.overlap import WindowedLogits
 from shibori.systems.trackprop.build import segmenter_from_state
 from shibori.systems.trackprop.mending import LIMIT, MaskMender, mean_logits
@@ -70,6 +70,24 @@ def test_the_second_opinion_is_of_the_round_before_or_of_the_marks_where_nothing
         assert asked[0] is mask
         if second:
             assert asked[1] is said
+
+
+def test_of_clicks_and_boxes_only_the_second_opinion_counts():
+    image, mask = SEQUENCE.read_image(0), SEQUENCE.ids[0] == 1
+    other = np.zeros(SIZE_HW, np.bool_)
+    other[60:80, 60:90] = True
+    pointed = Marks({0: (click(1, 0.2, 0.2),)}, {0: (BoxMark(1, (0.0, 0.0, 0.5, 0.5)),)})
+
+    class Stubborn(Noting):
+        def answer(self, image, object_id, marks, before):
+            self.asked.append(before)
+            return WindowedLogits(object_id, np.array([0.0, 0, SIZE_HW[1], SIZE_HW[0]]), other * 8.0 - 4.0)
+
+    found = mender()
+    found._marking = Stubborn()
+    found(image, pointed, 0, 1, mask, None)
+    np.testing.assert_array_equal(found._marking.asked[-1] & ~mask, other & ~mask)
+    assert not found._marking.asked[-1][mask & ~other].sum() > 1  # but for the click itself
 
 
 def test_the_mean_of_two_looks_counts_what_one_did_not_see_as_background():

@@ -20,7 +20,10 @@ LIMIT = 6.0
 
 
 class MaskMender:
-    """The mean of two opinions, looked at once more: from the mask that is to be bettered, and without it (Sec. 3)."""
+    """The mean of two opinions, looked at once more: from the mask that is to be bettered, and without it (Sec. 3).
+
+    Of first marks that are clicks or a box only the second counts.
+    """
 
     def __init__(self, segmenter: TrackpropSegmenter) -> None:
         self._marking = Marking(segmenter.network, segmenter.rule.marking, segmenter.device)
@@ -53,10 +56,17 @@ class MaskMender:
             opinions.append(self._marking.answer(image, object_id, drawn, None))
         if len(opinions) == 1:
             return opinions[0]
+        if before is None and not has_lines(drawn, object_id):
+            opinions = opinions[1:]
         mean = mean_logits(opinions, mask.shape)
         labels = drawn_labels(drawn.strokes, mask.shape, 1)
         settled = np.where(labels >= 0, labels == object_id, mean > 0)
         return self._marking.answer(image, object_id, drawn, settled if settled.any() else mask)
+
+
+def has_lines(drawn: FrameMarks, object_id: int) -> bool:
+    """Whether an object is marked by more than clicks and a box, of which these networks make more than others do."""
+    return any(stroke.object_id == object_id and len(stroke.path) > 1 for stroke in drawn.strokes)
 
 
 def mean_logits(answers: list[WindowedLogits], size_hw: tuple[int, ...]) -> NDArray[np.float32]:
