@@ -30,6 +30,12 @@ class WindowedLogits:
     logits: NDArray[np.float32]
     """(h, w) log-odds on a grid over the window."""
 
+    def in_frame(self) -> tuple[tuple[slice, slice], NDArray[np.float32]]:
+        """Rows and columns of the frame that the window covers, and the log-odds of each of their pixels."""
+        left, top, right, bottom = self.window.astype(int).tolist()
+        logits = cv2.resize(self.logits, (right - left, bottom - top), interpolation=cv2.INTER_LINEAR)
+        return (slice(top, bottom), slice(left, right)), np.asarray(logits, np.float32)
+
 
 def settled_ids(
     answers: Sequence[WindowedLogits], given: Mapping[int, NDArray[np.bool_]], size_hw: tuple[int, int], highest_id: int
@@ -45,9 +51,8 @@ def settled_ids(
     best = np.zeros(size_hw, np.float32)
     ids = np.zeros(size_hw, np.uint8 if highest_id <= LARGEST_UINT8_ID else np.uint16)
     for answer in answers:
-        left, top, right, bottom = answer.window.astype(int)
-        logits = cv2.resize(answer.logits, (right - left, bottom - top), interpolation=cv2.INTER_LINEAR)
-        part, part_ids = best[top:bottom, left:right], ids[top:bottom, left:right]
+        area, logits = answer.in_frame()
+        part, part_ids = best[area], ids[area]
         wins = logits > part
         part[wins] = logits[wins]
         part_ids[wins] = answer.object_id

@@ -7,9 +7,12 @@ positions.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import NamedTuple
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -17,6 +20,8 @@ from shibori.ops.resize import resample_windows
 
 NOTHING = 0.02
 """Share of a position below which the object is not in it."""
+SURROUNDED = 1.2
+"""Areas of a window from which a wider one shows something around it."""
 
 
 class Encoded(NamedTuple):
@@ -159,12 +164,32 @@ def as_seen_from(
     return previous._replace(key=key, label=label), both[:, :1], both[:, 1:]
 
 
+def positions_of(memory: Memory, places: Tensor) -> Memory:
+    """The positions of a memory (B = 1) with the indices (P,) int64."""
+    return Memory(
+        memory.key.index_select(2, places),
+        memory.value.index_select(2, places),
+        memory.label.index_select(1, places),
+        memory.traits.index_select(1, places),
+    )
+
+
 def background_of(memory: Memory) -> Memory:
     """The positions of a memory (B = 1) that the object does not touch."""
-    chosen = (memory.label[0] < NOTHING).nonzero()[:, 0]
-    return Memory(
-        memory.key.index_select(2, chosen),
-        memory.value.index_select(2, chosen),
-        memory.label.index_select(1, chosen),
-        memory.traits.index_select(1, chosen),
-    )
+    return positions_of(memory, (memory.label[0] < NOTHING).nonzero()[:, 0])
+
+
+def with_surroundings(
+    memory: Memory, window: NDArray[np.float64], wide: NDArray[np.float64], look: Callable[[], Memory]
+) -> Memory:
+    """A reference, and as background what stands around it, so that this is known not to be the object.
+
+    Args:
+        memory: of the reference (B = 1), in its window.
+        window: (4,) xyxy of that.
+        wide: (4,) xyxy of a wider one around it.
+        look: gives what is remembered of the wider one; called only if that shows enough more.
+    """
+    if np.prod(wide[2:] - wide[:2]) < SURROUNDED * np.prod(window[2:] - window[:2]):
+        return memory
+    return join_memories(memory, background_of(look()))

@@ -12,7 +12,14 @@ from torch import Tensor
 from torch.nn import functional
 
 from shibori.nn.backbones import PyramidFeatures
-from shibori.nn.pixel_tracker.network import Encoded, Memory, Prediction, as_seen_from, background_of, join_memories
+from shibori.nn.pixel_tracker.network import (
+    Encoded,
+    Memory,
+    Prediction,
+    as_seen_from,
+    join_memories,
+    with_surroundings,
+)
 from shibori.ops.overlap import OverlapMap, WindowedLogits
 from shibori.ops.pieces import keep_plausible_pieces, mean_over_mask
 from shibori.ops.warp import warp_between_windows
@@ -165,14 +172,15 @@ class Following:
         if not self.matches or follower.memory is None:
             return None
         wide = box_window(self.rule.window, follower.box, view.size_hw, self.rule.context)
-        extent = follower.place.window[2:] - follower.place.window[:2]
-        if np.prod(wide[2:] - wide[:2]) < 1.2 * np.prod(extent):
-            return follower.memory
-        place = Place(wide, window_size(self.rule.window, wide))
-        given = _cut_mask(mask, place, self.device)
-        around = self._remember(view.patch(wide, place.size_hw).encoded, given, torch.zeros_like(given))
-        assert around is not None
-        return join_memories(follower.memory, background_of(around))
+
+        def look() -> Memory:
+            place = Place(wide, window_size(self.rule.window, wide))
+            given = _cut_mask(mask, place, self.device)
+            around = self._remember(view.patch(wide, place.size_hw).encoded, given, torch.zeros_like(given))
+            assert around is not None
+            return around
+
+        return with_surroundings(follower.memory, follower.place.window, wide, look)
 
     def look(self, view: FrameView, follower: Follower, references: list[Memory], place: Place | None = None) -> Glance:
         """y_j of one object with what is carried there: where the flow leads, or in a place that is known."""

@@ -17,8 +17,8 @@ from shibori.nn.pixel_tracker.network import (
     Memory,
     PixelNetwork,
     as_seen_from,
-    background_of,
     join_memories,
+    with_surroundings,
 )
 from shibori.ops.normalise import normalise_images
 from shibori.ops.pieces import keep_plausible_pieces, mean_over_mask
@@ -79,10 +79,7 @@ class PixelHalf:
         window = box_window(self.rule.window, box, frame_hw)
         memory, given = self._remembered(image, mask, window)
         wide = box_window(self.rule.window, box, frame_hw, self.rule.context)
-        reference = memory
-        if np.prod(wide[2:] - wide[:2]) >= 1.2 * np.prod(window[2:] - window[:2]):
-            # What stood beside the window is known not to be the object.
-            reference = join_memories(memory, background_of(self._remembered(image, mask, wide)[0]))
+        reference = with_surroundings(memory, window, wide, lambda: self._remembered(image, mask, wide)[0])
         return PixelState(reference, memory, given, window)
 
     def look(self, state: PixelState, image: NDArray[np.uint8], window: Box) -> PixelSight:

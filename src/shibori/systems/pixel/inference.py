@@ -20,8 +20,8 @@ from shibori.nn.pixel_tracker.network import (
     Memory,
     PixelNetwork,
     as_seen_from,
-    background_of,
     join_memories,
+    with_surroundings,
 )
 from shibori.ops.aggregate import LOGIT_LIMIT
 from shibori.ops.normalise import normalise_images
@@ -310,21 +310,16 @@ class PixelPropagation(Propagation):
         given = torch.from_numpy(cut_window(mask.astype(np.float32), window, size_hw))[None, None].to(self.device)
         others = torch.from_numpy(shares.others_of_given(object_id, window, size_hw))[None, None].to(self.device)
         memory = self.network.remember(encoded, given, others)
-        known = join_memories(memory, *self._surroundings(mask, box, window, image))
+        wide = box_window(self.rule.window, box, self.size_hw, self.rule.context)
+        known = with_surroundings(memory, window, wide, lambda: self._glimpse(mask, wide, image))
         state.references = [*state.references[:1], *state.references[1:][-(MAX_REFERENCES - 2) :], known]
         state.last = View(window, memory, self._grid_hw(size_hw), given, others)
         state.box, state.velocity, state.confidence = box, np.zeros(2), 1.0
         state.lost_for, state.is_absent = 0, False
         state.remembered, state.frames_since_remembered = [], 0
 
-    def _surroundings(
-        self, mask: NDArray[np.bool_], box: NDArray[np.float64], window: NDArray[np.float64], image: NDArray[np.uint8]
-    ) -> list[Memory]:
-        """The background around a reference, so that what stood beside its window is known not to be the object."""
-        wide = box_window(self.rule.window, box, self.size_hw, self.rule.context)
-        if np.prod(wide[2:] - wide[:2]) < 1.2 * np.prod(window[2:] - window[:2]):
-            return []
-        size_hw = window_size(self.rule.window, wide)
-        given = torch.from_numpy(cut_window(mask.astype(np.float32), wide, size_hw))[None, None].to(self.device)
-        seen = self.network.remember(self._encode(image, wide, size_hw), given, torch.zeros_like(given))
-        return [background_of(seen)]
+    def _glimpse(self, mask: NDArray[np.bool_], window: NDArray[np.float64], image: NDArray[np.uint8]) -> Memory:
+        """What is remembered of a reference in a window other than its own."""
+        size_hw = window_size(self.rule.window, window)
+        given = torch.from_numpy(cut_window(mask.astype(np.float32), window, size_hw))[None, None].to(self.device)
+        return self.network.remember(self._encode(image, window, size_hw), given, torch.zeros_like(given))

@@ -113,7 +113,7 @@ class HybridInteraction(Interaction):
     def _key(self, marks: Marks, answer: FrameMasks) -> Key:
         """The masks of a frame that was just marked."""
         index, size_hw = answer.index, self.clip.size_hw
-        before = self._before(index)
+        image, before = self.clip.frame(index).image, self._before(index)
         said = {} if before is None else {i: before.ids == i for i in before.told}
         drawn = drawn_labels(marks, index, size_hw, self.rule.click_radius)
         here = {*np.unique(drawn[drawn > 0]).tolist(), *(box.object_id for box in marks.boxes.get(index, ()))}
@@ -121,15 +121,15 @@ class HybridInteraction(Interaction):
         if self._painter is None:
             ids = np.where(np.isin(answer.ids, [*said, *here]), answer.ids, 0).astype(answer.ids.dtype)
         else:
-            image = self.clip.frame(index).image
             painted = self._painter.paint(image, self._marks, index, said, drawn >= 0, self._recall.nearest(index))
             ids, anew = painted.ids, anew | painted.begun_anew
         if before is not None:
             ids = self._confined(before.ids, ids, drawn >= 0, anew)
         ids = np.where(drawn >= 0, drawn, ids).astype(_dtype(self._object_ids))
-        mended = self._mended(index, ids, before, anew)
-        ids = self._confined(ids, mended, drawn >= 0, anew, self.rule.edge_depth)
-        ids = np.where(drawn >= 0, drawn, ids).astype(_dtype(self._object_ids))
+        mended = self._mended(image, index, ids, before, anew)
+        if mended is not None:
+            mended = self._confined(ids, mended, drawn >= 0, anew, self.rule.edge_depth)
+            ids = np.where(drawn >= 0, drawn, mended).astype(ids.dtype)
         return Key(ids, tuple(sorted({*said, *here})), 0 if before is None else before.version + 1)
 
     def _confined(self, before: Ids, after: Ids, news: Mask, anew: set[int], depth: float = 0.0) -> Ids:
@@ -139,19 +139,18 @@ class HybridInteraction(Interaction):
         is_new = np.isin(after, [*anew]) | np.isin(before, [*anew])
         return np.where(is_new, after, local)
 
-    def _mended(self, index: int, ids: Ids, before: Key | None, anew: set[int]) -> Ids:
-        """(H, W) ids with a second opinion on every object whose mask changed."""
+    def _mended(self, image: NDArray[np.uint8], index: int, ids: Ids, before: Key | None, anew: set[int]) -> Ids | None:
+        """(H, W) ids with a second opinion on every object whose mask changed; None if there is nothing to ask."""
         old = np.zeros_like(ids) if before is None else before.ids
         changed, shown = ids != old, {*np.unique(ids).tolist()} - {0}
         object_ids = sorted({*np.unique(ids[changed]).tolist(), *np.unique(old[changed]).tolist()} & shown)
         if self._mender is None or not object_ids:
-            return ids
-        image, kept = self.clip.frame(index).image, shown.difference(object_ids)
+            return None
+        kept = shown.difference(object_ids)
         looks = [
             self._mender(image, self._marks, index, i, ids == i, None if i in anew else old == i) for i in object_ids
         ]
-        found = settled_ids(looks, {i: ids == i for i in sorted(kept)}, self.clip.size_hw, int(ids.max()))
-        return found.astype(ids.dtype)
+        return settled_ids(looks, {i: ids == i for i in sorted(kept)}, self.clip.size_hw, int(ids.max()))
 
     def _before(self, index: int) -> Key | None:
         """What was last said of a frame, by whatever means."""

@@ -23,7 +23,14 @@ from torch import Tensor
 from torch.nn import functional
 
 from shibori.media.marks import Marks
-from shibori.nn.pixel_tracker.network import Encoded, Memory, PixelNetwork, background_of, join_memories
+from shibori.nn.pixel_tracker.network import (
+    Encoded,
+    Memory,
+    PixelNetwork,
+    join_memories,
+    positions_of,
+    with_surroundings,
+)
 from shibori.ops.normalise import normalise_images
 from shibori.ops.overlap import WindowedLogits, settled_ids
 from shibori.ops.window import WindowRule, box_window, cut_window, mask_box, window_size
@@ -145,9 +152,7 @@ class Painter:
             return None
         near, far = (box_window(self.window, box, mask.shape, widen) for widen in (1.0, self.rule.context))
         memory = self._remember(image, near, mask, others)
-        if np.prod(far[2:] - far[:2]) < 1.2 * np.prod(near[2:] - near[:2]):
-            return memory
-        return join_memories(memory, background_of(self._remember(image, far, mask, others)))
+        return with_surroundings(memory, near, far, lambda: self._remember(image, far, mask, others))
 
     def _remember(self, image: NDArray[np.uint8], window: NDArray[np.float64], mask: Mask, others: Mask) -> Memory:
         planes = (self._plane(_resized(part, window, self.window)) for part in (mask, others))
@@ -159,11 +164,12 @@ class Painter:
         A mask that has flooded is not mended by a stroke through the flood: most of what is known of it is the flood.
         Where other marked frames tell something else altogether, and surely, that is believed.
         """
+        alone = known._replace(references=())
         if known.prior is None:
-            return self._anew(image, known._replace(references=()))
-        mended = self._mended_twice(image, known._replace(references=()), known.prior)
+            return self._anew(image, alone)
+        mended = self._mended_twice(image, alone, known.prior)
         if self._is_elsewhere(known, known.prior):
-            anew = self._anew(image, known._replace(prior=None, references=()))
+            anew = self._anew(image, alone._replace(prior=None))
             mended = max(mended, anew, key=lambda look: look.sureness)
         if not known.references or not self._has_flooded(known, known.prior):
             return mended
@@ -215,8 +221,8 @@ class Painter:
     def _as_mask(self, answer: WindowedLogits, known: Known) -> Mask:
         """(H, W) an answer with what is marked."""
         found = np.zeros(known.positive.shape, np.bool_)
-        left, top, right, bottom = answer.window.astype(int)
-        found[top:bottom, left:right] = cv2.resize(answer.logits, (right - left, bottom - top)) > 0
+        area, logits = answer.in_frame()
+        found[area] = logits > 0
         return (found | known.positive) & ~known.negative
 
     def _is_elsewhere(self, known: Known, prior: Mask) -> bool:
@@ -339,12 +345,8 @@ def chosen_positions(memory: Memory, mask: Tensor, label: float, stride: int) ->
     cover = functional.avg_pool2d(mask, stride).flatten()
     least = min(WHOLE, float(cover.max()))
     places = ((cover >= least) & (cover > 0)).nonzero()[:, 0]
-    return Memory(
-        memory.key.index_select(2, places),
-        memory.value.index_select(2, places),
-        torch.full_like(memory.label.index_select(1, places), label),
-        memory.traits.index_select(1, places),
-    )
+    chosen = positions_of(memory, places)
+    return chosen._replace(label=torch.full_like(chosen.label, label))
 
 
 def _outside_boxes(marks: Marks, frame_index: int, size_hw: tuple[int, int]) -> dict[int, Mask]:

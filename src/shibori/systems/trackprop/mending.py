@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
-import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -49,19 +49,15 @@ class MaskMender:
             before: (H, W) the mask of the previous round; None where nothing counts that was said before.
         """
         drawn = FrameMarks.of(marks, frame_index)
-        opinions = [self._marking.answer(image, object_id, drawn, mask)]
-        if before is not None and before.any():
-            opinions.append(self._marking.answer(image, object_id, drawn, before))
-        elif object_id in drawn.object_ids:
-            opinions.append(self._marking.answer(image, object_id, drawn, None))
-        if len(opinions) == 1:
-            return opinions[0]
-        if before is None and not has_lines(drawn, object_id):
-            opinions = opinions[1:]
-        mean = mean_logits(opinions, mask.shape)
+        look = partial(self._marking.answer, image, object_id, drawn)
+        said = before if before is not None and before.any() else None
+        if said is None and object_id not in drawn.object_ids:
+            return look(mask)
+        starts = [said] if before is None and not has_lines(drawn, object_id) else [mask, said]
+        mean = mean_logits([look(start) for start in starts], mask.shape)
         labels = drawn_labels(drawn.strokes, mask.shape, 1)
         settled = np.where(labels >= 0, labels == object_id, mean > 0)
-        return self._marking.answer(image, object_id, drawn, settled if settled.any() else mask)
+        return look(settled if settled.any() else mask)
 
 
 def has_lines(drawn: FrameMarks, object_id: int) -> bool:
@@ -73,8 +69,7 @@ def mean_logits(answers: list[WindowedLogits], size_hw: tuple[int, ...]) -> NDAr
     """(H, W) mean of the log-odds of several looks at one object, each in its own window."""
     total = np.zeros(size_hw, np.float32)
     for answer in answers:
-        left, top, right, bottom = answer.window.astype(int)
-        logits = cv2.resize(answer.logits, (right - left, bottom - top), interpolation=cv2.INTER_LINEAR)
+        area, logits = answer.in_frame()
         total -= LIMIT
-        total[top:bottom, left:right] += LIMIT + np.clip(logits, -LIMIT, LIMIT)
+        total[area] += LIMIT + np.clip(logits, -LIMIT, LIMIT)
     return np.asarray(total / len(answers), np.float32)

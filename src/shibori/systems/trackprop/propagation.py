@@ -15,9 +15,9 @@ from shibori.nn.pixel_tracker.network import (
     Memory,
     Prediction,
     as_seen_from,
-    background_of,
     encoded_row,
     join_memories,
+    with_surroundings,
 )
 from shibori.ops.aggregate import LOGIT_LIMIT
 from shibori.ops.overlap import OverlapMap, WindowedLogits
@@ -126,13 +126,14 @@ class Propagating:
     def _with_surroundings(
         self, image: NDArray[np.uint8], mask: Mask, box: NDArray[np.float64], place: Place, memory: Memory
     ) -> Memory:
-        """So that what stands beside the region is known not to be the object."""
+        """The reference of an anchor, which is remembered in its own place."""
         wide = place_around(self.region, box, mask.shape, self.rule.context)
-        if np.prod(wide.window[2:] - wide.window[:2]) < 1.2 * np.prod(place.window[2:] - place.window[:2]):
-            return memory
-        given = cut_mask(mask, wide, self.device)
-        around = self._remember(self._seen(image, [wide]).encoded, given, torch.zeros_like(given))
-        return join_memories(memory, background_of(around))
+
+        def look() -> Memory:
+            given = cut_mask(mask, wide, self.device)
+            return self._remember(self._seen(image, [wide]).encoded, given, torch.zeros_like(given))
+
+        return with_surroundings(memory, place.window, wide.window, look)
 
     # ---- from frame to frame
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from shibori.nn.pixel_tracker.network import Encoded, Memory, PixelNetwork, join_memories
+from shibori.nn.pixel_tracker.network import Encoded, Memory, PixelNetwork, join_memories, positions_of
 
 Mask = NDArray[np.bool_]
 
@@ -91,8 +91,8 @@ def match_marks(
         share = functional.avg_pool2d(mask, matcher.stride).flatten()
         chosen = known >= 0 if is_first else (known >= 0) | ((share - 0.5).abs() >= 0.5 - SURE)
         label = torch.where(known >= 0, known, share)[None]
-        memory = _chosen(whole._replace(label=label), chosen)
-        said = _chosen(whole._replace(label=label), is_marked)
+        memory = positions_of(whole._replace(label=label), chosen.nonzero()[:, 0])
+        said = positions_of(whole._replace(label=label), is_marked.nonzero()[:, 0])
         for further in [*[said] * (EMPHASIS - 1), *references]:
             memory = join_memories(memory, further)
         previous = whole._replace(key=whole.key * chosen.to(whole.key)) if is_first else whole
@@ -111,14 +111,3 @@ def _known(hints: Hints, encoded: Encoded, stride: int, with_rim: bool) -> Tenso
     for label, marked in ((0.0, hints.negative), (1.0, hints.positive)):
         known[functional.max_pool2d(marked, stride)[0, 0] > 0] = label
     return known.flatten()
-
-
-def _chosen(memory: Memory, chosen: Tensor) -> Memory:
-    """The positions of a memory (B = 1) that (N,) bool says."""
-    places = chosen.nonzero()[:, 0]
-    return Memory(
-        memory.key.index_select(2, places),
-        memory.value.index_select(2, places),
-        memory.label.index_select(1, places),
-        memory.traits.index_select(1, places),
-    )
