@@ -61,11 +61,11 @@ class PaintRule:
     context: float = 2.5
     """How much wider than usual the surroundings of an object are remembered, as background."""
     flood_share: float = 0.35
-    """A mask has flooded if this much of the side of a square of its area is crossed out. Then ..."""
+    """A mask has flooded if the lines that cross it out are this long, in sides of a square of its area."""
     recalled_sureness: float = 0.78
-    """... this is the expected IoU from which other marked frames are believed ..."""
+    """Expected IoU from which other marked frames are then believed, if what they say has less than ..."""
     recalled_overlap: float = 0.5
-    """... if what they say has less than this IoU with what mending gives."""
+    """... this IoU with what mending gives."""
     correction_reach: float = 0.02
     """A change of a marked frame counts if it is this near to a new mark."""
     edge_depth: float = 0.04
