@@ -9,6 +9,8 @@ from shibori.ops.window import (
     GRID,
     SIDE_STEP,
     WindowRule,
+    box_around,
+    box_overlap,
     box_window,
     cut_window,
     mask_box,
@@ -189,3 +191,12 @@ def test_a_whole_frame_is_resized_to_about_the_side_that_is_asked_for(size_hw: t
     zoom = min(288 / min(size_hw), 1)
     assert abs(height - size_hw[0] * zoom) <= GRID
     assert abs(width - size_hw[1] * zoom) <= GRID
+
+
+def test_two_boxes_in_one_and_how_much_they_share():
+    first, second, apart = (np.array(box, np.float64) for box in ([0, 0, 4, 4], [2, 1, 6, 5], [9, 9, 10, 10]))
+    np.testing.assert_array_equal(box_around(first, second), [0, 0, 6, 5])
+    np.testing.assert_array_equal(box_around(second, first), [0, 0, 6, 5])
+    assert box_overlap(first, second) == 6 / (16 + 16 - 6)
+    assert box_overlap(first, first) == 1
+    assert box_overlap(first, apart) == 0

@@ -140,3 +140,14 @@ def mask_box(mask: NDArray[np.bool_], window: NDArray[np.float64] | None = None)
         return corners
     scale = (window[2:] - window[:2]) / np.array([mask.shape[1], mask.shape[0]])
     return np.concatenate([window[:2] + corners[:2] * scale, window[:2] + corners[2:] * scale])
+
+
+def box_around(first: NDArray[np.float64], second: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(4,) xyxy around two boxes."""
+    return np.concatenate([np.minimum(first[:2], second[:2]), np.maximum(first[2:], second[2:])])
+
+
+def box_overlap(first: NDArray[np.float64], second: NDArray[np.float64]) -> float:
+    """IoU of two boxes, (4,) xyxy each, one of which has an area."""
+    both = float(np.maximum(np.minimum(first[2:], second[2:]) - np.maximum(first[:2], second[:2]), 0).prod())
+    return both / float((first[2:] - first[:2]).prod() + (second[2:] - second[:2]).prod() - both)

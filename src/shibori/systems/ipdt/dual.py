@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from shibori.nn.siamese import Reference
 from shibori.nn.views import FrameViews
-from shibori.ops.window import box_window, search_windows, settled_box
+from shibori.ops.window import box_around, box_overlap, box_window, search_windows, settled_box
 from shibori.systems.ipdt.instance_half import InstanceHalf
 from shibori.systems.ipdt.pixel_half import Box, PixelHalf, PixelSight, PixelState
 from shibori.systems.ipdt.rule import DualRule
@@ -106,8 +106,8 @@ class DualTracker:
         where = self.instance.follow(target.reference, frame, expected)
         if where.score < self.rule.same:
             return self._followed(target, frame, expected)
-        if _overlap(where.box, expected) >= self.rule.near:
-            both = _around(where.box, expected)
+        if box_overlap(where.box, expected) >= self.rule.near:
+            both = box_around(where.box, expected)
             # Where the object was is no wrong place for it either: only what leaks beyond both is cut.
             look = self._followed(target, frame, both)
             return replace(look, guard=both) if self._agree(both, look.sight) else look
@@ -177,16 +177,6 @@ class DualTracker:
             target.velocity = (found[:2] + found[2:] - target.box[:2] - target.box[2:]) / 2
         target.box = settled_box(found, target.box, self.rule.min_shrink, self.rule.max_growth)
         target.lost_for = 0
-
-
-def _around(box: Box, other: Box) -> Box:
-    return np.concatenate([np.minimum(box, other)[:2], np.maximum(box, other)[2:]])
-
-
-def _overlap(box: Box, other: Box) -> float:
-    """Intersection over union."""
-    inside = np.maximum(np.minimum(box[2:], other[2:]) - np.maximum(box[:2], other[:2]), 0).prod()
-    return float(inside / ((box[2:] - box[:2]).prod() + (other[2:] - other[:2]).prod() - inside))
 
 
 def _masked(sight: PixelSight, kept: NDArray[np.bool_]) -> NDArray[np.float32]:

@@ -33,7 +33,7 @@ from shibori.nn.pixel_tracker.network import (
 )
 from shibori.ops.normalise import normalise_images
 from shibori.ops.overlap import WindowedLogits, settled_ids
-from shibori.ops.window import WindowRule, box_window, cut_window, mask_box, window_size
+from shibori.ops.window import WindowRule, box_around, box_window, cut_window, mask_box, window_size
 from shibori.systems.strnn.rule import PaintRule
 from shibori.systems.strnn.samples import drawn_labels
 
@@ -242,8 +242,7 @@ class Painter:
             first = self._begin(image, self._wide(line, size_hw), known, growth)
             seen = mask_box(first.answer.logits > 0, first.answer.window)
             if seen is not None and self._is_more_than_marks(first.answer, known):
-                seen = np.concatenate([np.minimum(seen[:2], line[:2]), np.maximum(seen[2:], line[2:])])
-                return self._begin(image, box_window(self.window, seen, size_hw), known, growth)
+                return self._begin(image, box_window(self.window, box_around(seen, line), size_hw), known, growth)
         return first
 
     def _is_more_than_marks(self, answer: WindowedLogits, known: Known) -> bool:

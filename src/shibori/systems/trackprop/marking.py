@@ -21,7 +21,7 @@ from shibori.media.marks import BoxMark, Marks
 from shibori.media.scribble import Stroke, rasterise
 from shibori.nn.pixel_tracker.network import Memory
 from shibori.ops.overlap import WindowedLogits, settled_ids
-from shibori.ops.window import mask_box
+from shibori.ops.window import box_around, box_overlap, mask_box
 from shibori.systems.trackprop.guidance import guidance_map, marks_in_region
 from shibori.systems.trackprop.model import RegionNetwork, Seen
 from shibori.systems.trackprop.recall import Hints, match_marks
@@ -131,8 +131,8 @@ class Marking:
             found = mask_box(answer.logits > 0, place.window)
             if found is None:
                 break
-            closer = place_around(region, _union(found, box) if marks.boxes else found, look.size_hw)
-            if _overlap(closer.window, place.window) > SAME_BOX:
+            closer = place_around(region, box_around(found, box) if marks.boxes else found, look.size_hw)
+            if box_overlap(closer.window, place.window) > SAME_BOX:
                 break
             place = closer
         return answer
@@ -153,7 +153,7 @@ class Marking:
     def _later(self, look: _Look, box: NDArray[np.float64]) -> WindowedLogits:
         assert look.before is not None
         if look.object_id in look.marks.object_ids:
-            box = _union(box, marked_box(look.marks, look.object_id, look.size_hw, 1.0))
+            box = box_around(box, marked_box(look.marks, look.object_id, look.size_hw, 1.0))
         place = place_around(self.rule.region, box, look.size_hw)
         before = cut_mask(look.before, place, self.device)
         seen, guidance, matched = self._see(look, place, before)
@@ -278,14 +278,3 @@ def marked_box(marks: FrameMarks, object_id: int, size_hw: tuple[int, int], leas
     low, high = points.min(0), points.max(0) + 1
     slack = max(least_side - float((high - low).max()), 0.0) / 2
     return np.concatenate([low - slack, high + slack])
-
-
-def _union(first: NDArray[np.float64], second: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.concatenate([np.minimum(first[:2], second[:2]), np.maximum(first[2:], second[2:])])
-
-
-def _overlap(first: NDArray[np.float64], second: NDArray[np.float64]) -> float:
-    """IoU of two windows."""
-    sides = np.minimum(first[2:], second[2:]) - np.maximum(first[:2], second[:2])
-    both = float(np.maximum(sides, 0).prod())
-    return both / float((first[2:] - first[:2]).prod() + (second[2:] - second[:2]).prod() - both)

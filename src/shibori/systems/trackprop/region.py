@@ -16,7 +16,7 @@ from torch import Tensor
 from shibori.ops.aggregate import LOGIT_LIMIT
 from shibori.ops.normalise import normalise_images
 from shibori.ops.overlap import WindowedLogits
-from shibori.ops.window import box_window, cut_window, window_size
+from shibori.ops.window import box_around, box_window, cut_window, window_size
 from shibori.systems.trackprop.rule import RegionRule
 
 
@@ -73,9 +73,7 @@ def blended(first: WindowedLogits, second: WindowedLogits, weight: float) -> Win
         second: the other.
         weight: of the second, in [0, 1]. Probabilities are averaged, not log-odds: none of the two is a veto.
     """
-    window = np.concatenate(
-        [np.minimum(first.window[:2], second.window[:2]), np.maximum(first.window[2:], second.window[2:])]
-    )
+    window = box_around(first.window, second.window)
     finest = max(_resolution(first), _resolution(second))
     width, height = np.maximum(np.rint((window[2:] - window[:2]) * finest), 1).astype(int).tolist()
     probs = [_probability(answer, window, (height, width)) for answer in (first, second)]
