@@ -10,7 +10,7 @@ from torch import nn
 
 from shibori.errors import InputError
 from shibori.nn.backbones import CompactTrunk
-from shibori.nn.prepare import choose_device, choose_dtype, prepare_network
+from shibori.nn.prepare import choose_device, choose_dtype, mixed_precision, prepare_network
 
 CPU = torch.device("cpu")
 
@@ -64,3 +64,13 @@ def test_devices_that_are_there():
     assert choose_device("cpu") == CPU
     assert choose_device("auto").type in ("cpu", "cuda", "mps")
     assert choose_dtype(CPU) in (torch.float32, torch.bfloat16)
+
+
+@pytest.mark.parametrize("native", [True, False])
+def test_training_takes_bfloat16_where_it_is_native_alone(native: bool, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("shibori.nn.prepare.cpu_has_bfloat16", lambda: native)
+    factors = torch.rand(4, 4, requires_grad=True)
+    with mixed_precision(CPU):
+        product = factors @ factors
+    assert product.dtype == (torch.bfloat16 if native else torch.float32)
+    assert factors.dtype == torch.float32

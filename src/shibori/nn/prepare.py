@@ -50,6 +50,14 @@ def choose_dtype(device: torch.device) -> torch.dtype:
     return torch.float32
 
 
+def mixed_precision(device: torch.device) -> torch.autocast:
+    """Within it, networks that train compute in what ``choose_dtype`` says; their parameters stay float32.
+
+    A processor that emulates bfloat16 takes some thirty times as long for it as for float32.
+    """
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=choose_dtype(device) == torch.bfloat16)
+
+
 def cpu_has_bfloat16() -> bool:
     """Whether this CPU multiplies bfloat16 matrices itself (AVX512-BF16 or AMX) instead of emulating it."""
     abilities = torch.backends.cpu.get_cpu_capability()

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from shibori.errors import InputError
-from shibori.nn.prepare import choose_device
+from shibori.nn.prepare import choose_device, mixed_precision
 from shibori.nn.weights import save_state
 from shibori.training.checkpoint import ParameterAverage, load_checkpoint, save_checkpoint
 from shibori.training.config import RunConfig
@@ -146,7 +146,7 @@ class Run:
         torch.manual_seed(config.seed * 1_000_003 + step)  # what is drawn from here on depends on the step alone
         set_rate(self.optimiser, config.rate * warm_stable_decay(step, config.steps, config.warmup, config.decay_share))
         inputs = self.training.inputs(step, item)
-        with torch.autocast(next(losses.parameters()).device.type, dtype=torch.bfloat16):
+        with mixed_precision(next(losses.parameters()).device):
             loss: StepLosses = losses(*inputs)
         self.optimiser.zero_grad(set_to_none=True)
         loss.total.backward()

@@ -19,6 +19,7 @@ from shibori.datasets.flow_clips import FlowClips
 from shibori.datasets.sampling import SamplingPlan, TrainingClips
 from shibori.datasets.stills import Still
 from shibori.errors import InputError
+from shibori.nn.prepare import mixed_precision
 from shibori.systems.dyenet.losses import VERDICT_WEIGHT, propagation_loss
 from shibori.systems.dyenet.model import DyeNet
 from shibori.systems.dyenet.train import stack_clips
@@ -63,7 +64,7 @@ def train_online(
     optimiser = torch.optim.AdamW(network.propagation.parameters(), lr=RATE, weight_decay=0.0)
     for step in range(steps):
         batch = stack_clips([clips[step * BATCH + i] for i in range(BATCH)]).on(device)
-        with torch.autocast(device.type, dtype=torch.bfloat16):
+        with mixed_precision(device):
             pixels, verdict, _ = propagation_loss(network, batch, [variant] * BATCH, 0.3)
             loss: Tensor = pixels + VERDICT_WEIGHT * verdict
         optimiser.zero_grad(set_to_none=True)
