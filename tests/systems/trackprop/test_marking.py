@@ -11,9 +11,9 @@ import torch
 from shibori.media.marks import BoxMark, click
 from shibori.media.scribble import Stroke, rasterise
 from shibori.systems.trackprop.build import segmenter_from_state
-from shibori.systems.trackprop.marking import FrameMarks, Marking, drawn_labels, free_sides, kept_near, marked_box
+from shibori.systems.trackprop.marking import FrameMarks, Marking, drawn_labels, free_sides, marked_box
 from shibori.systems.trackprop.model import build_trackprop
-from shibori.systems.trackprop.rule import RULES, MarkingRule
+from shibori.systems.trackprop.rule import RULES
 
 from .rounds import SIZE_HW, line, made_sequence
 
@@ -61,7 +61,7 @@ def test_far_from_the_new_marks_the_previous_masks_stay(marking, seed):
     news = FrameMarks((line(1, 42, 20, 26),))
     masks = Liar(marking, seed).marking.masks(IMAGE, news, news, before, {})
     rows, columns = np.indices(SIZE_HW)
-    reach = max(RULE.spread * 96, RULE.spread_share * 8) + 4
+    reach = RULE.correction.reach * 96 + RULE.correction.reach_share * 9 + 2
     far = np.hypot(rows - 42, np.maximum(np.maximum(20 - columns, columns - 26), 0)) > reach
     np.testing.assert_array_equal(masks[1][far], before[1][far])
     np.testing.assert_array_equal(masks[2], before[2] & ~masks[1])
@@ -100,27 +100,6 @@ def test_an_object_is_disturbed_by_a_mark_of_something_else(marking):
     np.testing.assert_array_equal(masks[2], before[2])
 
 
-def test_only_pieces_that_hang_together_with_a_mark_change():
-    previous, said = np.zeros((60, 80), np.uint8), np.zeros((60, 80), np.uint8)
-    said[10:20, 10:30] = 1  # beside the mark
-    said[40:50, 10:30] = 1  # somewhere else
-    drawn = np.full((60, 80), -1, np.int32)
-    drawn[15, 12:28] = 1
-    kept = kept_near(previous, said, drawn, set(), MarkingRule())
-    assert (kept[10:20, 10:30] == 1).all()
-    assert not kept[40:50].any()
-    np.testing.assert_array_equal(kept_near(previous, said, drawn, {1}, MarkingRule()), said)
-
-
-def test_what_hangs_together_is_cut_off_where_it_is_far():
-    previous, said = np.zeros((60, 200), np.uint8), np.ones((60, 200), np.uint8)
-    drawn = np.full((60, 200), -1, np.int32)
-    drawn[30, 20:30] = 1
-    kept = kept_near(previous, said, drawn, set(), MarkingRule(spread=0.2, spread_share=0.5))
-    assert kept[30, 41] == 1
-    assert not kept[:, 45:].any()
-
-
 def test_marks_have_a_width_and_a_box():
     stroke = Stroke(3, ((0.2, 0.5), (0.6, 0.5)))
     thin, wide = (drawn_labels([stroke], (41, 41), thickness) for thickness in (1, 3))
@@ -145,3 +124,19 @@ def test_more_rounds_of_asking_are_possible(marking):
     rule = replace(RULE, rounds=3)
     marks = FrameMarks((line(1, 24, 14, 34),))
     assert Marking(marking.network, rule, marking.device).masks(IMAGE, marks, marks, {}, {})[1].any()
+
+
+def test_what_is_bettered_is_looked_at_twice_the_second_time_from_the_first_answer(marking):
+    class Noting(Liar):
+        def answer(self, look):
+            seen.append(look.before)
+            return super().answer(look)
+
+    seen: list[np.ndarray | None] = []
+    before, news = {1: TRUTH == 1}, FrameMarks((line(1, 42, 20, 26), line(2, 70, 90, 110)))
+    Noting(marking, 0).marking.masks(IMAGE, news, news, before, {})
+    assert len(seen) == 3  # one that was there, twice, and one that is new
+    assert seen[0] is before[1]
+    assert seen[1] is not None
+    assert seen[1][42, 20:27].all()
+    assert seen[2] is None

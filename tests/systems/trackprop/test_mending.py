@@ -53,23 +53,22 @@ class Noting:
         return WindowedLogits(object_id, np.array([0.0, 0, SIZE_HW[1], SIZE_HW[0]]), shown * 8.0 - 4.0)
 
 
-def test_the_second_opinion_is_of_the_round_before_or_of_the_marks_where_nothing_was_said():
+def test_it_starts_from_the_round_before_or_from_the_mask_and_the_marks_where_nothing_was_said():
     image, mask = SEQUENCE.read_image(0), SEQUENCE.ids[0] == 1
     before, marks = np.roll(mask, 5, 0), Marks({0: (line(1, 20, 12, 34),)})
-    for given, said, drawn, second in (
-        (before, before, marks, True),
-        (None, None, marks, True),
-        (before & False, None, marks, True),
-        (None, None, Marks({0: (line(0, 60, 90, 120),)}), False),
+    elsewhere = Marks({0: (line(0, 60, 90, 120),)})
+    for given, drawn, starts in (
+        (before, marks, [before]),
+        (None, marks, [mask, None]),
+        (before & False, marks, [mask, None]),
+        (None, elsewhere, [mask]),
     ):
         found = mender()
         found._marking = Noting()
         found(image, drawn, 0, 1, mask, given)
         asked = found._marking.asked
-        assert len(asked) == (3 if second else 1)
-        assert asked[0] is mask
-        if second:
-            assert asked[1] is said
+        assert len(asked) == len(starts) + (drawn is marks)
+        assert all(one is other for one, other in zip(asked, starts, strict=False))
 
 
 def test_of_clicks_and_boxes_only_the_second_opinion_counts():

@@ -6,9 +6,9 @@ round and for all frames; where what comes from before and what comes from after
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -19,19 +19,31 @@ from shibori.interfaces import Interaction, InteractiveSegmenter, Propagator
 from shibori.media.clip import Clip
 from shibori.media.marks import Marks, join_marks
 from shibori.media.mask import FrameMasks, ObjectStatus
-from shibori.ops.overlap import WindowedLogits, settled_ids
+from shibori.ops.correction import corrected_ids
+from shibori.ops.overlap import WindowedLogits
 from shibori.systems.strnn.between import Carried, Carrier, Key, Sides
 from shibori.systems.strnn.inference import StrnnInteraction, StrnnSegmenter
-from shibori.systems.strnn.painter import Painter, keep_local
+from shibori.systems.strnn.painter import Painter
 from shibori.systems.strnn.recall import Recall
 from shibori.systems.strnn.rule import PaintRule
-from shibori.systems.strnn.samples import drawn_labels
+from shibori.systems.strnn.samples import clicked_places, drawn_labels
 
 Ids = NDArray[Any]
 Mask = NDArray[np.bool_]
+CERTAIN = np.float32(6)
+"""Log-odds of an answer that has none."""
 Mender = Callable[[NDArray[np.uint8], Marks, int, int, Mask, Mask | None], WindowedLogits]
 """Betters a mask of a marked frame: image (H, W, 3), all marks, index of the frame, object, mask (H, W) not empty, mask
 of the previous round or None where nothing counts that was said before."""
+
+
+class News(NamedTuple):
+    """What was just drawn on a frame."""
+
+    drawn: NDArray[np.int64]
+    """(H, W) labels, -1 where nothing was drawn."""
+    clicked: Mask
+    """(H, W) where that is a click."""
 
 
 @dataclass(frozen=True)
@@ -62,10 +74,12 @@ class HybridInteraction(Interaction):
         self.clip, self.rule = clip, segmenter.rule
         self._pixels = StrnnInteraction(pixels, clip)
         tracker = pixels.network.tracker
-        self._painter = (
-            None if tracker is None or not segmenter.paints else Painter(tracker, segmenter.rule, pixels.device)
-        )
         self._mender, self._recall = segmenter.mender, Recall()
+        self._painter = (
+            None
+            if tracker is None or not segmenter.paints
+            else Painter(tracker, segmenter.rule, pixels.device, mends=self._mender is None)
+        )
         self._carrier = Carrier(segmenter.propagator, clip)
         self._first_round, self._rounds = segmenter.first_round, 0
         self._keys: dict[int, Key] = {}
@@ -112,45 +126,44 @@ class HybridInteraction(Interaction):
 
     def _key(self, marks: Marks, answer: FrameMasks) -> Key:
         """The masks of a frame that was just marked."""
-        index, size_hw = answer.index, self.clip.size_hw
+        index, size_hw, radius = answer.index, self.clip.size_hw, self.rule.click_radius
         image, before = self.clip.frame(index).image, self._before(index)
         said = {} if before is None else {i: before.ids == i for i in before.told}
-        drawn = drawn_labels(marks, index, size_hw, self.rule.click_radius)
-        here = {*np.unique(drawn[drawn > 0]).tolist(), *(box.object_id for box in marks.boxes.get(index, ()))}
-        anew = {i for i in here if before is None or i not in before.told}
+        news = News(drawn_labels(marks, index, size_hw, radius), clicked_places(marks, index, size_hw, radius))
+        boxed = {box.object_id for box in marks.boxes.get(index, ())}
+        here = {*np.unique(news.drawn[news.drawn > 0]).tolist(), *boxed}
+        anew = (here - said.keys()) | boxed
+        dtype = _dtype(self._object_ids)
+        old = np.zeros(size_hw, dtype) if before is None else before.ids.astype(dtype)
         if self._painter is None:
-            ids = np.where(np.isin(answer.ids, [*said, *here]), answer.ids, 0).astype(answer.ids.dtype)
+            answers: tuple[WindowedLogits, ...] = tuple(_certain(answer.ids, i) for i in sorted({*said, *here}))
         else:
-            painted = self._painter.paint(image, self._marks, index, said, drawn >= 0, self._recall.nearest(index))
-            ids, anew = painted.ids, anew | painted.begun_anew
-        if before is not None:
-            ids = self._confined(before.ids, ids, drawn >= 0, anew)
-        ids = np.where(drawn >= 0, drawn, ids).astype(_dtype(self._object_ids))
-        mended = self._mended(image, index, ids, before, anew)
-        if mended is not None:
-            mended = self._confined(ids, mended, drawn >= 0, anew, self.rule.edge_depth)
-            ids = np.where(drawn >= 0, drawn, mended).astype(ids.dtype)
-        return Key(ids, tuple(sorted({*said, *here})), 0 if before is None else before.version + 1)
+            counts = {i: mask for i, mask in said.items() if i not in boxed}
+            recalled = self._recall.nearest(index)
+            painted = self._painter.paint(image, self._marks, index, counts, news.drawn >= 0, recalled)
+            answers, anew = painted.answers, anew | painted.begun_anew
+        ids = self._corrected(old, answers, news, anew)
+        if self._mender is not None:
+            ids = self._corrected(old, self._mended(image, index, ids, old, anew), news, anew)
+        obeyed = drawn_labels(self._marks, index, size_hw, radius)
+        return Key(
+            np.where(obeyed >= 0, obeyed, ids).astype(dtype),
+            tuple(sorted({*said, *here})),
+            0 if before is None else before.version + 1,
+        )
 
-    def _confined(self, before: Ids, after: Ids, news: Mask, anew: set[int], depth: float = 0.0) -> Ids:
-        """(H, W) ids with what a correction may change (``keep_local``), and all of what is begun anew."""
-        short = min(self.clip.size_hw)
-        local = keep_local(before, after, news, self.rule.correction_reach * short, depth * short)
-        is_new = np.isin(after, [*anew]) | np.isin(before, [*anew])
-        return np.where(is_new, after, local)
+    def _corrected(self, old: Ids, answers: Sequence[WindowedLogits], news: News, anew: set[int]) -> Ids:
+        fresh = anew.intersection(answer.object_id for answer in answers)
+        return corrected_ids(old, answers, news.drawn, news.clicked, fresh, self.rule.correction)
 
-    def _mended(self, image: NDArray[np.uint8], index: int, ids: Ids, before: Key | None, anew: set[int]) -> Ids | None:
-        """(H, W) ids with a second opinion on every object whose mask changed; None if there is nothing to ask."""
-        old = np.zeros_like(ids) if before is None else before.ids
+    def _mended(self, image: NDArray[np.uint8], index: int, ids: Ids, old: Ids, anew: set[int]) -> list[WindowedLogits]:
+        """A second opinion on every object whose mask changed."""
+        assert self._mender is not None
         changed, shown = ids != old, {*np.unique(ids).tolist()} - {0}
         object_ids = sorted({*np.unique(ids[changed]).tolist(), *np.unique(old[changed]).tolist()} & shown)
-        if self._mender is None or not object_ids:
-            return None
-        kept = shown.difference(object_ids)
-        looks = [
+        return [
             self._mender(image, self._marks, index, i, ids == i, None if i in anew else old == i) for i in object_ids
         ]
-        return settled_ids(looks, {i: ids == i for i in sorted(kept)}, self.clip.size_hw, int(ids.max()))
 
     def _before(self, index: int) -> Key | None:
         """What was last said of a frame, by whatever means."""
@@ -232,6 +245,12 @@ class HybridInteraction(Interaction):
                 score[chosen] = weight * max(sure, 0.05) + self.rule.trust * share[row_of[label], chosen]
             scores.append(score)
         return np.where(scores[0] >= scores[1], *labels)
+
+
+def _certain(ids: Ids, object_id: int) -> WindowedLogits:
+    """An answer that knows no doubt."""
+    window = np.array([0.0, 0.0, ids.shape[1], ids.shape[0]])
+    return WindowedLogits(object_id, window, np.where(ids == object_id, 1, -1).astype(np.float32) * CERTAIN)
 
 
 def _dtype(object_ids: list[int]) -> type[np.uint8] | type[np.uint16]:

@@ -32,7 +32,7 @@ from shibori.nn.pixel_tracker.network import (
     with_surroundings,
 )
 from shibori.ops.normalise import normalise_images
-from shibori.ops.overlap import WindowedLogits, settled_ids
+from shibori.ops.overlap import WindowedLogits
 from shibori.ops.window import WindowRule, box_around, box_window, cut_window, mask_box, window_size
 from shibori.systems.strnn.rule import PaintRule
 from shibori.systems.strnn.samples import drawn_labels
@@ -68,10 +68,10 @@ class Known(NamedTuple):
 
 
 class Painted(NamedTuple):
-    """The masks of a marked frame."""
+    """What is known of a marked frame."""
 
-    ids: Ids
-    """(H, W)."""
+    answers: tuple[WindowedLogits, ...]
+    """Of the objects whose masks may change."""
     begun_anew: frozenset[int]
     """Objects of which nothing counts that was said of this frame before."""
 
@@ -95,6 +95,8 @@ class Painter:
     rule: PaintRule
     device: torch.device
     window: WindowRule = field(default_factory=WindowRule)
+    mends: bool = True
+    """Whether it betters what was said before; else only what is begun anew has an answer."""
 
     @torch.inference_mode()
     def paint(
@@ -106,7 +108,7 @@ class Painter:
         fresh: Mask,
         remembered: Mapping[int, tuple[Memory, ...]] = MappingProxyType({}),
     ) -> Painted:
-        """The masks of a frame.
+        """Answers about the objects of a frame that are marked in it or were said to be there.
 
         Args:
             image: (H, W, 3) uint8 RGB.
@@ -116,9 +118,6 @@ class Painter:
                 never segmented in it.
             fresh: (H, W) bool, what was marked in this frame since that answer.
             remembered: object_id -> that object in other marked frames, as ``remember`` gives it.
-
-        Returns:
-            The objects that are marked here or were said to be here. Marked pixels are as marked.
         """
         size_hw = (image.shape[0], image.shape[1])
         drawn = drawn_labels(marks, frame_index, size_hw, self.rule.click_radius)
@@ -134,9 +133,11 @@ class Painter:
                 others |= said[other]
             known = Known(object_id, drawn == object_id, negative, prior, others, fresh, remembered.get(object_id, ()))
             looks.append(self._object(image, known))
-        ids = settled_ids([look.answer for look in looks], {}, size_hw, max(present, default=0))
-        ids[drawn >= 0] = drawn[drawn >= 0]
-        return Painted(ids, frozenset(look.answer.object_id for look in looks if look.is_anew))
+        found = [look for look in looks if look is not None]
+        return Painted(
+            tuple(look.answer for look in found),
+            frozenset(look.answer.object_id for look in found if look.is_anew),
+        )
 
     @torch.inference_mode()
     def remember(self, image: NDArray[np.uint8], mask: Mask, others: Mask) -> Memory | None:
@@ -158,35 +159,41 @@ class Painter:
         planes = (self._plane(_resized(part, window, self.window)) for part in (mask, others))
         return self.network.remember(self._encode(image, window), *planes)
 
-    def _object(self, image: NDArray[np.uint8], known: Known) -> Look:
+    def _object(self, image: NDArray[np.uint8], known: Known) -> Look | None:
         """Its log-odds: from marks alone, or what was said before, mended twice, the second time from the first.
 
         A mask that has flooded is not mended by a stroke through the flood: most of what is known of it is the flood.
         Where other marked frames tell something else altogether, and surely, that is believed.
+
+        Returns:
+            None where what was said before is not to be mended here, and nothing speaks for beginning anew.
         """
         alone = known._replace(references=())
         if known.prior is None:
             return self._anew(image, alone)
+        if known.references and self._has_flooded(known, known.prior):
+            recalled = self._recalled(image, known)
+            if self._is_another(recalled, known.prior, known):
+                return recalled
+        is_elsewhere = self._is_elsewhere(known, known.prior)
+        if not (self.mends or is_elsewhere):
+            return None
         mended = self._mended_twice(image, alone, known.prior)
-        if self._is_elsewhere(known, known.prior):
-            anew = self._anew(image, alone._replace(prior=None))
-            mended = max(mended, anew, key=lambda look: look.sureness)
-        if not known.references or not self._has_flooded(known, known.prior):
-            return mended
-        recalled = self._recalled(image, known)
-        return recalled if self._is_another(recalled, mended, known) else mended
+        anew = self._anew(image, alone._replace(prior=None)) if is_elsewhere else mended
+        best = max(mended, anew, key=lambda look: look.sureness)
+        return best if self.mends or best.is_anew else None
 
     def _has_flooded(self, known: Known, prior: Mask) -> bool:
         """Whether fresh marks say of a large part of what was said that it is wrong."""
         wrong = int((known.negative & known.fresh & prior).sum())
         return wrong >= self.rule.flood_share * math.sqrt(int(prior.sum()))
 
-    def _is_another(self, recalled: Look, mended: Look, known: Known) -> bool:
-        """Whether an answer is sure, and not just a coarser version of another one."""
+    def _is_another(self, recalled: Look, prior: Mask, known: Known) -> bool:
+        """Whether an answer is sure, and something else altogether than what was said."""
         if recalled.sureness < self.rule.recalled_sureness:
             return False
-        first, second = (self._as_mask(look.answer, known) for look in (recalled, mended))
-        return int((first & second).sum()) < self.rule.recalled_overlap * int((first | second).sum())
+        found = self._as_mask(recalled.answer, known)
+        return int((found & prior).sum()) < self.rule.recalled_overlap * int((found | prior).sum())
 
     def _recalled(self, image: NDArray[np.uint8], known: Known) -> Look:
         """What looks like the object in other marked frames and does not contradict the marks of this one."""
@@ -379,33 +386,3 @@ def _thick(drawn: Mask, window: NDArray[np.float64], thickness: int, rule: Windo
     found[rows * height // part.shape[0], columns * width // part.shape[1]] = 1
     disk = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (thickness, thickness))
     return np.asarray(cv2.dilate(found, disk)) > 0
-
-
-def keep_local(before: Ids, after: Ids, news: Mask, reach: float, depth: float = 0.0) -> Ids:
-    """What a correction leaves alone stays as it was: of the changes, pieces near new marks count, and shallow ones.
-
-    Args:
-        before: (H, W) ids of the last answer.
-        after: (H, W) ids of the new one.
-        news: (H, W) bool, what was just drawn.
-        reach: in pixels, from a piece to the next mark.
-        depth: in pixels; a piece that is nowhere further than this from an edge of ``before`` only moves that edge, and
-            counts wherever it is.
-    """
-    changed = before != after
-    num_pieces, labels = cv2.connectedComponents(changed.astype(np.uint8), connectivity=8)
-    counts = np.zeros(num_pieces, np.bool_)
-    counts[labels[(_distance(news) <= reach) & changed]] = True
-    if depth > 0:
-        depths = np.zeros(num_pieces, np.float32)
-        np.maximum.at(depths, labels[changed], _distance(_edges(before))[changed])
-        counts |= depths <= depth
-    return np.where(counts[labels] & changed, after, before)
-
-
-def _edges(ids: Ids) -> Mask:
-    """(H, W) where a pixel and one beside or below it are of different objects."""
-    edges = np.zeros(ids.shape, np.bool_)
-    edges[:-1] |= ids[:-1] != ids[1:]
-    edges[:, :-1] |= ids[:, :-1] != ids[:, 1:]
-    return edges

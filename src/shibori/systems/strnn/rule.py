@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from shibori.ops.correction import CorrectionRule
 
 
 @dataclass(frozen=True)
@@ -65,11 +67,9 @@ class PaintRule:
     recalled_sureness: float = 0.78
     """Expected IoU from which other marked frames are then believed, if what they say has less than ..."""
     recalled_overlap: float = 0.5
-    """... this IoU with what mending gives."""
-    correction_reach: float = 0.02
-    """A change of a marked frame counts if it is this near to a new mark."""
-    edge_depth: float = 0.04
-    """A second opinion may move edges by this much elsewhere."""
+    """... this IoU with what was said before."""
+    correction: CorrectionRule = field(default_factory=CorrectionRule)
+    """What a correction may change of a marked frame."""
     trust: float = 0.5
     """What the classifier's probability counts where two runs disagree; nearness counts 1 in all."""
 

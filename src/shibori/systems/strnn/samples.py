@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from shibori.media.marks import Marks
 from shibori.media.mask import object_ids
-from shibori.media.scribble import rasterise
+from shibori.media.scribble import Stroke, rasterise
 from shibori.systems.strnn.rule import AdaptionRule
 
 Mask = NDArray[np.bool_]
@@ -83,19 +83,33 @@ def _approved(drawn: NDArray[np.int64], canvas: Canvas, rule: AdaptionRule, rng:
 def drawn_labels(marks: Marks, frame_index: int, size_hw: tuple[int, int], click_radius: float) -> NDArray[np.int64]:
     """(H, W): the label of the last stroke over a pixel, clicks being disks, or of a box's middle; -1 elsewhere."""
     drawn = np.full(size_hw, -1, np.int64)
-    rows, columns = np.indices(size_hw)
     for stroke in marks.strokes.get(frame_index, ()):
-        line = rasterise([stroke], size_hw) >= 0
-        if len(stroke.path) == 1:
-            row, column = np.argwhere(line)[0]
-            line = (rows - row) ** 2 + (columns - column) ** 2 <= (click_radius * min(size_hw)) ** 2
-        drawn[line] = stroke.object_id
+        drawn[_places(stroke, size_hw, click_radius)] = stroke.object_id
     for box in marks.boxes.get(frame_index, ()):
         x0, y0, x1, y1 = box.pixels(size_hw)
         dx, dy = (x1 - x0) // 4, (y1 - y0) // 4
         middle = drawn[y0 + dy : y1 - dy, x0 + dx : x1 - dx]
         middle[middle < 0] = box.object_id
     return drawn
+
+
+def clicked_places(marks: Marks, frame_index: int, size_hw: tuple[int, int], click_radius: float) -> Mask:
+    """(H, W) bool: the disks of all clicks."""
+    clicked = np.zeros(size_hw, np.bool_)
+    for stroke in marks.strokes.get(frame_index, ()):
+        if len(stroke.path) == 1:
+            clicked |= _places(stroke, size_hw, click_radius)
+    return clicked
+
+
+def _places(stroke: Stroke, size_hw: tuple[int, int], click_radius: float) -> Mask:
+    """(H, W) bool: a line, or the disk of a click."""
+    line = rasterise([stroke], size_hw) >= 0
+    if len(stroke.path) > 1:
+        return line
+    rows, columns = np.indices(size_hw)
+    row, column = np.argwhere(line)[0]
+    return np.asarray((rows - row) ** 2 + (columns - column) ** 2 <= (click_radius * min(size_hw)) ** 2)
 
 
 def _grown_boxes(marks: Marks, frame_index: int, size_hw: tuple[int, int], rule: AdaptionRule) -> Mask:

@@ -2,7 +2,7 @@
 
 The networks say what the marks mean; two rules of ours make sure that a correction does no harm. What is drawn is
 obeyed, pixel by pixel. And of what the networks would change, only that counts which hangs together with a new mark of
-the same label and is not far from it: elsewhere the mask of the previous round stays.
+the same label, and of that the less the further it is from the mark (``ops/correction.py``).
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from torch import Tensor
 from shibori.media.marks import BoxMark, Marks
 from shibori.media.scribble import Stroke, rasterise
 from shibori.nn.pixel_tracker.network import Memory
+from shibori.ops.correction import corrected_ids
 from shibori.ops.overlap import WindowedLogits, settled_ids
 from shibori.ops.window import box_around, box_overlap, mask_box
 from shibori.systems.trackprop.guidance import guidance_map, marks_in_region
@@ -98,21 +99,27 @@ class Marking:
         size_hw = (image.shape[0], image.shape[1])
         touched = _touched(news, before, size_hw)
         looks = [_Look(image, i, marks, before.get(i), tuple(remembered.get(i, ()))) for i in sorted(touched)]
-        answers = [self._answer(look) for look in looks]
-        rest = {object_id: mask for object_id, mask in before.items() if object_id not in touched}
-        highest = max([0, *before, *marks.object_ids])
-        said = settled_ids(answers, rest, size_hw, highest)
-        previous = settled_ids([], before, size_hw, highest)
-        drawn = drawn_labels(news.strokes, size_hw, self._thickness(size_hw))
+        answers = [self._asked_twice(look) for look in looks]
+        previous = settled_ids([], before, size_hw, max([0, *before, *marks.object_ids]))
+        thickness = self._thickness(size_hw)
+        drawn = drawn_labels(news.strokes, size_hw, thickness)
+        clicked = drawn_labels([s for s in news.strokes if len(s.path) == 1], size_hw, thickness) >= 0
         fresh = {i for i in touched if i not in before or not before[i].any()} | {box.object_id for box in news.boxes}
-        ids = kept_near(previous, said, drawn, fresh, self.rule)
+        ids = corrected_ids(previous, answers, drawn, clicked, fresh, self.rule.correction)
         obeyed = drawn_labels(marks.strokes, size_hw, 1)
-        ids[drawn >= 0] = drawn[drawn >= 0]
         ids[obeyed >= 0] = obeyed[obeyed >= 0]
         return {object_id: ids == object_id for object_id in sorted({*before, *touched})}
 
     def _thickness(self, size_hw: tuple[int, int]) -> int:
         return max(round(self.rule.thickness * min(size_hw) / REFERENCE_LINES), 1)
+
+    def _asked_twice(self, look: _Look) -> WindowedLogits:
+        """What is bettered is looked at once more, from what was said of it first."""
+        answer = self._answer(look)
+        if look.before is None or not look.before.any():
+            return answer
+        settled = settled_mask(look, answer)
+        return self._answer(replace(look, before=settled)) if settled.any() else answer
 
     def _answer(self, look: _Look) -> WindowedLogits:
         box = None if look.before is None else mask_box(look.before)
@@ -230,42 +237,13 @@ def drawn_labels(strokes: Sequence[Stroke], size_hw: tuple[int, int], thickness:
     return labels
 
 
-def kept_near(previous: Ids, said: Ids, drawn: NDArray[np.int32], fresh: set[int], rule: MarkingRule) -> Ids:
-    """``previous`` with those changes towards ``said`` that hang together with what was drawn.
-
-    Args:
-        previous: (H, W) ids of the previous round.
-        said: (H, W) ids as the networks have it now.
-        drawn: (H, W) labels of the new strokes, -1 where there is none.
-        fresh: objects that had no mask before, or are in a new box: all that becomes theirs counts, and all that they
-            leave.
-        rule: how near is near.
-    """
-    ids = previous.copy()
-    short = min(previous.shape)
-    leaves = np.isin(previous, sorted(fresh)) if fresh else np.zeros(previous.shape, np.bool_)
-    for label in np.unique(said).tolist():
-        changed = (said == label) & (previous != label)
-        if label in fresh:
-            ids[changed] = label
-            continue
-        ids[changed & leaves] = label
-        # A stroke of any label takes pixels away from the others.
-        source = (drawn >= 0) & (drawn != previous) if label == 0 else drawn == label
-        if not source.any() or not changed.any():
-            continue
-        ids[changed & _reached(changed, source, short, rule)] = label
-    return ids
-
-
-def _reached(changed: Mask, source: Mask, short: int, rule: MarkingRule) -> Mask:
-    """The pieces of ``changed`` that touch a source, as far as they are near it."""
-    distance = np.asarray(cv2.distanceTransform((~source).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5))
-    _, _, width, height = cv2.boundingRect(source.astype(np.uint8))
-    reach = max(rule.spread * short, rule.spread_share * max(width, height))
-    _, pieces = cv2.connectedComponents((changed | source).astype(np.uint8), connectivity=8)
-    hit = np.unique(pieces[changed & (distance <= max(rule.touch * short, 1.5))])
-    return np.isin(pieces, hit[hit > 0]) & (distance <= reach)
+def settled_mask(look: _Look, answer: WindowedLogits) -> Mask:
+    """(H, W) an answer, and what is marked as it is marked."""
+    found = np.zeros(look.size_hw, np.bool_)
+    area, logits = answer.in_frame()
+    found[area] = logits > 0
+    labels = drawn_labels(look.marks.strokes, look.size_hw, 1)
+    return np.where(labels >= 0, labels == look.object_id, found)
 
 
 def marked_box(marks: FrameMarks, object_id: int, size_hw: tuple[int, int], least_side: float) -> NDArray[np.float64]:

@@ -20,9 +20,10 @@ LIMIT = 6.0
 
 
 class MaskMender:
-    """The mean of two opinions, looked at once more: from the mask that is to be bettered, and without it (Sec. 3).
+    """What the networks say of a mask and its marks, looked at once more (Sec. 3).
 
-    Of first marks that are clicks or a box only the second counts.
+    Where nothing counts that was said before, it is the mean of two opinions: from the mask that is to be bettered, and
+    from the marks alone; of marks that are clicks or a box only the second counts.
     """
 
     def __init__(self, segmenter: TrackpropSegmenter) -> None:
@@ -53,7 +54,7 @@ class MaskMender:
         said = before if before is not None and before.any() else None
         if said is None and object_id not in drawn.object_ids:
             return look(mask)
-        starts = [said] if before is None and not has_lines(drawn, object_id) else [mask, said]
+        starts = [mask, None] if said is None and has_lines(drawn, object_id) else [said]
         mean = mean_logits([look(start) for start in starts], mask.shape)
         labels = drawn_labels(drawn.strokes, mask.shape, 1)
         settled = np.where(labels >= 0, labels == object_id, mean > 0)

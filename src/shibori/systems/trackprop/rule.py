@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from shibori.ops.correction import CorrectionRule
 from shibori.ops.window import WindowRule
 
 
@@ -66,12 +67,8 @@ class MarkingRule:
     """How often the pixel tracker is asked what the marks mean."""
     thickness: int = 3
     """Pixels of a stroke that are obeyed, for a frame of 480 lines."""
-    spread: float = 0.15
-    """How far from the new strokes a correction may reach, in short sides of the frame ..."""
-    spread_share: float = 0.75
-    """... or, if that is more, in lengths of the longer side of the stroke's box."""
-    touch: float = 0.01
-    """What changes in a correction lies within this distance of a new stroke of its label, in short sides."""
+    correction: CorrectionRule = field(default_factory=CorrectionRule)
+    """What a correction may change."""
 
 
 @dataclass(frozen=True)
