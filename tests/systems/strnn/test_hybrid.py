@@ -13,10 +13,12 @@ from shibori.errors import InputError
 from shibori.evaluation.sequence import sequence_clip
 from shibori.media.clip import Clip
 from shibori.media.marks import BoxMark, Marks
+from shibori.media.mask import FrameMasks, ObjectStatus
 from shibori.media.scribble import Stroke
 from shibori.ops.overlap import WindowedLogits
+from shibori.systems.strnn.between import Carried, Key
 from shibori.systems.strnn.build import segmenter_from_state
-from shibori.systems.strnn.hybrid import HybridSegmenter
+from shibori.systems.strnn.hybrid import HybridSegmenter, Voter
 from shibori.systems.strnn.model import build_strnn
 
 from ...evaluation.made import ArraySequence
@@ -196,3 +198,46 @@ def test_an_object_that_a_correction_leaves_alone_is_not_mended_again(hybrid, cl
     assert mender.seen == [(2, 1)]
     assert mender.before[-1] == (first.ids == 1).sum()
     np.testing.assert_array_equal(second.ids == 2, first.ids == 2)
+
+
+def carried(index: int, ids: np.ndarray, confidence: float) -> Carried:
+    state = "tracked" if (ids == 1).any() else "lost"
+    return Carried.pack(FrameMasks(index, ids, (ObjectStatus(1, confidence, state),)))
+
+
+def test_what_was_followed_to_a_corrected_mask_is_doubted_up_to_where_the_object_was_lost(hybrid, clip):
+    shown, nothing = (sequence().ids[2] == 1).astype(np.uint8), np.zeros(SIZE_HW, np.uint8)
+    interaction = hybrid.begin(clip)
+    for index in range(NUM_FRAMES):
+        interaction._last[index] = carried(index, nothing if index == 2 else shown, 0.9 if index != 2 else 0.0)
+    interaction._doubt(4, Key(shown, (1,)), Key(shown, (1,)))
+    interaction._doubt(4, Key(nothing, (1,)), Key(shown, (1,)))
+    assert interaction._doubted == {}
+    interaction._doubt(4, Key(shown, (1,)), Key(np.roll(shown, 3), (1,)))
+    assert interaction._doubted == {1: {3, 5, 6}}
+    interaction._kept(FrameMasks(5, shown, (ObjectStatus(1, 0.9, "tracked"),)))
+    assert interaction._doubted == {1: {3, 6}}
+
+
+@pytest.mark.parametrize(("last", "unheard", "stands"), [(0.9, (), True), (0.5, (), False), (0.9, (1,), False)])
+def test_what_was_let_stand_counts_unless_it_is_doubted_or_others_are_surer(hybrid, clip, last, unheard, stands):
+    interaction = replace(hybrid, rule=replace(hybrid.rule, trust=0.0)).begin(clip)
+    interaction.mark(FIRST)
+    shown, nothing = (sequence().ids[2] == 1).astype(np.uint8), np.zeros(SIZE_HW, np.uint8)
+    elsewhere = np.roll(shown, 50, 1)
+    voters = [
+        Voter(0.7, carried(1, elsewhere, 0.9)),
+        Voter(0.3, carried(1, nothing, 0.0)),
+        Voter(1.05, carried(1, shown, last), frozenset(unheard)),
+    ]
+    found = interaction._decided(1, voters)
+    np.testing.assert_array_equal(found, shown if stands else elsewhere)
+
+
+def test_asked_again_without_new_marks_the_answer_is_the_same(hybrid, clip):
+    interaction = hybrid.begin(clip)
+    interaction.mark(FIRST)
+    list(interaction.masks())
+    interaction.mark(LATER)
+    for one, other in zip(list(interaction.masks()), list(interaction.masks()), strict=True):
+        np.testing.assert_array_equal(one.ids, other.ids)

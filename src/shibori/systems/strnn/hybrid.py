@@ -30,6 +30,8 @@ from shibori.systems.strnn.samples import clicked_places, drawn_labels
 
 Ids = NDArray[Any]
 Mask = NDArray[np.bool_]
+LEAST_SURE = 0.05
+"""What the word of a run counts that has lost an object."""
 CERTAIN = np.float32(6)
 """Log-odds of an answer that has none."""
 Mender = Callable[[NDArray[np.uint8], Marks, int, int, Mask, Mask | None], WindowedLogits]
@@ -44,6 +46,33 @@ class News(NamedTuple):
     """(H, W) labels, -1 where nothing was drawn."""
     clicked: Mask
     """(H, W) where that is a click."""
+
+
+class Voter(NamedTuple):
+    """One of those who say what a frame shows."""
+
+    weight: float
+    said: Carried
+    unheard: frozenset[int] = frozenset()
+    """Objects of which it is not asked."""
+
+    def weights(self, vote: Ids, label: int, votes: Ids) -> NDArray[np.float32]:
+        """(P,) what its vote counts for a label: its weight times how sure it is.
+
+        Args:
+            vote: (P,) labels it votes for.
+            label: the label.
+            votes: (V, P) labels of all voters. Background where another one has an object is as sure as it is of that
+                object.
+        """
+        counts = np.zeros(vote.shape, np.float32)
+        chosen = vote == label
+        for about in np.unique(votes[:, chosen]).tolist() if label == 0 else [label]:
+            if about == 0 or about in self.unheard:
+                continue
+            here = chosen & (votes == about).any(0)
+            counts[here] = np.maximum(counts[here], self.weight * max(self.said.confidence(about), LEAST_SURE))
+        return counts
 
 
 @dataclass(frozen=True)
@@ -85,6 +114,7 @@ class HybridInteraction(Interaction):
         self._keys: dict[int, Key] = {}
         self._marks = Marks()
         self._last: dict[int, Carried] = {}
+        self._doubted: dict[int, set[int]] = {}
 
     def mark(self, marks: Marks) -> tuple[FrameMasks, ...]:
         """See ``Interaction``."""
@@ -92,7 +122,10 @@ class HybridInteraction(Interaction):
         answers = self._pixels.mark(marks)
         self._marks = join_marks(self._marks, marks)
         for answer in answers:
-            self._keys[answer.index] = self._key(marks, answer)
+            key, before = self._key(marks, answer), self._before(answer.index)
+            if before is not None:
+                self._doubt(answer.index, before, key)
+            self._keys[answer.index] = key
         return tuple(self._key_masks(answer.index) for answer in answers)
 
     def masks(self) -> Iterator[FrameMasks]:
@@ -118,6 +151,8 @@ class HybridInteraction(Interaction):
 
     def _kept(self, masks: FrameMasks) -> FrameMasks:
         self._last[masks.index] = Carried.pack(masks)
+        for frames in self._doubted.values():
+            frames.discard(masks.index)
         return masks
 
     @property
@@ -165,6 +200,21 @@ class HybridInteraction(Interaction):
             self._mender(image, self._marks, index, i, ids == i, None if i in anew else old == i) for i in object_ids
         ]
 
+    def _doubt(self, index: int, before: Key, key: Key) -> None:
+        """Where an object was corrected, what was said of it in the frames around may be as wrong as it was there.
+
+        That is so as far as it was followed from frame to frame; where it was not seen, nothing was carried on.
+        """
+        for object_id in before.told:
+            was = before.ids == object_id
+            if not was.any() or np.array_equal(was, key.ids == object_id):
+                continue
+            for way in (-1, 1):
+                frame = index + way
+                while frame not in self._keys and frame in self._last and self._last[frame].confidence(object_id) > 0:
+                    self._doubted.setdefault(object_id, set()).add(frame)
+                    frame += way
+
     def _before(self, index: int) -> Key | None:
         """What was last said of a frame, by whatever means."""
         if index in self._keys:
@@ -196,55 +246,52 @@ class HybridInteraction(Interaction):
         return FrameMasks(index, ids, statuses)
 
     def _settled(self, index: int, sides: Sides) -> FrameMasks:
-        """One answer from what two runs say."""
-        known = [side for side in sides if side is not None]
-        ids = known[0][1].ids if len(known) == 1 else self._decided(index, known)
+        """One answer from what two runs say, and the answer of the round before."""
+        voters = self._voters(index, sides)
+        ids = self._decided(index, voters)
         statuses = []
         for object_id in self._object_ids:
-            confidence = max(carried.confidence(object_id) for _, carried in known)
+            confidence = max(voter.said.confidence(object_id) for voter in voters if object_id not in voter.unheard)
             there = (ids == object_id).any()
             state = "tracked" if there else ("lost" if confidence == 0 else "absent")
             statuses.append(ObjectStatus(object_id, confidence, state))  # type: ignore[arg-type]
         return FrameMasks(index, ids.astype(_dtype(self._object_ids)), tuple(statuses))
 
-    def _decided(self, index: int, known: list[tuple[int, Carried]]) -> Ids:
-        """Where two runs disagree, each label has the weight of its run, and what the classifier gives it."""
-        (left, first), (right, second) = known
-        near = (right - index) / (right - left)
-        one, other = first.ids, second.ids
-        doubtful = one != other
-        if not doubtful.any():
-            return one
-        ids = one.copy()
-        ids[doubtful] = self._winners(
-            index, (one[doubtful], other[doubtful]), (near, first), (1 - near, second), doubtful
-        )
-        return ids
+    def _voters(self, index: int, sides: Sides) -> list[Voter]:
+        """The run from the nearer marked frame counts more; together both count 1, as does what was let stand."""
+        known = [side for side in sides if side is not None]
+        if len(known) == 1:
+            voters = [Voter(1.0, known[0][1])]
+        else:
+            (left, first), (right, second) = known
+            near = (right - index) / (right - left)
+            voters = [Voter(near, first), Voter(1 - near, second)]
+        if index in self._last and self._rounds > self._first_round:
+            last = self._last[index]
+            unheard = {i for i in self._object_ids if index in self._doubted.get(i, ()) or last.confidence(i) == 0}
+            voters.append(Voter(1.0 + self.rule.inertia, last, frozenset(unheard)))
+        return voters
 
-    def _winners(
-        self,
-        index: int,
-        labels: tuple[Ids, Ids],
-        ahead: tuple[float, Carried],
-        back: tuple[float, Carried],
-        doubtful: NDArray[np.bool_],
-    ) -> Ids:
-        """(P,) the better of two labels of each doubtful pixel."""
+    def _decided(self, index: int, voters: list[Voter]) -> Ids:
+        """Where they disagree, each label has the weight of its voters, and what the classifier gives it."""
+        maps = [voter.said.ids for voter in voters]
+        doubtful = np.zeros(maps[0].shape, np.bool_)
+        for other in maps[1:]:
+            doubtful |= maps[0] != other
+        if not doubtful.any():
+            return maps[0]
         share = self._pixels.probabilities(index)[:, torch.from_numpy(doubtful)].numpy()  # (K, P)
-        row_of = {0: 0, **{object_id: row for row, object_id in enumerate(self._pixels.object_ids, 1)}}
-        scores = []
-        for found, (weight, carried) in zip(labels, (ahead, back), strict=True):
-            score = np.zeros(len(found), np.float32)
-            for label in np.unique(found).tolist():
-                # Background where the other run has an object is as sure as the run is of that object.
-                about = (
-                    np.unique(np.concatenate(labels)[np.concatenate(labels) > 0]).tolist() if label == 0 else [label]
-                )
-                sure = max((carried.confidence(object_id) for object_id in about), default=0.0)
-                chosen = found == label
-                score[chosen] = weight * max(sure, 0.05) + self.rule.trust * share[row_of[label], chosen]
-            scores.append(score)
-        return np.where(scores[0] >= scores[1], *labels)
+        rows = {0: 0, **{object_id: row for row, object_id in enumerate(self._pixels.object_ids, 1)}}
+        votes = np.stack([said[doubtful] for said in maps])  # (V, P)
+        scores = {
+            label: sum(voter.weights(vote, label, votes) for voter, vote in zip(voters, votes, strict=True))
+            + self.rule.trust * share[rows[label]] * (votes == label).any(0)
+            for label in np.unique(votes).tolist()
+        }
+        labels = np.array([*scores])
+        ids = maps[0].copy()
+        ids[doubtful] = labels[np.stack([*scores.values()]).argmax(0)]
+        return ids
 
 
 def _certain(ids: Ids, object_id: int) -> WindowedLogits:

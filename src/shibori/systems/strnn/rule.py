@@ -70,6 +70,9 @@ class PaintRule:
     """... this IoU with what was said before."""
     correction: CorrectionRule = field(default_factory=CorrectionRule)
     """What a correction may change of a marked frame."""
+    inertia: float = 0.05
+    """What was said of a frame in the round before, and does not hang together with what was corrected, counts as much
+    as both runs to it, and this much more."""
     trust: float = 0.5
     """What the classifier's probability counts where two runs disagree; nearness counts 1 in all."""
 
