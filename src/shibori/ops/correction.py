@@ -87,19 +87,19 @@ def distance_from_lines(source: Mask, clicked: Mask, rule: CorrectionRule) -> ND
     short = min(source.shape)
     far = np.full(source.shape, np.inf, np.float32)
     joined = cv2.dilate(source.astype(np.uint8), np.ones((SAME_LINE, SAME_LINE), np.uint8))
-    num_lines, lines = cv2.connectedComponents(joined, connectivity=8)
+    num_lines, lines, boxes, _ = cv2.connectedComponentsWithStats(joined, connectivity=8)
     for number in range(1, num_lines):
-        line = (lines == number) & source
-        left, top, width, height = cv2.boundingRect(line.astype(np.uint8))
-        extent = max(width, height, rule.click_extent * short * bool((line & clicked).any()))
-        reach = rule.reach * short + rule.reach_share * extent
+        left, top, width, height = boxes[number, :4].tolist()
+        box = slice(top, top + height), slice(left, left + width)
+        is_click = bool((clicked[box] & source[box] & (lines[box] == number)).any())
+        extent = max(width, height) - (SAME_LINE - 1)
+        reach = rule.reach * short + rule.reach_share * max(extent, rule.click_extent * short * is_click)
         margin = int(np.ceil(reach))
-        rows = slice(max(top - margin, 0), top + height + margin)
-        columns = slice(max(left - margin, 0), left + width + margin)
-        away = cv2.distanceTransform((~line[rows, columns]).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+        near = slice(max(top - margin, 0), top + height + margin), slice(max(left - margin, 0), left + width + margin)
+        line = source[near] & (lines[near] == number)
+        away = cv2.distanceTransform((~line).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
         share = np.asarray(away, np.float32) / np.float32(reach)
-        part = far[rows, columns]
-        np.minimum(part, np.where(share <= 1, share, np.inf), out=part)
+        far[near] = np.minimum(far[near], np.where(share <= 1, share, np.inf))
     return far
 
 
