@@ -16,7 +16,7 @@ class Candidate:
 
     frame_index: int
     class_scores: NDArray[np.float64]
-    """(C,) the detector's probability of each class, background left out; re-weighted once calibrated."""
+    """(C,) the detector's score of each class, background left out; re-weighted once calibrated."""
     box_xyxy: NDArray[np.float64]
     """(4,) pixels of the clip, half-open."""
     mask: Rle
@@ -31,8 +31,8 @@ class Candidate:
 
     @property
     def score(self) -> float:
-        """The probability of its likeliest class."""
-        return float(self.class_scores.max())
+        """The sum over the classes: a detector that cannot tell dogs from cats may yet be sure of an object."""
+        return float(self.class_scores.sum())
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,12 +41,18 @@ class Tubelet:
 
     masks: tuple[Rle | None, ...]
     """For each frame, or None where it does not show."""
-    class_indices: NDArray[np.int64]
-    """(T,) the class that the frame speaks for; -1 where it says nothing."""
-    scores: NDArray[np.float64]
-    """(T,) re-weighted score of that frame; read only where there is a mask."""
+    class_scores: NDArray[np.float64]
+    """(T, C) re-weighted score of each class in each frame, 0 where nothing speaks for any; read only where there is a
+    mask."""
+    searched: NDArray[np.bool_]
+    """(T,) frames that were searched for candidates; the others say nothing."""
 
     @property
     def valid(self) -> NDArray[np.bool_]:
         """(T,) frames with a mask."""
         return np.array([mask is not None for mask in self.masks], bool)
+
+    @property
+    def evidence(self) -> NDArray[np.float64]:
+        """(K, C) the class scores of the K frames that have a mask and were searched."""
+        return self.class_scores[self.valid & self.searched]
