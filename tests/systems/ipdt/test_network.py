@@ -14,12 +14,10 @@ from torchvision.ops import MultiScaleRoIAlign
 from shibori.ops.normalise import normalise_images
 from shibori.systems.ipdt.losses import DetectorTraining
 from shibori.systems.ipdt.network import (
-    VOTING_IOU,
     Detector,
     TrunkPyramid,
     class_agnostic,
     sharpness,
-    voted_boxes,
 )
 from shibori.systems.ipdt.size import SIZES
 
@@ -74,27 +72,6 @@ def test_detections_are_ordered_apart_inside_the_picture_and_above_the_threshold
     assert torch.allclose(found.embeddings.norm(dim=1), torch.ones(len(best)), atol=1e-4)
     nothing = detector.detect(seen, (96, 90), 0.99, 0.5, 7)
     assert [len(part) for part in nothing] == [0, 0, 0, 0]
-
-
-def test_boxes_are_moved_to_the_mean_of_those_that_say_the_same():
-    boxes = torch.tensor([[0.0, 0, 10, 10], [0, 0, 10, 8], [0, 5, 10, 15], [40, 40, 50, 60]])
-    weights = torch.tensor([0.8, 0.5, 0.9, 0.3])
-    kept = torch.tensor([0, 3])
-    expected = []
-    for place in kept.tolist():
-        total, moved = 0.0, torch.zeros(4)
-        for box, weight in zip(boxes, weights, strict=True):
-            low, high = torch.maximum(boxes[place, :2], box[:2]), torch.minimum(boxes[place, 2:], box[2:])
-            shared = (high - low).clamp_min(0).prod()
-            iou = shared / ((boxes[place, 2:] - boxes[place, :2]).prod() + (box[2:] - box[:2]).prod() - shared)
-            if iou >= VOTING_IOU:
-                total, moved = total + weight * iou, moved + weight * iou * box
-        expected.append(moved / total)
-    moved = voted_boxes(boxes, weights, kept)
-    assert torch.allclose(moved, torch.stack(expected))
-    assert moved[0, 3] < 10  # pulled by the second, not by the third
-    assert torch.allclose(moved[1], boxes[3])
-    assert voted_boxes(boxes[:0], weights[:0], kept[:0]).shape == (0, 4)
 
 
 def test_sharp_masks_are_those_that_are_sure_inside():

@@ -43,20 +43,21 @@ def test_final_class(scores, expected):
 def test_frames_without_a_mask_say_nothing():
     absent = tubelet([[0, 0.9], [0, 0.9], [0.2, 0.1]], [None, None, MASK])
     assert final_class(absent) == 0
-    assert final_score(absent) == pytest.approx(0.3)
+    assert final_score(absent) == pytest.approx(np.sqrt(0.2 * 0.3))
     assert absent.valid.tolist() == [False, False, True]
     assert final_score(tubelet([[0.9, 0]], [None])) == 0
     assert final_class(tubelet([[0.9, 0]], [None])) == -1
 
 
-def test_final_score_is_the_mean_over_valid_frames():
-    assert final_score(tubelet([[0.5, 0.4], [0.6, 0], [0, 0]])) == pytest.approx(0.5)
+def test_final_score_is_that_of_the_mean_over_valid_frames():
+    assert final_score(tubelet([[0.9, 0], [0.6, 0], [0, 0]])) == pytest.approx(0.5)
+    assert final_score(tubelet([[0.4, 0.3], [0.2, 0.1], [0, 0]])) == pytest.approx(np.sqrt(0.2 * (0.2 + 0.4 / 3)))
 
 
 def test_frames_that_were_not_searched_say_nothing():
     every_second = tubelet([[0, 0.9], [0, 0], [0.2, 0.3], [0, 0]], searched=[True, False, True, False])
     assert final_class(every_second) == 1
-    assert final_score(every_second) == pytest.approx(0.7)
+    assert final_score(every_second) == pytest.approx(np.sqrt(0.6 * 0.7))
     assert final_score(tubelet([[0.9]], searched=[False])) == 0
 
 

@@ -10,6 +10,18 @@ from numpy.typing import NDArray
 from shibori.media.segmentation_code import Rle
 
 
+def rank_of(class_scores: NDArray[np.float64]) -> float:
+    """How sure it is that something is an object of its likeliest class: what results are ordered by.
+
+    The geometric mean of the scores of that class, which alone leaves out what is found but not told apart, and of all
+    classes, which alone does not mind a wrong one.
+
+    Args:
+        class_scores: (C,).
+    """
+    return float(np.sqrt(class_scores.max() * class_scores.sum()))
+
+
 @dataclass(frozen=True, eq=False)
 class Candidate:
     """One detection (Sec. 3.1)."""
@@ -28,6 +40,11 @@ class Candidate:
     def class_index(self) -> int:
         """Its likeliest class."""
         return int(self.class_scores.argmax())
+
+    @property
+    def rank(self) -> float:
+        """See ``rank_of``."""
+        return rank_of(self.class_scores)
 
     @property
     def score(self) -> float:

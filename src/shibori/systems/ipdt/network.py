@@ -15,7 +15,7 @@ from torchvision.models.detection import MaskRCNN
 from torchvision.models.detection.anchor_utils import AnchorGenerator
 from torchvision.models.detection.image_list import ImageList
 from torchvision.models.detection.rpn import RPNHead
-from torchvision.ops import FeaturePyramidNetwork, MultiScaleRoIAlign, box_iou, clip_boxes_to_image, nms
+from torchvision.ops import FeaturePyramidNetwork, MultiScaleRoIAlign, clip_boxes_to_image, nms
 from torchvision.ops.feature_pyramid_network import LastLevelMaxPool
 
 from shibori.nn.backbones import CompactTrunk, ConvNorm, ResidualBlock
@@ -23,11 +23,6 @@ from shibori.systems.ipdt.size import DetectorSize
 
 CANONICAL_SIDE = 112
 """Side of the boxes whose features come from stride 16, in pixels; torchvision's 224 is for frames twice as large."""
-
-VOTING_IOU = 0.6
-"""A box is moved to the mean of all that overlap it at least so much."""
-SHARPNESS_POWER = 3
-"""How much a blurred mask counts against an object. Tuned on composites of other seeds than those that are measured."""
 
 BOXES = 48
 """Boxes of a picture that enter the loss."""
@@ -39,8 +34,7 @@ class Detections(NamedTuple):
     boxes: Tensor
     """(N, 4)."""
     class_scores: Tensor
-    """(N, C) probabilities of the classes times ``sharpness`` to the power of ``SHARPNESS_POWER``: their sum is the
-    score, the less, the less probable an object is or the worse its mask."""
+    """(N, C) probabilities of the classes times the ``sharpness`` of the mask; their sum is the score."""
     mask_logits: Tensor
     """(N, m, m) of the likeliest class, over the box."""
     embeddings: Tensor
@@ -109,7 +103,7 @@ class Detector(nn.Module):
         levels = self.pyramid(seen)
         picture = ImageList(next(iter(levels.values())).new_zeros(1, 3, *size_hw), [size_hw])
         (proposals,), _ = self.network.rpn(picture, levels)
-        _, logits, deltas = self.classify(levels, [proposals], [size_hw])
+        hidden, logits, deltas = self.classify(levels, [proposals], [size_hw])
         scores = logits.softmax(1)[:, 1:]
         index, objectness = scores.argmax(1), scores.sum(1)
         deltas = deltas.unflatten(1, (-1, 4))
@@ -118,18 +112,16 @@ class Detector(nn.Module):
         coder = self.network.roi_heads.box_coder
         boxes = clip_boxes_to_image(coder.decode(deltas.flatten(1), [proposals])[:, 0], size_hw)
         sound = (objectness > threshold) & ((boxes[:, 2:] - boxes[:, :2]).amin(1) >= 1)
-        boxes, objectness = boxes[sound], objectness[sound]
-        boxes = voted_boxes(boxes, objectness, nms(boxes, objectness, nms_iou)[:most])
-        hidden, logits, _ = self.classify(levels, [boxes], [size_hw])
-        scores = logits.softmax(1)[:, 1:]
-        masks = self.masks(levels, [boxes], [size_hw])
-        index = scores.argmax(1)
-        masks = masks[torch.arange(len(index)), index + 1] if masks.shape[1] > 1 else masks[:, 0]
-        scores = scores * sharpness(masks)[:, None] ** SHARPNESS_POWER
-        order = scores.sum(1).argsort(descending=True)
+        places = sound.nonzero()[:, 0]
+        places = places[nms(boxes[places], objectness[places], nms_iou)[:most]]
+        masks = self.masks(levels, [boxes[places]], [size_hw])
+        masks = masks[torch.arange(len(places)), index[places] + 1] if masks.shape[1] > 1 else masks[:, 0]
+        scores = scores[places] * sharpness(masks)[:, None]
+        order = scores.sum(1).argsort(descending=True, stable=True)
         order = order[scores[order].sum(1) > threshold]
-        embeddings = nn.functional.normalize(hidden[order].float(), dim=1)
-        return Detections(boxes[order], scores[order], masks[order], embeddings)
+        chosen = places[order]
+        embeddings = nn.functional.normalize(hidden[chosen].float(), dim=1)
+        return Detections(boxes[chosen], scores[order], masks[order], embeddings)
 
     def classify(
         self, levels: OrderedDict[str, Tensor], boxes: list[Tensor], sizes_hw: list[tuple[int, int]]
@@ -148,19 +140,6 @@ class Detector(nn.Module):
         pooled = _as(heads.mask_head, heads.mask_roi_pool(levels, boxes, sizes_hw))
         logits: Tensor = heads.mask_predictor(_as(heads.mask_predictor, heads.mask_head(pooled)))
         return logits.float()
-
-
-def voted_boxes(boxes: Tensor, weights: Tensor, kept: Tensor) -> Tensor:
-    """(K, 4) each kept box as the mean of all that say the same (box voting, Gidaris and Komodakis 2015, Sec. 4).
-
-    Args:
-        boxes: (N, 4) xyxy with area, before suppression.
-        weights: (N,) how much each counts, above 0; it counts the less, the less it overlaps.
-        kept: (K,) int64 places of those that suppression left.
-    """
-    ious = box_iou(boxes[kept], boxes)
-    shares = weights * ious * (ious >= VOTING_IOU)
-    return shares @ boxes / shares.sum(1, keepdim=True)
 
 
 def sharpness(mask_logits: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shibori.media.segmentation_code import Rle, mask_ious
-from shibori.systems.ipdt.candidate import Candidate, Tubelet
+from shibori.systems.ipdt.candidate import Candidate, Tubelet, rank_of
 
 
 def tubelet_with_evidence(
@@ -52,9 +52,12 @@ def final_class(tubelet: Tubelet) -> int:
 
 
 def final_score(tubelet: Tubelet) -> float:
-    """The mean of the re-weighted scores, of all classes, over the frames with a valid mask; 0 where there is none."""
+    """The rank of the mean of the re-weighted scores over the frames with a valid mask; 0 where there is none.
+
+    The paper takes the mean of one score a frame, which here is one for each class.
+    """
     evidence = tubelet.evidence
-    return float(evidence.sum(axis=1).mean()) if len(evidence) else 0.0
+    return rank_of(evidence.mean(axis=0)) if len(evidence) else 0.0
 
 
 def mean_frame_ious(tubelets: Sequence[Tubelet]) -> NDArray[np.float64]:
