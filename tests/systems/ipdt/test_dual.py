@@ -10,9 +10,9 @@ import pytest
 
 from shibori.ops.window import WindowRule
 from shibori.systems.ipdt.dual import DualTracker
-from shibori.systems.ipdt.instance_half import InstanceSight, Proposal
+from shibori.systems.ipdt.instance_half import InstanceSight
 from shibori.systems.ipdt.pixel_half import PixelSight
-from shibori.systems.ipdt.rule import DualRule, InstanceRule, PixelRule
+from shibori.systems.ipdt.rule import DualRule, PixelRule
 
 SIZE = (100, 160)
 RULE = DualRule(momentum=0.0)
@@ -49,7 +49,6 @@ class SaidBoxes:
 
     box: np.ndarray
     score: float = 0.9
-    rule: InstanceRule = field(default_factory=InstanceRule)
 
     def begin(self, frame, box):
         return "reference"
@@ -150,38 +149,6 @@ def test_a_lost_object_is_found_where_the_box_points():
     pixels.confidence, boxes.score = 0.9, 0.9
     assert np.array_equal(tracker.step(target, FRAME).mask, area(110, 60, 140, 90))
     assert np.abs(target.box[:2] - [110, 60]).max() < 6
-
-
-LOOK, OTHER = np.array([1, 0], np.float32), np.array([0, 1], np.float32)
-THERE = np.array([110.0, 60, 140, 90])
-
-
-@pytest.mark.parametrize(
-    ("proposals", "way", "is_found"),
-    [
-        ([Proposal(THERE, LOOK), Proposal(HERE, OTHER)], "dual", True),
-        ([Proposal(THERE, OTHER)], "dual", False),
-        ([Proposal(THERE, LOOK)], "pixel", False),
-        ([Proposal(HERE, LOOK)], "dual", False),  # there is no mask in it
-        ([], "dual", False),
-    ],
-)
-def test_what_jumped_is_found_at_the_detection_that_looks_like_it(proposals, way, is_found):
-    tracker = DualTracker(SaidPixels(area(110, 60, 140, 90)), SaidBoxes(HERE, 0.1), RULE, way)
-    target = tracker.begin(FRAME, area(20, 20, 50, 50), HERE, LOOK)
-    answer = tracker.step(target, FRAME, proposals)
-    assert (answer is not None) == is_found
-    assert (target.lost_for == 0) == is_found
-    if answer is not None:
-        assert np.array_equal(answer.mask, area(110, 60, 140, 90))
-
-
-def test_a_detection_is_asked_only_where_the_mask_is_not_seen():
-    pixels = SaidPixels(area(20, 20, 50, 50) | area(110, 60, 140, 90))
-    tracker = DualTracker(pixels, SaidBoxes(HERE), RULE)
-    target = tracker.begin(FRAME, area(20, 20, 50, 50), HERE, LOOK)
-    tracker.step(target, FRAME, [Proposal(THERE, LOOK)])
-    assert len(pixels.looked) == 1
 
 
 def test_without_boxes_a_lost_object_is_looked_for_everywhere_in_turn():

@@ -8,13 +8,7 @@ import torch
 
 from shibori.nn.siamese import CELLS, Response, anchors
 from shibori.nn.views import FrameViews
-from shibori.systems.ipdt.instance_half import (
-    InstanceHalf,
-    Proposal,
-    cosine_window,
-    most_alike,
-    shape_penalty,
-)
+from shibori.systems.ipdt.instance_half import InstanceHalf, cosine_window, shape_penalty
 from shibori.systems.ipdt.rule import InstanceRule
 
 from .made import tiny_segmenter
@@ -89,21 +83,3 @@ def test_the_network_itself_answers(frame):
             assert 0 <= sight.score <= 1
             assert np.isfinite(sight.box).all()
             assert (sight.box[2:] > sight.box[:2]).all()
-
-
-def looks(angle: float) -> np.ndarray:
-    return np.array([np.cos(angle), np.sin(angle)], np.float32)
-
-
-def test_the_most_alike_detection_is_the_target_if_it_is_alike_and_as_large():
-    same, close, other, larger = (
-        Proposal(np.array([0.0, 0, 10, 10]), looks(0.3)),
-        Proposal(np.array([0.0, 0, 8, 10]), looks(0.1)),
-        Proposal(np.array([0.0, 0, 10, 10]), looks(1.2)),
-        Proposal(np.array([0.0, 0, 30, 30]), looks(0.0)),
-    )
-    rule = InstanceRule(alike=0.8, resized=2.0)
-    assert most_alike([same, close, other, larger], looks(0.0), 10.0, rule) is close
-    assert most_alike([other, larger], looks(0.0), 10.0, rule) is None
-    assert most_alike([larger], looks(0.0), 20.0, rule) is larger
-    assert most_alike([], looks(0.0), 10.0, rule) is None

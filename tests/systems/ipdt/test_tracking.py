@@ -117,7 +117,7 @@ def test_what_stays_lost_is_looked_for_less_often(segmenter, images, monkeypatch
     hopeless = DualTracker(parts.tracker.pixel, None, DualRule(seen=2, found=2), "pixel")
     steps = []
     step = DualTracker.step
-    monkeypatch.setattr(DualTracker, "step", lambda self, *given: steps.append(1) or step(self, *given))
+    monkeypatch.setattr(DualTracker, "step", lambda self, target, frame: steps.append(1) or step(self, target, frame))
     monkeypatch.setattr(tracking, "RESTS", ((4, 7), (2, 3)))
     track(hopeless, shared(segmenter, images * 6), [square(0)], backward=False)
     # Three at once, two more in every third frame, then one in seven.

@@ -1,14 +1,12 @@
 """The dual tracker (Sec. 3.3): box and mask of one instance, kept in step frame by frame.
 
 The instance-level half says where the object is, the pixel-level half what of it shows there. The mask is multiplied
-with the box; then the box is that of the mask. Where neither finds it, the detections of the frame are asked for one
-that looks like it; else the object counts as lost, and is looked for: in the whole frame by the instance-level half, in
-wide windows by the pixel-level half.
+with the box; then the box is that of the mask. Where neither finds it the object counts as lost, and is looked for: in
+the whole frame by the instance-level half, in wide windows by the pixel-level half.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -20,7 +18,7 @@ from numpy.typing import NDArray
 from shibori.nn.siamese import Reference
 from shibori.nn.views import FrameViews
 from shibori.ops.window import box_around, box_overlap, box_window, search_windows, settled_box
-from shibori.systems.ipdt.instance_half import InstanceHalf, Proposal, most_alike
+from shibori.systems.ipdt.instance_half import InstanceHalf
 from shibori.systems.ipdt.pixel_half import Box, PixelHalf, PixelSight, PixelState
 from shibori.systems.ipdt.rule import DualRule
 
@@ -56,8 +54,6 @@ class DualTarget:
     pixels: PixelState
     reference: Reference | None
     """Of the instance-level half, where it takes part."""
-    embedding: NDArray[np.float32] | None
-    """(E,) its appearance as the detector has it, where the instance-level half takes part."""
     box: Box
     """Where it was last seen."""
     velocity: NDArray[np.float64] = field(default_factory=lambda: np.zeros(2))
@@ -80,31 +76,15 @@ class DualTracker:
         self.instance = instance if way == "dual" else None
 
     @torch.inference_mode()
-    def begin(
-        self,
-        frame: FrameViews,
-        mask: NDArray[np.bool_],
-        box: Box,
-        embedding: NDArray[np.float32] | None = None,
-    ) -> DualTarget:
-        """Start from a candidate's (H, W) mask, which shows something, its box, and its (E,) embedding."""
-        pixels = self.pixel.begin(frame.image, mask)
-        if self.instance is None:
-            return DualTarget(pixels, None, None, box)
-        return DualTarget(pixels, self.instance.begin(frame, box), embedding, box)
+    def begin(self, frame: FrameViews, mask: NDArray[np.bool_], box: Box) -> DualTarget:
+        """Start from a candidate's (H, W) mask, which shows something, and its box."""
+        reference = None if self.instance is None else self.instance.begin(frame, box)
+        return DualTarget(self.pixel.begin(frame.image, mask), reference, box)
 
     @torch.inference_mode()
-    def step(self, target: DualTarget, frame: FrameViews, proposals: Sequence[Proposal] = ()) -> DualMask | None:
-        """Follow into the next frame; None where the object does not show.
-
-        Args:
-            target: which is changed.
-            frame: the next one.
-            proposals: its detections, as far as they are known.
-        """
+    def step(self, target: DualTarget, frame: FrameViews) -> DualMask | None:
+        """Follow into the next frame; None where the object does not show."""
         look = self._search(target, frame) if target.lost_for else self._follow(target, frame)
-        if look.sight.confidence < look.needed:
-            look = self._proposed(target, frame, proposals) or look
         sight, guard = look.sight, look.guard
         kept = np.ones(sight.logits.shape, np.bool_) if guard is None else self._inside(guard, sight)
         found = sight.box if guard is None else PixelSight(sight.window, sight.encoded, _masked(sight, kept), 0.0).box
@@ -162,19 +142,6 @@ class DualTracker:
             closer = self.pixel.look(target.pixels, frame.image, self._window(box, frame))
             best = closer if closer.confidence >= best.confidence else best
         return _Look(best, None, self.rule.found)
-
-    def _proposed(self, target: DualTarget, frame: FrameViews, proposals: Sequence[Proposal]) -> _Look | None:
-        """Look at the detection that looks like the target; None where there is none, or it is not it."""
-        if self.instance is None or target.embedding is None:
-            return None
-        size = float(np.sqrt((target.box[2:] - target.box[:2]).prod()))
-        best = most_alike(proposals, target.embedding, size, self.instance.rule)
-        if best is None:
-            return None
-        sight = self.pixel.look(target.pixels, frame.image, self._window(best.box, frame))
-        if sight.confidence < self.rule.found or not self._agree(best.box, sight):
-            return None
-        return _Look(sight, best.box, self.rule.found)
 
     def _window(self, box: Box, frame: FrameViews) -> Box:
         height, width = frame.size_hw

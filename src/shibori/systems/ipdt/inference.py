@@ -74,10 +74,7 @@ class IpdtSegmenter(InstanceSegmenter):
         return SharedFrames(frames, self.parts.trunk, self.parts.views, self.parts.device, most)
 
     def detect(self, shared: SharedFrames, progress: Callable[[int], None] | None = None) -> list[list[Candidate]]:
-        """The candidates of each frame that there should be, none for those that are not searched or did not come.
-
-        They are told to the shared frames, too: whoever follows one may look at the others.
-        """
+        """The candidates of each frame that there should be, none for those that are not searched or did not come."""
         num_frames = shared.source.num_frames
         found: list[list[Candidate]] = [[] for _ in range(num_frames)]
         searched = self.rule.detection.searched(num_frames)
@@ -86,7 +83,6 @@ class IpdtSegmenter(InstanceSegmenter):
                 found[index] = self.parts.finder.find(frame, index)
             if progress is not None:
                 progress(index + 1)
-        shared.found = found
         return found
 
     def extended(

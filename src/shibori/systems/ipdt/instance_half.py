@@ -5,9 +5,7 @@ Boxes are xyxy float64 in pixels of the frame, half-open.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -30,35 +28,6 @@ class InstanceSight:
     """(4,) pixels of the frame, may reach beyond it."""
     score: float
     """Probability of being the target, in [0, 1]."""
-
-
-class Proposal(NamedTuple):
-    """A detection in the frame that is looked at."""
-
-    box: Box
-    """(4,) pixels of the frame."""
-    embedding: NDArray[np.float32]
-    """(E,) of length 1."""
-
-
-def most_alike(
-    proposals: Sequence[Proposal], embedding: NDArray[np.float32], size: float, rule: InstanceRule
-) -> Proposal | None:
-    """The proposal that looks most like the target; None where none looks like it.
-
-    Args:
-        proposals: of one frame.
-        embedding: (E,) of the target, from the same network, of length 1.
-        size: root of the area of its box; what has another size by more than ``rule.resized`` is not it.
-        rule: the numbers.
-    """
-    ratios = [float(np.sqrt((each.box[2:] - each.box[:2]).prod())) / size for each in proposals]
-    likeness = [
-        float(each.embedding @ embedding) if 1 / rule.resized <= ratio <= rule.resized else -1.0
-        for each, ratio in zip(proposals, ratios, strict=True)
-    ]
-    best = int(np.argmax(likeness)) if likeness else -1
-    return proposals[best] if best >= 0 and likeness[best] >= rule.alike else None
 
 
 class InstanceHalf:

@@ -67,10 +67,6 @@ class InstanceRule:
     """Weight of the cosine window around the last place."""
     inertia: float = 0.6
     """Share of the last size that is kept."""
-    alike: float = 0.8
-    """Cosine of the embeddings from which a detection may be the target (DeepSORT's distance of 0.2)."""
-    resized: float = 2.0
-    """Factor by which it may be larger or smaller than the target was."""
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,6 @@ from shibori.nn.views import FrameViews, ViewRule, ViewTrunk
 from shibori.ops.window import mask_box
 from shibori.systems.ipdt.candidate import Candidate
 from shibori.systems.ipdt.dual import DualTarget, DualTracker
-from shibori.systems.ipdt.instance_half import Proposal
 
 MOST_FRAMES = 16
 """Frames whose features are kept, the last ones that were used; of others they are computed again. About 4 MB each, 16
@@ -45,17 +44,11 @@ class SharedFrames:
         most: int = MOST_FRAMES,
     ) -> None:
         self.source, self.trunk, self.rule, self.device, self.most = source, trunk, rule, device, most
-        self.found: Sequence[Sequence[Candidate]] = [()] * source.num_frames
-        """The candidates of each frame, once it has been searched."""
         self._kept: OrderedDict[int, FrameViews] = OrderedDict()
 
     def read(self, index: int) -> FrameViews:
         """One frame."""
         return self._kept[index] if index in self._kept else self._views(index, self.source.read(index))
-
-    def proposals(self, index: int) -> list[Proposal]:
-        """The candidates of one frame as the instance level sees them."""
-        return [Proposal(each.box_xyxy, each.embedding) for each in self.found[index] if each.embedding is not None]
 
     def forward(self, start: int, stop: int) -> Iterator[tuple[int, FrameViews]]:
         """See ``FrameSource``."""
@@ -96,7 +89,7 @@ def track(
         targets = [_begun(tracker, first, candidate) for candidate in candidates]
         for index, frame in way:
             for codes, target in zip(found, targets, strict=True):
-                codes[index] = _followed(tracker, target, frame, index, frames)
+                codes[index] = _followed(tracker, target, frame, index)
     return [tuple(codes) for codes in found]
 
 
@@ -104,14 +97,12 @@ def _begun(tracker: DualTracker, frame: FrameViews, candidate: Candidate) -> Dua
     mask = decode_rle(candidate.mask)
     box = mask_box(mask)
     assert box is not None, "a candidate has a mask"
-    return tracker.begin(frame, mask, box, candidate.embedding)
+    return tracker.begin(frame, mask, box)
 
 
-def _followed(
-    tracker: DualTracker, target: DualTarget, frame: FrameViews, index: int, frames: SharedFrames
-) -> Rle | None:
+def _followed(tracker: DualTracker, target: DualTarget, frame: FrameViews, index: int) -> Rle | None:
     rest = next((rest for patience, rest in RESTS if target.lost_for > patience), 1)
     if index % rest:
         return None
-    answer = tracker.step(target, frame, frames.proposals(index))
+    answer = tracker.step(target, frame)
     return None if answer is None else encode_rle(answer.mask)
