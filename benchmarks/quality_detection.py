@@ -55,7 +55,7 @@ def detected(segmenter: IpdtSegmenter, still: ClassedStill) -> list[InstanceTrac
     parts = segmenter.parts
     frame = FrameViews(still.read_image(), parts.trunk, parts.views, parts.device)
     tracks = [
-        InstanceTrack(n, each.class_index + 1, segmenter.classes[each.class_index], each.score, (each.mask,))
+        InstanceTrack(n, each.class_index + 1, segmenter.classes[each.class_index], each.rank, (each.mask,))
         for n, each in enumerate(parts.finder.find(frame, 0), 1)
     ]
     return coarse_tracks(tracks)

@@ -21,8 +21,9 @@ SCORES = np.array([[0.9, 0.05, 0.05], [0.3, 0.6, 0.1], [0.8, 0.1, 0.1], [0.6, 0.
 
 def test_classes_that_show_up_are_those_of_high_mean():
     np.testing.assert_allclose(mean_class_scores(SCORES), [0.65, 0.2, 0.15])
-    assert reliable_classes(SCORES, 0.2).tolist() == [True, False, False]  # higher than, not equal
-    assert reliable_classes(SCORES, 0.19).tolist() == [True, True, False]
+    assert reliable_classes(SCORES, 0.31).tolist() == [True, False, False]
+    assert reliable_classes(SCORES, 0.3).tolist() == [True, True, False]
+    assert reliable_classes(SCORES, 1.0).tolist() == [False] * 3  # higher than, not equal
     np.testing.assert_allclose(mean_class_scores(np.zeros((0, 3))), 0)
 
 
@@ -36,11 +37,11 @@ def test_the_others_are_reweighted():
 def test_calibration_changes_the_class_of_a_panda_among_monkeys():
     candidates = [candidate(i, (0, 0, 10, 10), row) for i, row in enumerate(SCORES)]
     assert [each.class_index for each in candidates] == [0, 1, 0, 0]
-    calibrated = calibrate(candidates, 0.2)
+    calibrated = calibrate(candidates, 0.32)
     assert [each.class_index for each in calibrated] == [0, 0, 0, 0]
-    assert [each.score for each in calibrated] == pytest.approx([0.9, 0.3, 0.8, 0.6])
+    assert [each.score for each in calibrated] == pytest.approx([0.91, 0.37, 0.82, 0.64])
     assert [each.frame_index for each in calibrated] == [0, 1, 2, 3]
-    assert calibrate([], 0.2) == []
+    assert calibrate([], 0.32) == []
 
 
 def slow_selection(candidates, threshold, max_gap):

@@ -46,7 +46,7 @@ def test_candidates_are_in_pixels_of_the_frame_and_empty_ones_are_left_out():
     (candidate,) = candidates_of(detections, 7, (16, 32), (32, 96))
     assert candidate.frame_index == 7
     assert candidate.box_xyxy.tolist() == [12, 4, 36, 20]
-    assert (candidate.class_index, round(candidate.score, 3)) == (1, 0.7)
+    assert (candidate.class_index, round(candidate.score, 3)) == (1, 0.8)
     mask = decode_rle(candidate.mask)
     assert mask.shape == (32, 96)
     assert mask[4:20, 12:36].all()

@@ -11,7 +11,7 @@ import torch
 from shibori.media.instances import Discovery
 from shibori.systems.ipdt.inference import is_covered, starting_together
 from shibori.systems.ipdt.linking import LinkRules
-from shibori.systems.ipdt.rule import DiscoveryRule
+from shibori.systems.ipdt.rule import DetectionRule, DiscoveryRule
 
 from .made import SIZE, Frames, box_mask, candidate, tiny_segmenter
 
@@ -127,6 +127,14 @@ def test_only_the_best_are_in_the_result(segmenter):
     found = frames_of(everywhere(LEFT, scores(0.6)), everywhere(RIGHT, scores(0.8)))
     result = discovered(segmenter.with_rule(replace(RULE, most_kept=1)), found)
     assert [(track.track_id, track.score) for track in result.tracks] == [(1, pytest.approx(0.8))]
+
+
+def test_of_long_clips_some_frames_are_searched():
+    rule = DetectionRule(most_searched=100)
+    assert rule.searched(100).all()
+    assert np.flatnonzero(rule.searched(250)).tolist() == list(range(0, 250, 3))
+    assert replace(rule, every=4).searched(10).tolist() == [i % 4 == 0 for i in range(10)]
+    assert rule.searched(0).shape == (0,)
 
 
 def test_those_start_together_that_are_as_good_elsewhere():

@@ -72,8 +72,8 @@ def test_tubelet_of_a_link():
     frames = [[walker(i, 5, 1, LEFT, score=0.5 + 0.1 * i)] if i != 3 else [] for i in range(5)]
     tubelet = link_to_tubelet(link(frames)[0], 6)
     assert tubelet.valid.tolist() == [True, True, True, False, True, False]
-    assert tubelet.class_indices.tolist() == [0, 0, 0, -1, 0, -1]
-    np.testing.assert_allclose(tubelet.scores, [0.5, 0.6, 0.7, 0, 0.9, 0])
+    np.testing.assert_allclose(tubelet.class_scores[:, 0], [0.5, 0.6, 0.7, 0, 0.9, 0])
+    np.testing.assert_allclose(tubelet.class_scores[:, 1], [0.1, 0.1, 0.1, 0, 0.1, 0])
 
 
 @pytest.mark.parametrize("shape", [(3, 3), (2, 4), (4, 2), (1, 1)])

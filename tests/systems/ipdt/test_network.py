@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
 import torch
 from torch import nn
 from torchvision.models.detection import MaskRCNN
@@ -12,7 +13,12 @@ from torchvision.ops import MultiScaleRoIAlign
 
 from shibori.ops.normalise import normalise_images
 from shibori.systems.ipdt.losses import DetectorTraining
-from shibori.systems.ipdt.network import Detector, TrunkPyramid, class_agnostic
+from shibori.systems.ipdt.network import (
+    Detector,
+    TrunkPyramid,
+    class_agnostic,
+    sharpness,
+)
 from shibori.systems.ipdt.size import SIZES
 
 from .made import tiny_detector, two_squares
@@ -51,9 +57,11 @@ def test_everything_but_the_trunk_is_trained_and_saved():
 def test_detections_are_ordered_apart_inside_the_picture_and_above_the_threshold():
     images, _ = two_squares()
     detector = tiny_detector().eval()
+    with torch.no_grad():  # random masks may be empty ones, which are no detections
+        detector.network.roi_heads.mask_predictor[-1].bias += 3
     seen = detector.see(normalise_images(images[:1]))
     found = detector.detect(seen, (96, 90), 0.05, 0.5, 7)
-    best = found.class_scores.amax(1)
+    best = found.class_scores.sum(1)
     assert 0 < len(best) <= 7
     assert best.tolist() == sorted(best.tolist(), reverse=True)
     assert best.min() > 0.05
@@ -64,6 +72,26 @@ def test_detections_are_ordered_apart_inside_the_picture_and_above_the_threshold
     assert torch.allclose(found.embeddings.norm(dim=1), torch.ones(len(best)), atol=1e-4)
     nothing = detector.detect(seen, (96, 90), 0.99, 0.5, 7)
     assert [len(part) for part in nothing] == [0, 0, 0, 0]
+
+
+def test_sharp_masks_are_those_that_are_sure_inside():
+    sure, unsure, empty = torch.full((4, 4), 6.0), torch.full((4, 4), 0.1), torch.full((4, 4), -3.0)
+    half = sure.clone()
+    half[:, 2:] = -0.1  # doubt outside does not count
+    found = sharpness(torch.stack([sure, unsure, empty, half]))
+    assert found.tolist() == pytest.approx([0.9975, 0.525, 0.0, 0.9975], abs=1e-3)
+
+
+def test_of_two_alike_detections_the_sharper_has_the_better_score():
+    detector = tiny_detector().eval()
+    images, _ = two_squares()
+    with torch.no_grad():
+        detector.network.roi_heads.mask_predictor[-1].bias += 3
+        seen = detector.see(normalise_images(images[:1]))
+        soft = detector.detect(seen, (96, 90), 0.01, 0.5, 5)
+        detector.network.roi_heads.mask_predictor[-1].bias += 3
+        sharp = detector.detect(seen, (96, 90), 0.01, 0.5, 5)
+    assert sharp.class_scores.sum() > soft.class_scores.sum()
 
 
 def test_heads_do_not_depend_on_the_class():

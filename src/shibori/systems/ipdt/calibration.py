@@ -24,8 +24,13 @@ def mean_class_scores(class_scores: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def reliable_classes(class_scores: NDArray[np.float64], threshold: float) -> NDArray[np.bool_]:
-    """(C,) classes that show up in the clip: those whose mean over (N, C) candidates is higher than ``th_cc``."""
-    return mean_class_scores(class_scores) > threshold
+    """(C,) classes that show up in the clip: those whose mean over (N, C) candidates is higher than ``th_cc``.
+
+    The paper's threshold is a number; ours is a share of the highest mean, because how high the means are depends on
+    how much of the background is taken for objects.
+    """
+    means = mean_class_scores(class_scores)
+    return np.asarray(means > threshold * means.max())
 
 
 def reweighted(

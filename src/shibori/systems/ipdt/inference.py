@@ -75,9 +75,11 @@ class IpdtSegmenter(InstanceSegmenter):
 
     def detect(self, shared: SharedFrames, progress: Callable[[int], None] | None = None) -> list[list[Candidate]]:
         """The candidates of each frame that there should be, none for those that are not searched or did not come."""
-        found: list[list[Candidate]] = [[] for _ in range(shared.source.num_frames)]
-        for index, frame in shared.forward(0, shared.source.num_frames):
-            if index % self.rule.detection.every == 0:
+        num_frames = shared.source.num_frames
+        found: list[list[Candidate]] = [[] for _ in range(num_frames)]
+        searched = self.rule.detection.searched(num_frames)
+        for index, frame in shared.forward(0, num_frames):
+            if searched[index]:
                 found[index] = self.parts.finder.find(frame, index)
             if progress is not None:
                 progress(index + 1)
@@ -100,7 +102,8 @@ class IpdtSegmenter(InstanceSegmenter):
         tracked: list[Masks] = []
         while chosen := queue.next(tracked):
             tracked += (follow or self._track)(shared, chosen)
-        tubelets = [tubelet_with_evidence(masks, calibrated, unsupported=rule.unsupported) for masks in tracked]
+        searched = rule.detection.searched(len(found))
+        tubelets = [tubelet_with_evidence(masks, calibrated, searched) for masks in tracked]
         lasting = min(rule.least_frames, len(found))
         tubelets = [tubelet for tubelet in tubelets if tubelet.valid.sum() >= lasting]
         tracks = self.tracks_of(suppress(tubelets, rule.same_tubelet))
@@ -155,7 +158,7 @@ class Queue:
             self._waiting = select_candidates(self._uncovered(some, tracked), rule.same_iou)
         if room <= 0 or not self._waiting:
             return []
-        together = starting_together(self._waiting, self._worth, rule)
+        together = starting_together(self._waiting[:room], self._worth, rule)
         chosen = [together[0], *self._uncovered(together[1:], tracked)][:room]
         started = {id(each) for each in chosen}
         self._waiting = [each for each in self._waiting if id(each) not in started]
@@ -172,7 +175,7 @@ class Queue:
 def starting_together(
     waiting: Sequence[Candidate], everything: Sequence[Candidate], rule: DiscoveryRule
 ) -> list[Candidate]:
-    """The best of the waiting candidates, and others of its frame that are nearly as good as those that wait for them.
+    """The best of the waiting candidates, and others of its frame that are nearly as good as those they stand for.
 
     Candidates of one frame are different instances, so they can be followed side by side; those of other frames could
     be the same one again.

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
+from shibori.media.segmentation_code import Rle
 from shibori.systems.ipdt.candidate import Candidate, Tubelet
 from shibori.systems.ipdt.kalman import GATE, BoxState, begin, predict, squared_distances, update
 
@@ -81,12 +82,14 @@ def link(frames: Sequence[Sequence[Candidate]], rules: LinkRules | None = None) 
 
 
 def link_to_tubelet(track: Track, num_frames: int) -> Tubelet:
-    """The masks, classes and scores of a track's candidates through a clip of ``num_frames``."""
-    masks, classes, scores = [None] * num_frames, np.full(num_frames, -1, np.int64), np.zeros(num_frames)
+    """The masks and class scores of a track's candidates through a clip of ``num_frames``."""
+    masks: list[Rle | None] = [None] * num_frames
+    scores = np.zeros((num_frames, len(track.candidates[0].class_scores)))
     for candidate in track.candidates:
-        masks[candidate.frame_index] = candidate.mask  # type: ignore[call-overload]
-        classes[candidate.frame_index], scores[candidate.frame_index] = candidate.class_index, candidate.score
-    return Tubelet(tuple(masks), classes, scores)
+        masks[candidate.frame_index] = candidate.mask
+        scores[candidate.frame_index] = candidate.class_scores
+    valid = np.array([mask is not None for mask in masks], bool)
+    return Tubelet(tuple(masks), scores, valid)
 
 
 def _begun(candidate: Candidate, rules: LinkRules) -> Track:

@@ -15,7 +15,7 @@ from torchvision.models.detection import MaskRCNN
 from torchvision.models.detection.anchor_utils import AnchorGenerator
 from torchvision.models.detection.image_list import ImageList
 from torchvision.models.detection.rpn import RPNHead
-from torchvision.ops import FeaturePyramidNetwork, MultiScaleRoIAlign, batched_nms, clip_boxes_to_image
+from torchvision.ops import FeaturePyramidNetwork, MultiScaleRoIAlign, clip_boxes_to_image, nms
 from torchvision.ops.feature_pyramid_network import LastLevelMaxPool
 
 from shibori.nn.backbones import CompactTrunk, ConvNorm, ResidualBlock
@@ -29,12 +29,12 @@ BOXES = 48
 
 
 class Detections(NamedTuple):
-    """What was found in one picture, best first."""
+    """What was found in one picture, best score first."""
 
     boxes: Tensor
     """(N, 4)."""
     class_scores: Tensor
-    """(N, C) probabilities of the classes; what is left of 1 is the background's."""
+    """(N, C) probabilities of the classes times the ``sharpness`` of the mask; their sum is the score."""
     mask_logits: Tensor
     """(N, m, m) of the likeliest class, over the box."""
     embeddings: Tensor
@@ -96,27 +96,32 @@ class Detector(nn.Module):
         Args:
             seen: what ``see`` gave.
             size_hw: height and width of the picture in pixels.
-            threshold: least probability of the likeliest class.
-            nms_iou: of two boxes with a larger IoU the worse is dropped, whatever their classes.
-            most: best boxes kept.
+            threshold: least score, and least probability of being an object, of whichever class.
+            nms_iou: of two boxes with a larger IoU the one that is less probably an object is dropped.
+            most: boxes kept, at most.
         """
         levels = self.pyramid(seen)
         picture = ImageList(next(iter(levels.values())).new_zeros(1, 3, *size_hw), [size_hw])
         (proposals,), _ = self.network.rpn(picture, levels)
         hidden, logits, deltas = self.classify(levels, [proposals], [size_hw])
         scores = logits.softmax(1)[:, 1:]
-        best, index = scores.max(1)
+        index, objectness = scores.argmax(1), scores.sum(1)
         deltas = deltas.unflatten(1, (-1, 4))
         if deltas.shape[1] > 1:
             deltas = deltas[torch.arange(len(index), device=index.device), index + 1][:, None]
         coder = self.network.roi_heads.box_coder
         boxes = clip_boxes_to_image(coder.decode(deltas.flatten(1), [proposals])[:, 0], size_hw)
-        sound = (best > threshold) & ((boxes[:, 2:] - boxes[:, :2]).amin(1) >= 1)
+        sound = (objectness > threshold) & ((boxes[:, 2:] - boxes[:, :2]).amin(1) >= 1)
         places = sound.nonzero()[:, 0]
-        places = places[batched_nms(boxes[places], best[places], torch.zeros_like(places), nms_iou)[:most]]
+        places = places[nms(boxes[places], objectness[places], nms_iou)[:most]]
         masks = self.masks(levels, [boxes[places]], [size_hw])
         masks = masks[torch.arange(len(places)), index[places] + 1] if masks.shape[1] > 1 else masks[:, 0]
-        return Detections(boxes[places], scores[places], masks, nn.functional.normalize(hidden[places].float(), dim=1))
+        scores = scores[places] * sharpness(masks)[:, None]
+        order = scores.sum(1).argsort(descending=True, stable=True)
+        order = order[scores[order].sum(1) > threshold]
+        chosen = places[order]
+        embeddings = nn.functional.normalize(hidden[chosen].float(), dim=1)
+        return Detections(boxes[chosen], scores[order], masks[order], embeddings)
 
     def classify(
         self, levels: OrderedDict[str, Tensor], boxes: list[Tensor], sizes_hw: list[tuple[int, int]]
@@ -135,6 +140,17 @@ class Detector(nn.Module):
         pooled = _as(heads.mask_head, heads.mask_roi_pool(levels, boxes, sizes_hw))
         logits: Tensor = heads.mask_predictor(_as(heads.mask_predictor, heads.mask_head(pooled)))
         return logits.float()
+
+
+def sharpness(mask_logits: Tensor) -> Tensor:
+    """(N,) mean probability of the pixels of each (m, m) mask, in [0.5, 1]; 0 where it is empty.
+
+    A mask head is unsure where the box or the object is wrong, so this tells good masks from bad ones (the maskness of
+    SOLO, Wang et al. 2020).
+    """
+    inside = mask_logits > 0
+    probs = mask_logits.sigmoid() * inside
+    return probs.sum((1, 2)) / inside.sum((1, 2)).clamp_min(1)
 
 
 def _as(module: nn.Module, inputs: Tensor) -> Tensor:

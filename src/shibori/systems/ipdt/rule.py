@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import numpy as np
+from numpy.typing import NDArray
+
 from shibori.ops.window import WindowRule
 from shibori.systems.ipdt.calibration import BETA
 
@@ -13,13 +16,20 @@ class DetectionRule:
     """What counts as a candidate (Sec. 3.1)."""
 
     score: float = 0.2
-    """Least probability of the likeliest class (Sec. 4)."""
+    """Least probability of being an object (Sec. 4)."""
     nms_iou: float = 0.5
-    """Of two boxes of one frame with a larger IoU the worse is dropped, whatever their classes."""
+    """Of two boxes of one frame with a larger IoU the one that is less probably an object is dropped."""
     most: int = 20
     """Candidates of a frame, at most."""
     every: int = 1
     """Step between frames that are searched; the paper's is 1."""
+    most_searched: int = 1200
+    """Frames of a clip that are searched, at most: in longer ones every second, third ... frame is."""
+
+    def searched(self, num_frames: int) -> NDArray[np.bool_]:
+        """(T,) which frames of a clip are searched."""
+        step = max(self.every, -(-num_frames // self.most_searched))
+        return np.arange(num_frames) % step == 0
 
 
 @dataclass(frozen=True)
@@ -97,15 +107,15 @@ class DiscoveryRule:
 
     detection: DetectionRule = field(default_factory=DetectionRule)
     dual: DualRule = field(default_factory=DualRule)
-    reliable: float = 0.05
-    """th_cc: mean score above which a class shows up in the clip (Sec. 3.2)."""
+    reliable: float = 0.1
+    """th_cc: mean score above which a class shows up in the clip, as a share of the highest mean (Sec. 3.2)."""
     beta: float = BETA
     """What the scores of the other classes are multiplied with; 1 is no calibration."""
-    same_iou: float = 0.5
+    same_iou: float = 0.4
     """th_IoU: two candidates with a larger IoU are the same instance (Sec. 3.2)."""
     covered_iou: float = 0.5
     """A candidate that overlaps more than this with a tubelet in its own frame is not tracked again."""
-    joins: float = 0.7
+    joins: float = 0.85
     """A candidate starts together with the best one of its frame, if its score is at least this share of the score of
     the best candidate that it overlaps."""
     same_tubelet: float = 0.5
@@ -120,7 +130,5 @@ class DiscoveryRule:
     """Final score of a tubelet below which it is not in the result."""
     least_frames: int = 3
     """A tubelet that shows in fewer frames of a longer clip is not in the result: what cannot be followed is none."""
-    unsupported: float = 0.0
-    """Score of a frame with a mask that no candidate overlaps."""
     backward: bool = True
     """Whether candidates are tracked against time as well."""

@@ -8,56 +8,56 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shibori.media.segmentation_code import Rle, mask_ious
-from shibori.systems.ipdt.candidate import Candidate, Tubelet
+from shibori.systems.ipdt.candidate import Candidate, Tubelet, rank_of
 
 
 def tubelet_with_evidence(
     masks: Sequence[Rle | None],
     candidates: Sequence[Candidate],
+    searched: NDArray[np.bool_],
     iou_threshold: float = 0.5,
-    unsupported: float = 0.0,
 ) -> Tubelet:
-    """A tubelet whose frames take class and re-weighted score of the candidate they overlap most.
+    """A tubelet whose frames take the re-weighted class scores of the candidate they overlap most.
 
     The paper averages scores and counts classes over the frames, but does not say where a tracked frame has its own
     from; the detections of that frame are taken to tell.
 
     Args:
         masks: of each frame, as tracked.
-        candidates: calibrated, of all frames, before selection.
+        candidates: calibrated, of all frames, before selection; at least one.
+        searched: (T,) frames that were searched for candidates.
         iou_threshold: a candidate must overlap more than this.
-        unsupported: score of a frame with a mask that no candidate overlaps so much; it has no class.
     """
-    classes, scores = np.full(len(masks), -1, np.int64), np.zeros(len(masks))
+    scores = np.zeros((len(masks), len(candidates[0].class_scores)))
     present_in: dict[int, list[Candidate]] = {}
     for candidate in candidates:
         present_in.setdefault(candidate.frame_index, []).append(candidate)
     for index, mask in enumerate(masks):
-        if mask is None:
-            continue
-        scores[index] = unsupported
-        if present := present_in.get(index):
+        if mask is not None and (present := present_in.get(index)):
             ious = mask_ious([mask], [candidate.mask for candidate in present])[0]
             best = int(ious.argmax())
             if ious[best] > iou_threshold:
-                classes[index], scores[index] = present[best].class_index, present[best].score
-    return Tubelet(tuple(masks), classes, scores)
+                scores[index] = present[best].class_scores
+    return Tubelet(tuple(masks), scores, searched)
 
 
 def final_class(tubelet: Tubelet) -> int:
-    """The most frequent class over the frames; of equally frequent ones that with the larger sum of scores; or -1."""
-    known = tubelet.valid & (tubelet.class_indices >= 0)
-    if not known.any():
-        return -1
-    counts = np.bincount(tubelet.class_indices[known])
-    sums = np.bincount(tubelet.class_indices[known], tubelet.scores[known])
-    return int(np.lexsort((sums, counts))[-1])
+    """The class with the largest sum of scores over the frames with a valid mask; -1 where nothing speaks for any.
+
+    The paper takes the most frequent class, each frame's likeliest counting alike; where a detector wavers between two
+    classes, how sure it is in each frame tells more.
+    """
+    sums = tubelet.evidence.sum(axis=0)
+    return int(sums.argmax()) if sums.any() else -1
 
 
 def final_score(tubelet: Tubelet) -> float:
-    """The mean of the re-weighted scores over the frames with a valid mask; 0 where there is none."""
-    valid = tubelet.valid
-    return float(tubelet.scores[valid].mean()) if valid.any() else 0.0
+    """The rank of the mean of the re-weighted scores over the frames with a valid mask; 0 where there is none.
+
+    The paper takes the mean of one score a frame, which here is one for each class.
+    """
+    evidence = tubelet.evidence
+    return rank_of(evidence.mean(axis=0)) if len(evidence) else 0.0
 
 
 def mean_frame_ious(tubelets: Sequence[Tubelet]) -> NDArray[np.float64]:
