@@ -23,6 +23,8 @@ Mask = NDArray[np.bool_]
 
 LOOKED_PAST = -6.0
 """Log-odds of an object where its answer did not look. Nothing counts for more than the opposite."""
+FARTHEST = 1.5
+"""Reaches from a mark from which on it does not matter how much further a place is."""
 SAME_LINE = 5
 """Parts of a line whose gaps are smaller than this, in pixels, are one."""
 
@@ -37,8 +39,9 @@ class CorrectionRule:
     """... and this much further, in lengths of the longer side of what it crosses out or adds."""
     click_extent: float = 0.25
     """A click, which does not say how large the mistake is, counts as this long, in short sides of the frame."""
-    resistance: float = 4.0
-    """Log-odds by which an answer must beat what was said before where the reach of a mark ends; at the mark none."""
+    resistance: float = 2.0
+    """Log-odds by which an answer must beat what was said before where the reach of a mark ends. At the mark none; the
+    rise goes on to one and a half times the reach."""
 
 
 def corrected_ids(
@@ -51,7 +54,7 @@ def corrected_ids(
 ) -> Ids:
     """The ids of a frame after a correction.
 
-    Of what the answers change, a piece counts if it hangs together with a new mark of the same label, as far as it is
+    Of what the answers change, a piece counts if it hangs together with a new mark of the same label; in it, what is
     sure enough for its distance from that mark.
 
     Args:
@@ -75,7 +78,7 @@ def corrected_ids(
             # A mark of any label takes pixels away from the others.
             source = (drawn >= 0) & (drawn != before) if label == 0 else (drawn == label) & (before != label)
             far = distance_from_lines(source, clicked, rule)
-            sure = changed & (far <= 1) & (lead > rule.resistance * np.minimum(far, 1))
+            sure = changed & (lead > rule.resistance * far)
             changed = (changed & is_free) | _hanging(sure, source)
         ids[changed] = label
     ids[drawn >= 0] = drawn[drawn >= 0]
@@ -83,9 +86,9 @@ def corrected_ids(
 
 
 def distance_from_lines(source: Mask, clicked: Mask, rule: CorrectionRule) -> NDArray[np.float32]:
-    """(H, W) distance to the nearest line, as a share of how far that line reaches; infinite beyond all reaches."""
+    """(H, W) distance to the nearest line, as a share of how far that line reaches; at most ``FARTHEST``."""
     short = min(source.shape)
-    far = np.full(source.shape, np.inf, np.float32)
+    far = np.full(source.shape, FARTHEST, np.float32)
     joined = cv2.dilate(source.astype(np.uint8), np.ones((SAME_LINE, SAME_LINE), np.uint8))
     num_lines, lines, boxes, _ = cv2.connectedComponentsWithStats(joined, connectivity=8)
     for number in range(1, num_lines):
@@ -94,12 +97,11 @@ def distance_from_lines(source: Mask, clicked: Mask, rule: CorrectionRule) -> ND
         is_click = bool((clicked[box] & source[box] & (lines[box] == number)).any())
         extent = max(width, height) - (SAME_LINE - 1)
         reach = rule.reach * short + rule.reach_share * max(extent, rule.click_extent * short * is_click)
-        margin = int(np.ceil(reach))
+        margin = int(np.ceil(FARTHEST * reach))
         near = slice(max(top - margin, 0), top + height + margin), slice(max(left - margin, 0), left + width + margin)
         line = source[near] & (lines[near] == number)
         away = cv2.distanceTransform((~line).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-        share = np.asarray(away, np.float32) / np.float32(reach)
-        far[near] = np.minimum(far[near], np.where(share <= 1, share, np.inf))
+        far[near] = np.minimum(far[near], np.asarray(away, np.float32) / np.float32(reach))
     return far
 
 

@@ -64,9 +64,9 @@ class PaintRule:
     """How much wider than usual the surroundings of an object are remembered, as background."""
     flood_share: float = 0.35
     """A mask has flooded if the lines that cross it out are this long, in sides of a square of its area."""
-    recalled_sureness: float = 0.78
+    recalled_sureness: float = 0.82
     """Expected IoU from which other marked frames are then believed, if what they say has less than ..."""
-    recalled_overlap: float = 0.5
+    recalled_overlap: float = 0.6
     """... this IoU with what was said before."""
     correction: CorrectionRule = field(default_factory=CorrectionRule)
     """What a correction may change of a marked frame."""
