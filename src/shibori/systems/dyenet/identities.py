@@ -111,7 +111,7 @@ class Identities:
         """A proposal looked at closely."""
         place, still = self.following.place(proposal.box, view), view.still()
         follower = self.following.begin_softly(still, object_id, proposal.placed(place), place)
-        return self.following.look(still, follower, self.templates[object_id].references)
+        return self.following.look(still, follower, self.templates[object_id].references, place)
 
     def worth(self, glance: Glance) -> float:
         """In [0, 1], how much a mask that was made in a patch is worth as a sight of its object.

@@ -91,9 +91,12 @@ class FollowRule:
     """Most proposals of a frame that are looked at closely for one object."""
     plausible: float = 0.4
     """Similarity from which a proposal is worth that look."""
-    worthy: float = 0.3
-    """Worth from which a starting point is propagated, and mean worth with which its tracklet is kept."""
-    fading: float = 0.08
-    """Worth below which propagation into what is missing ends."""
+    worthy: float = 0.7
+    """Of what an object's masks are usually worth, the share from which a starting point is propagated, and with which
+    its tracklet is kept."""
+    bearable: float = 0.4
+    """The same with which what the tracker found again is kept, and contradicts what is known of a frame."""
+    fading: float = 0.15
+    """The same below which propagation into what is missing ends."""
     gives_way: float = 0.1
     """How much more a starting point must be worth than a doubtful tracklet that holds its frame."""

@@ -39,7 +39,7 @@ class TrackedOutcome:
     seen: list[Sighting] = field(default_factory=list)
     """Objects that the tracker sees."""
     worth: dict[int, float] = field(default_factory=dict)
-    """How much (``Identities.worth``) some of the masks are worth of objects that the tracker found again."""
+    """How much (``Identities.worth``) some of the masks are worth."""
 
 
 class TrackedRun:
@@ -64,8 +64,10 @@ class TrackedRun:
         self.propagation, self.following, self.flow, self.adapted = propagation, following, flow, adapted
         self.identities = Identities(following)
         self.candidates = CandidatePool(num_frames)
-        self.returned: dict[int, int] = {}
-        """object_id -> frames in which it was seen since the tracker last lost it; not of one that it never lost."""
+        self.seen_for: dict[int, int] = {}
+        """object_id -> frames in which it was seen since it was given, or last lost."""
+        self.doubtful: set[int] = set()
+        """Objects that the tracker lost since they were given: it may have found something else."""
         self.missing_for = 0
         self.index = -1
 
@@ -94,7 +96,8 @@ class TrackedRun:
         return outcome
 
     def _refer(self, view: FrameView, object_id: int, mask: NDArray[np.bool_]) -> None:
-        self.returned.pop(object_id, None)
+        self.seen_for[object_id] = 0
+        self.doubtful.discard(object_id)
         follower = self.following.begin(view, object_id, mask)
         if follower is None:
             self.identities.hear_of(object_id)
@@ -105,26 +108,27 @@ class TrackedRun:
         """A mask of the tracker: it may become a template, or is asked who it is."""
         answer, confidence = outcome.seen[-1]
         object_id = answer.object_id
-        if object_id not in self.returned:
+        self.seen_for[object_id] = self.seen_for.get(object_id, 0) + 1
+        if object_id not in self.doubtful:
             if confidence >= self.following.rule.confident:
                 self.identities.templates[object_id].note_area(float(mask.sum()))
             if self.identities.is_due(object_id, confidence):
                 self.identities.expand(view, object_id, mask)
-            return
-        if self.following.variant.reid and self.returned[object_id] % self.following.rule.ask_every == 0:
+        if self.following.variant.reid and self.seen_for[object_id] % self.following.rule.ask_every == 1:
             follower = self.following.begin(view, object_id, mask)
             assert follower is not None
-            glance = self.following.look(view, follower, self.identities.templates[object_id].references)
+            references = self.identities.templates[object_id].references
+            glance = self.following.look(view, follower, references, follower.place)
             outcome.worth[object_id] = self.identities.worth(glance)
-        self.returned[object_id] += 1
 
     def _look_for(self, view: FrameView, outcome: TrackedOutcome, given: Mapping[int, NDArray[np.bool_]]) -> None:
         """Note what might be an object that the tracker does not see, or found again and may be wrong about."""
         seen = {sighting.answer.object_id for sighting in outcome.seen} | set(given)
         for object_id in self.identities.shown:
             if object_id not in seen:
-                self.returned[object_id] = 0
-        doubtful = [i for i in self.identities.shown if i in self.returned and i not in given]
+                self.seen_for[object_id] = 0
+                self.doubtful.add(object_id)
+        doubtful = sorted(self.doubtful.difference(given))
         if not doubtful or not self.following.variant.reid:
             return
         self.missing_for += 1

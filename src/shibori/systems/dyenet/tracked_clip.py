@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import Literal
@@ -25,6 +25,8 @@ from shibori.systems.dyenet.linking import AGREEMENT, link, mask_overlap
 from shibori.systems.dyenet.tracked import TrackedOutcome, TrackedRun
 from shibori.systems.dyenet.tracklet import GrowingTracklet, TrackletBook, TrackletMasks
 
+CERTAIN = 1.0
+"""Similarity of what the tracker followed from a given mask."""
 MAX_TRIES = 6
 """Most starting points of an object that are propagated."""
 APART = 3
@@ -60,6 +62,10 @@ class TrackedClip(ClipPropagation):
         self.run, self.frames, self.references = run, frames, references
         self.both_ways, self.progress = both_ways, progress
         self.first_given = first_references(references)
+        self.worths: dict[int, list[float]] = defaultdict(list)
+        """Number of a tracklet of the tracker -> what some of its masks are worth."""
+        self.usual: dict[int, float] = {}
+        """object_id -> what its masks are worth where they are known to be its."""
         self.came: list[int] = []
         """Frames that could be decoded."""
         self.found: tuple[Tracklet, ...] = ()
@@ -74,6 +80,7 @@ class TrackedClip(ClipPropagation):
         with ExitStack() as stack:
             book = TrackletBook(TrackletMasks(stack.enter_context(tempfile.TemporaryFile())))
             self._first_pass(book)
+            self._appraise(book)
             if self.run.following.variant.reid:
                 self._search(book)
             link(book)
@@ -86,7 +93,6 @@ class TrackedClip(ClipPropagation):
 
     def _first_pass(self, book: TrackletBook) -> None:
         current: dict[int, GrowingTracklet] = {}
-        worth: dict[int, list[float]] = {}
         begin = 0 if self.both_ways else min(self.references)
         for index, image in self.frames.forward(begin, self.frames.num_frames):
             self.came.append(index)
@@ -94,17 +100,24 @@ class TrackedClip(ClipPropagation):
             outcome = self.run.step(index, image, given)
             self._write_down(book, current, index, outcome)
             for object_id, value in outcome.worth.items():
-                worth.setdefault(current[object_id].number, []).append(value)
+                self.worths[current[object_id].number].append(value)
             for object_id, mask in given.items():
                 if mask.any():
-                    current[object_id] = book.open(object_id, index, 1.0, "given", 0, is_hard=True)
+                    current[object_id] = book.open(object_id, index, CERTAIN, "given", 0, is_hard=True)
                     current[object_id].confidences[index] = 1.0
             if self.progress is not None:
                 self.progress(index + 1)
+
+    def _appraise(self, book: TrackletBook) -> None:
+        """What an object's masks are usually worth; what the tracker found again and is worth far less is dropped."""
+        for object_id in self.first_given:
+            own = [worth for t in book.of(object_id) if t.similarity == CERTAIN for worth in self.worths[t.number]]
+            self.usual[object_id] = float(np.median(own or [1.0]))
         for tracklet in book.tracklets:
             if tracklet.origin == "found":
-                tracklet.similarity = float(np.median(worth.get(tracklet.number, [0.0])))
-                tracklet.dropped = not self.run.following.variant.reid
+                tracklet.similarity = float(np.median(self.worths[tracklet.number] or [0.0]))
+                is_like = tracklet.similarity >= self.run.following.rule.bearable * self.usual[tracklet.object_id]
+                tracklet.dropped = not (self.run.following.variant.reid and is_like)
 
     def _write_down(
         self, book: TrackletBook, current: dict[int, GrowingTracklet], index: int, outcome: TrackedOutcome
@@ -142,7 +155,8 @@ class TrackedClip(ClipPropagation):
             (worth, object_id, candidate)
             for object_id, first in self.first_given.items()
             for worth, candidate in self.run.candidates.ranked(object_id)
-            if worth >= self.run.following.rule.worthy and (candidate.frame > first or self.both_ways)
+            if worth >= self.run.following.rule.worthy * self.usual[object_id]
+            and (candidate.frame > first or self.both_ways)
         ]
         return sorted(ranking, key=lambda entry: (-entry[0], entry[1], entry[2].frame))
 
@@ -150,7 +164,7 @@ class TrackedClip(ClipPropagation):
         """Propagate a starting point both ways; whether it was kept, None if there was nothing to propagate."""
         frame, rule = candidate.frame, self.run.following.rule
         holder = book.holder(object_id, frame)
-        if holder is not None and (holder.origin == "given" or worth < holder.similarity + rule.gives_way):
+        if holder is not None and worth < holder.similarity + rule.gives_way:
             return None
         glance = self.run.identities.sighted(self._view(frame, None), candidate.proposal, object_id)
         if self._meets(book, holder, frame, glance) == "itself":
@@ -160,10 +174,11 @@ class TrackedClip(ClipPropagation):
         tracklet = book.open(object_id, frame, worth, "found", 1)
         book.add(tracklet, frame, glance.answer, glance.confidence)
         worths = [worth]
-        met = [self._extend(book, tracklet, forward, rule.fading, worths) for forward in (False, True)]
+        least, usual = rule.fading * self.usual[object_id], self.usual[object_id]
+        met = [self._extend(book, tracklet, forward, least, worths) for forward in (False, True)]
         tracklet.similarity = float(np.median(worths))
         is_short = len(worths) < rule.min_length
-        tracklet.dropped = "elsewhere" in met or is_short or tracklet.similarity < rule.worthy
+        tracklet.dropped = "elsewhere" in met or is_short or tracklet.similarity < rule.worthy * usual
         return not tracklet.dropped
 
     # ---- propagation
@@ -175,9 +190,10 @@ class TrackedClip(ClipPropagation):
         for tracklet in book.tracklets:
             tracklet.dropped |= not tracklet.linked
         for tracklet in [t for t in book.tracklets if t.linked and t.is_hard]:
-            self._extend(book, tracklet, True, rule.worthy)
+            usual = self.usual[tracklet.object_id]
+            self._extend(book, tracklet, True, rule.worthy * usual)
             if tracklet.origin == "found" or self.both_ways:
-                self._extend(book, tracklet, False, rule.fading)
+                self._extend(book, tracklet, False, rule.fading * usual)
 
     def _extend(
         self,
@@ -199,7 +215,7 @@ class TrackedClip(ClipPropagation):
         object_id, rule = tracklet.object_id, self.run.following.rule
         start = tracklet.last if forward else tracklet.first
         images = self.frames.forward(start, self.frames.num_frames) if forward else self.frames.backward(start, -1)
-        previous, follower, surest = None, None, 1.0
+        previous, follower = None, None
         for frame, image in images:
             view, previous = self._view(frame, previous, image), image
             if follower is None:
@@ -211,13 +227,13 @@ class TrackedClip(ClipPropagation):
             worth = self.run.identities.worth(glance)
             if glance.confidence < rule.seen or worth < least:
                 break
-            surest = min(surest, glance.confidence)
             holder = book.holder(object_id, frame)
             met = self._meets(book, holder, frame, glance)
             if holder is not None and met == "itself":
                 return met
-            if holder is not None and (holder.origin == "given" or holder.similarity >= tracklet.similarity):
-                return met if holder.origin == "given" and surest >= rule.found else "nothing"
+            if holder is not None and holder.similarity >= tracklet.similarity:
+                is_there = worth >= rule.bearable * self.usual[object_id]
+                return met if holder.similarity == CERTAIN and is_there else "nothing"
             book.add(tracklet, frame, glance.answer, glance.confidence)
             if worths is not None:
                 worths.append(worth)
