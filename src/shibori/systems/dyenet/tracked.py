@@ -114,7 +114,7 @@ class TrackedRun:
                 self.identities.templates[object_id].note_area(float(mask.sum()))
             if self.identities.is_due(object_id, confidence):
                 self.identities.expand(view, object_id, mask)
-        if self.following.variant.reid and self.seen_for[object_id] % self.following.rule.ask_every == 1:
+        if self.seen_for[object_id] % self.following.rule.ask_every == 1:
             follower = self.following.begin(view, object_id, mask)
             assert follower is not None
             references = self.identities.templates[object_id].references
