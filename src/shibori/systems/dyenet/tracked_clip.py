@@ -28,7 +28,7 @@ from shibori.systems.dyenet.tracklet import GrowingTracklet, TrackletBook, Track
 CERTAIN = 1.0
 """Similarity of what the tracker followed from a given mask."""
 MAX_TRIES = 6
-"""Most starting points of an object that are propagated."""
+"""Most starting points of an object that are propagated in vain."""
 APART = 3
 """Frames nearer than this to one in which a starting point failed are not tried."""
 Encounter = Literal["nothing", "itself", "elsewhere"]
@@ -143,10 +143,8 @@ class TrackedClip(ClipPropagation):
             if near or tries[object_id] == MAX_TRIES:
                 continue
             is_kept = self._try(book, object_id, candidate, worth)
-            if is_kept is None:
-                continue
-            tries[object_id] += 1
-            if not is_kept:
+            if is_kept is False:
+                tries[object_id] += 1
                 barren.add((object_id, candidate.frame))
 
     def _ranking(self) -> list[tuple[float, int, Candidate]]:
