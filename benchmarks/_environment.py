@@ -77,15 +77,20 @@ def load_propagator(arguments: argparse.Namespace, dtype: str | None = None) -> 
     import torch
 
     from shibori.nn.weights import load_state
+    from shibori.systems.dyenet.build import behind
     from shibori.systems.dyenet.build import propagator_from_state as dyenet_from_state
     from shibori.systems.pixel.build import propagator_from_state as pixel_from_state
-    from shibori.weights import locate_weights
+    from shibori.weights import locate_weights, shipped_weights
 
     path = locate_weights(arguments.system, arguments.preset, arguments.weights)
     state = load_state(path, arguments.system, arguments.preset)
     chosen = getattr(torch, dtype) if dtype else None
     if arguments.system == "dyenet":
-        return dyenet_from_state(state, arguments.preset, arguments.device, dtype=chosen)
+        alone = dyenet_from_state(state, arguments.preset, arguments.device, dtype=chosen)
+        if f"pixel-{arguments.preset}.safetensors" not in shipped_weights():
+            return alone
+        pixel = load_state(locate_weights("pixel", arguments.preset), "pixel", arguments.preset)
+        return behind(lambda: pixel_from_state(pixel, arguments.preset, arguments.device, dtype=chosen), alone)
     return pixel_from_state(state, arguments.preset, arguments.device, arguments.size, dtype=chosen)
 
 

@@ -47,7 +47,8 @@ class Tracklet:
     last: int
     """Last frame of the span, included."""
     similarity: float
-    """Cosine of the starting point with the nearest template; 1 for a given mask."""
+    """Cosine of the starting point with the nearest template, or where a tracker goes ahead what its masks are worth; 1
+    for a given mask."""
     origin: Origin
     """Whether the starting point was given by the user, or found by re-identification."""
     iteration: int

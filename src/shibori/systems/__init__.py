@@ -39,7 +39,14 @@ def _dyenet(
 ) -> Propagator:
     from shibori.systems.dyenet.build import build_dyenet_propagator
 
-    return build_dyenet_propagator(preset, device, size, weights, online_steps)
+    return build_dyenet_propagator(preset, device, size, weights, online_steps, _tracker(preset, device, size))
+
+
+def _tracker(preset: str, device: str, size: int | None = None) -> Callable[[], Propagator] | None:
+    """The pixel tracker of a preset, to go ahead of DyeNet; None where none ships."""
+    from shibori.weights import shipped_weights
+
+    return partial(_pixel, preset, device, size) if f"pixel-{preset}.safetensors" in shipped_weights() else None
 
 
 def _dyenet_rows(
@@ -48,7 +55,8 @@ def _dyenet_rows(
     from shibori.systems.dyenet.ablation import ablation_rows
 
     alone = partial(_pixel, preset, device)
-    return [*ablation_rows(preset, device, weights), ("the pixel tracker alone (ours)", None, alone)]
+    rows = ablation_rows(preset, device, weights, _tracker(preset, device))
+    return [*rows, ("the pixel tracker alone (ours)", None, alone)]
 
 
 def _trackprop(

@@ -12,9 +12,10 @@ from torch import nn
 from shibori.errors import InputError
 from shibori.nn.weights import save_state
 from shibori.systems import PROPAGATORS
-from shibori.systems.dyenet.build import build_dyenet_propagator, propagator_from_state
+from shibori.systems.dyenet.build import behind, build_dyenet_propagator, propagator_from_state
 from shibori.systems.dyenet.inference import DyeNetPropagator
 from shibori.systems.dyenet.rule import FollowRule
+from shibori.systems.pixel.inference import PixelPropagator
 
 from .made import CREDULOUS, frames, made_propagator, rectangle, strong_state
 
@@ -64,6 +65,22 @@ def test_weights_from_a_file_follow_like_those_in_memory(weights: Path):
     for one, other in zip(from_file, in_memory, strict=True):
         np.testing.assert_array_equal(one.ids, other.ids)
         assert one.statuses == other.statuses
+
+
+def test_a_tracker_goes_ahead_where_the_variant_has_one():
+    plain, ahead = made_propagator(), made_propagator()
+    behind_it = behind(lambda: ahead, plain)
+    assert behind_it.tracker is ahead
+    assert behind_it.following is plain.following
+    assert behind(None, plain) is plain
+    for variant in ("matched", "advanced", "reid"):
+        assert behind(lambda: ahead, made_propagator(variant=variant)).tracker is None
+
+
+def test_the_system_by_its_name_has_the_pixel_tracker_ahead(weights: Path):
+    assert isinstance(PROPAGATORS["dyenet"](device="cpu").tracker, PixelPropagator)
+    assert PROPAGATORS["dyenet"](device="cpu", size=256).tracker.rule.window.area_side == 256
+    assert PROPAGATORS["dyenet"](preset="tiny", device="cpu", weights=weights).tracker is None
 
 
 def test_the_working_side_is_that_of_the_patches(weights: Path):

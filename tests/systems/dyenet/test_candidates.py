@@ -50,3 +50,17 @@ def test_what_is_kept_does_not_grow_with_the_clip() -> None:
     by_stretch = scores.reshape(MAX_STRETCHES, -1).sort(1, descending=True).values[:, :KEPT]
     kept = [[score for score, _ in entries] for entries in pool.kept[1].values()]
     np.testing.assert_allclose(kept, by_stretch.numpy(), atol=1e-6)
+
+
+def test_all_of_an_object_are_ranked_over_the_clip() -> None:
+    pool = CandidatePool(10)
+    pool.put(1, 6, proposals(2), torch.tensor([0.2, 0.8]))
+    pool.put(1, 2, proposals(2), torch.tensor([0.8, 0.5]))
+    ranked = pool.ranked(1)
+    assert [(round(score, 3), candidate.frame) for score, candidate in ranked] == [
+        (0.8, 2),
+        (0.8, 6),
+        (0.5, 2),
+        (0.2, 6),
+    ]
+    assert pool.ranked(2) == []

@@ -48,6 +48,15 @@ def test_a_patch_is_the_window_cut_out_and_seen(network: DyeNet):
     assert found.features.s8.shape[2:] == (8, 6)
 
 
+@torch.inference_mode()
+def test_a_patch_is_seen_once_while_nothing_else_is_looked_at(network: DyeNet):
+    view, window = view_of(network, (60, 84)), np.array([10.0, 5.0, 50.0, 55.0])
+    first = view.patch(window, (64, 48))
+    assert view.patch(window.copy(), (64, 48)) is first
+    assert view.patch(window, (48, 64)).features.s8.shape[2:] == (6, 8)
+    assert view.patch(window + 1, (64, 48)) is not first
+
+
 @pytest.mark.parametrize("size_hw", [(60, 84), (300, 500), (7, 200), (64, 64)])
 @pytest.mark.parametrize("side", [64, 128])
 @torch.inference_mode()

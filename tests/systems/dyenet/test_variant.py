@@ -12,7 +12,8 @@ def parts_on(name: str) -> set[str]:
 
 
 def test_the_rows_of_table_1_in_its_order_and_then_ours():
-    assert list(VARIANTS) == ["msk", "remp-no-attention", "remp", "reid", "advanced", "combined"]
+    ours = ["matched", "combined-no-reid", "combined"]
+    assert list(VARIANTS) == ["msk", "remp-no-attention", "remp", "reid", "advanced", *ours]
 
 
 def test_what_each_row_has():
@@ -22,7 +23,9 @@ def test_what_each_row_has():
     assert parts_on("remp") == {"hidden", "attention"}
     assert parts_on("reid") == {"hidden", "attention", "reid"}
     assert parts_on("advanced") == parts_on("reid") | {"mask", "patches", "flow_stream", "pyramid"}
-    assert parts_on("combined") == parts_on("advanced") | {"matching"}
+    assert parts_on("matched") == parts_on("advanced") | {"matching"}
+    assert parts_on("combined") == parts_on("matched") | {"tracked"}
+    assert parts_on("combined-no-reid") == parts_on("combined") - {"reid"}
 
 
 def test_the_default_is_the_whole_of_it():

@@ -9,7 +9,7 @@ from pathlib import Path
 from shibori.errors import InputError
 from shibori.interfaces import Propagator
 from shibori.nn.weights import load_state
-from shibori.systems.dyenet.build import propagator_from_state
+from shibori.systems.dyenet.build import Tracker, behind, propagator_from_state
 from shibori.systems.dyenet.size import SIZES
 from shibori.weights import locate_weights
 
@@ -19,16 +19,27 @@ ROWS = (
     ("remp", "Re-MP", 0.610),
     ("reid", "Re-MP + Re-ID", 0.682),
     ("advanced", "advanced: patches, two streams, pyramid", 0.693),
-    ("combined", "combined: + the pixel tracker's matches (ours)", None),
+    ("matched", "+ the pixel tracker's matches (ours)", None),
+    ("combined-no-reid", "combined: + its own run as the pass forward (ours), without Re-ID", None),
+    ("combined", "combined (ours)", None),
     ("combined+advanced", "ensemble of combined and advanced", None),
 )
 """Variant, what it is, and the paper's J&F on DAVIS 2017 test-dev."""
 
 
 def ablation_rows(
-    preset: str = "compact", device: str = "auto", weights: Path | None = None
+    preset: str = "compact",
+    device: str = "auto",
+    weights: Path | None = None,
+    tracker: Tracker | None = None,
 ) -> list[tuple[str, float | None, Callable[[], Propagator]]]:
     """For each row what it is, the paper's J&F, and what builds it; all with the same weights.
+
+    Args:
+        preset: of the networks.
+        device: auto, cpu, cuda, cuda:N or mps.
+        weights: a file to use instead of the shipped one.
+        tracker: see ``build.behind``.
 
     Raises:
         InputError: on a preset or file that is not there.
@@ -36,5 +47,8 @@ def ablation_rows(
     if preset not in SIZES:
         raise InputError(f"expected a preset of dyenet ({', '.join(SIZES)}), found {preset!r}")
     state = load_state(locate_weights("dyenet", preset, weights), "dyenet", preset)
-    build = partial(propagator_from_state, state, preset, device)
-    return [(text, published, partial(build, variant=variant)) for variant, text, published in ROWS]
+
+    def build(variant: str) -> Propagator:
+        return behind(tracker, propagator_from_state(state, preset, device, variant))
+
+    return [(text, published, partial(build, variant)) for variant, text, published in ROWS]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from shibori.errors import InputError
+from shibori.interfaces import Propagator
 from shibori.nn.flow import FLOWS
 from shibori.nn.prepare import choose_device, choose_dtype, prepare_network
 from shibori.nn.weights import load_state
@@ -26,6 +27,8 @@ from shibori.systems.dyenet.size import SIZES
 from shibori.systems.dyenet.variant import VARIANTS
 from shibori.weights import locate_weights
 
+Tracker = Callable[[], Propagator]
+
 
 def build_dyenet_propagator(
     preset: str = "compact",
@@ -33,6 +36,7 @@ def build_dyenet_propagator(
     size: int | None = None,
     weights: Path | None = None,
     online_steps: int = 0,
+    tracker: Tracker | None = None,
 ) -> DyeNetPropagator:
     """DyeNet with its weights.
 
@@ -42,6 +46,7 @@ def build_dyenet_propagator(
         size: working side: each object's patch is resized to about ``size`` squared pixels.
         weights: a file to use instead of the shipped one; for a single preset.
         online_steps: training steps on the first masks before the clip is segmented (Sec. 4).
+        tracker: see ``behind``.
 
     Raises:
         InputError: on a preset, device, size, number of steps or file that is not there.
@@ -60,7 +65,8 @@ def build_dyenet_propagator(
     if size is not None:
         rule = replace(rule, window=replace(rule.window, area_side=size))
     states = [(name, load_state(locate_weights("dyenet", name, weights), "dyenet", name)) for name in presets]
-    return _propagator([(name, state, "combined") for name, state in states], device, rule, None, online_steps)
+    members = [(name, state, "combined") for name, state in states]
+    return behind(tracker, _propagator(members, device, rule, None, online_steps))
 
 
 def propagator_from_state(
@@ -88,6 +94,14 @@ def propagator_from_state(
     """
     members = [(preset, state, name) for name in variant.split("+")]
     return _propagator(members, device, rule or FollowRule(), dtype, online_steps)
+
+
+def behind(tracker: Tracker | None, propagator: DyeNetPropagator) -> DyeNetPropagator:
+    """DyeNet with the tracker whose run is the pass forward over a whole clip, if its variant is ``tracked``."""
+    following = propagator.following
+    if tracker is None or not (following.variant.tracked and following.matches):
+        return propagator
+    return DyeNetPropagator(following, propagator.flow, propagator.adapted, tracker())
 
 
 def _propagator(

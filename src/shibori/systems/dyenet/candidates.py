@@ -62,3 +62,8 @@ class CandidatePool:
     def of(self, object_id: int) -> list[Candidate]:
         """All that are kept of an object, in no order of worth."""
         return [candidate for entries in self.kept[object_id].values() for _, candidate in entries]
+
+    def ranked(self, object_id: int) -> list[tuple[float, Candidate]]:
+        """All that are kept of an object with their similarity when they were put in, the most similar first."""
+        entries = [entry for stretch in self.kept[object_id].values() for entry in stretch]
+        return sorted(entries, key=lambda entry: (-entry[0], entry[1].frame))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import cv2
@@ -14,21 +14,12 @@ from shibori.nn.flow import FlowEstimator
 from shibori.ops.overlap import OverlapMap, WindowedLogits
 from shibori.systems.dyenet.follow import Follower, Following, Glance
 from shibori.systems.dyenet.frame import FrameView
-from shibori.systems.dyenet.linking import CLAIMED, mask_overlap
-from shibori.systems.dyenet.search import Proposal, find_proposals, similar_proposals, template_vector
+from shibori.systems.dyenet.identities import Found, Identities, covered_area
+from shibori.systems.dyenet.search import Proposal, find_proposals
 from shibori.systems.dyenet.templates import Templates
 
 Adaption = Callable[[NDArray[np.uint8], Mapping[int, NDArray[np.bool_]]], Following]
 """Image and given masks -> what to follow these objects with."""
-
-
-@dataclass
-class Found:
-    """A starting point that was taken (Sec. 2.1)."""
-
-    similarity: float
-    glance: Glance
-    follower: Follower
 
 
 @dataclass
@@ -74,18 +65,23 @@ class ForwardRun:
         self.following, self.flow, self.size_hw, self.adapted = following, flow, size_hw, adapted
         self.finds = finds
         self.rule = following.rule
-        self.templates: dict[int, Templates] = {}
+        self.identities = Identities(following)
         self.followers: dict[int, Follower] = {}
         self.absent: set[int] = set()
         """Objects of which the user said that they are not there, and that have not been found since."""
         self.missing_for = 0
-        self.since_expanded: dict[int, int] = {}
         self.previous: NDArray[np.uint8] | None = None
+
+    @property
+    def templates(self) -> dict[int, Templates]:
+        """Of every object that was heard of."""
+        return self.identities.templates
 
     def step(self, image: NDArray[np.uint8], given: Mapping[int, NDArray[np.bool_]]) -> Outcome:
         """The next frame, with the masks that are true of it."""
         if self.adapted is not None and given:
             self.following, self.adapted = self.adapted(image, given), None
+            self.identities.following = self.following
         with torch.inference_mode():
             return self._step(image, given)
 
@@ -117,35 +113,9 @@ class ForwardRun:
         outcome.missing = missing
         outcome.proposals = find_proposals(self.following, view, self.templates, missing)
         for object_id in missing if self.finds else ():
-            found = self.refound(view, object_id, outcome.proposals, outcome.answers)
+            found = self.identities.refound(view, object_id, outcome.proposals, outcome.answers)
             if found is not None:
                 outcome.found[object_id] = found
-
-    def refound(
-        self, view: FrameView, object_id: int, proposals: Sequence[Proposal], taken: Sequence[WindowedLogits]
-    ) -> Found | None:
-        """The best starting point of an object among a frame's proposals, if one holds when it is looked at closely."""
-        best: Found | None = None
-        templates, still = self.templates[object_id], view.still()
-        for similarity, proposal in similar_proposals(self.following, proposals, object_id, self.templates):
-            place = self.following.place(proposal.box, view)
-            follower = self.following.begin_softly(still, object_id, proposal.placed(place), place)
-            glance = self.following.look(still, follower, templates.references)
-            too_small = covered_area(glance.answer) < self.rule.min_area * templates.area
-            if glance.confidence < self.rule.found or too_small or _is_taken(glance.answer, taken):
-                continue
-            if not self._is_similar(templates, proposal, glance):
-                continue
-            if best is None or glance.confidence > best.glance.confidence:
-                best = Found(similarity, glance, follower)
-        return best
-
-    def _is_similar(self, templates: Templates, proposal: Proposal, glance: Glance) -> bool:
-        """Whether a starting point is still similar enough with the mask it has when looked at closely."""
-        cosine = templates.similarity(proposal.vector[None]).float().cpu()
-        return bool(
-            self.following.similarity(cosine, torch.tensor([glance.kinship]), closely=True) >= self.rule.similar
-        )
 
     def _carry_on(self, view: FrameView, outcome: Outcome) -> None:
         shares = OverlapMap(self.size_hw, outcome.answers, outcome.given)
@@ -167,30 +137,17 @@ class ForwardRun:
         follower = self.following.begin(view, object_id, mask, shares)
         if follower is None:
             self.followers.pop(object_id, None)
-            self.templates.setdefault(object_id, Templates(self.rule.max_templates))
+            self.identities.hear_of(object_id)
             self.absent.add(object_id)
             return
         self.followers[object_id] = follower
         self.absent.discard(object_id)
-        templates = self.templates.setdefault(object_id, Templates(self.rule.max_templates))
-        vector = template_vector(self.following, view, mask)
-        assert vector is not None
-        templates.add_given(vector, self.following.reference(view, mask, follower))
-        templates.area = float(mask.sum())
-        self.since_expanded[object_id] = 0
+        self.identities.refer(view, object_id, mask, follower)
 
     def _expand(self, view: FrameView, object_id: int) -> None:
-        """Template expansion (Sec. 2): a confident mask now and then becomes a template."""
         follower = self.followers[object_id]
-        self.since_expanded[object_id] = self.since_expanded.get(object_id, 0) + 1
-        is_due = self.since_expanded[object_id] >= self.rule.expand_every
-        if not self.following.variant.reid or not is_due or follower.confidence < self.rule.expand_from:
-            return
-        mask = mask_in_frame(follower, self.size_hw)
-        vector = template_vector(self.following, view, mask)
-        if vector is not None:
-            self.templates[object_id].add_found(vector)
-            self.since_expanded[object_id] = 0
+        if self.identities.is_due(object_id, follower.confidence):
+            self.identities.expand(view, object_id, mask_in_frame(follower, self.size_hw))
 
 
 def mask_in_frame(follower: Follower, size_hw: tuple[int, int]) -> NDArray[np.bool_]:
@@ -202,14 +159,3 @@ def mask_in_frame(follower: Follower, size_hw: tuple[int, int]) -> NDArray[np.bo
     rows, columns = slice(max(top, 0), min(bottom, size_hw[0])), slice(max(left, 0), min(right, size_hw[1]))
     mask[rows, columns] = whole[rows.start - top : rows.stop - top, columns.start - left : columns.stop - left]
     return mask
-
-
-def covered_area(answer: WindowedLogits) -> float:
-    """Pixels of the frame under a mask."""
-    left, top, right, bottom = answer.window
-    return float((answer.logits > 0).mean() * (right - left) * (bottom - top))
-
-
-def _is_taken(answer: WindowedLogits, taken: Sequence[WindowedLogits]) -> bool:
-    """Whether most of a mask belongs to an object that is already in the frame."""
-    return any(mask_overlap(answer, other)[1] > CLAIMED for other in taken)

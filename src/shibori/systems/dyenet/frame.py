@@ -43,6 +43,8 @@ class FrameView:
         self.network, self.image, self.previous, self.estimator, self.device = network, image, previous, flow, device
         self.size_hw = (image.shape[0], image.shape[1])
         self._whole: dict[int, tuple[Seen, tuple[float, float]]] = {}
+        self._patch: tuple[tuple[float, ...], Seen] | None = None
+        """Where it was last looked at closely, and what was seen."""
         self._under: dict[DyeNet, FrameView] = {}
 
     @cached_property
@@ -70,7 +72,10 @@ class FrameView:
 
     def patch(self, window: NDArray[np.float64], size_hw: tuple[int, int]) -> Seen:
         """Features of a window, resized to ``size_hw`` (Sec. 3, bounding-box input)."""
-        return self._see(cut_window(self.image, window, size_hw))
+        place = (*window.tolist(), *size_hw)
+        if self._patch is None or self._patch[0] != place:
+            self._patch = (place, self._see(cut_window(self.image, window, size_hw)))
+        return self._patch[1]
 
     def whole(self, side: int) -> tuple[Seen, tuple[float, float]]:
         """Features of the frame resized to a short side of about ``side``, and the resized pixels to one of the frame's

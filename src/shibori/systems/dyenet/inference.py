@@ -6,24 +6,27 @@ import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
-from typing import NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from shibori.interfaces import ClipPropagation, ClipPropagator, FrameSource, Propagation
+from shibori.interfaces import ClipPropagation, ClipPropagator, FrameSource, Propagation, Propagator
 from shibori.media.mask import FrameMasks, ObjectStatus
 from shibori.media.track import Tracklet
 from shibori.nn.flow import FlowEstimator
-from shibori.ops.overlap import OverlapMap, WindowedLogits, settled_ids
+from shibori.ops.overlap import OverlapMap, settled_ids
 from shibori.systems.dyenet.candidates import Candidate, CandidatePool
+from shibori.systems.dyenet.composition import composed, first_references, others_in
 from shibori.systems.dyenet.follow import Follower, Following, Place
 from shibori.systems.dyenet.forward import Adaption, ForwardRun, Outcome, mask_in_frame
 from shibori.systems.dyenet.frame import FrameView
+from shibori.systems.dyenet.identities import Asked
 from shibori.systems.dyenet.linking import link
 from shibori.systems.dyenet.search import claims, template_vector
+from shibori.systems.dyenet.tracked import TrackedRun
+from shibori.systems.dyenet.tracked_clip import TrackedClip
 from shibori.systems.dyenet.tracklet import GrowingTracklet, TrackletBook, TrackletMasks
 
 References = Mapping[int, Mapping[int, NDArray[np.bool_]]]
@@ -33,16 +36,6 @@ APART = 3
 """Frames nearer than this to one in which a candidate did not hold are not tried in the same iteration."""
 
 
-class Asked(NamedTuple):
-    """A mask of a tracklet that was found, asked again who it is."""
-
-    confidence: float
-    vector: Tensor
-    """(E,) its identity."""
-    kinship: float
-    """Mean over it (``Comparison``); nan where the pixel tracker takes no part."""
-
-
 class DyeNetPropagator(ClipPropagator):
     """DyeNet with one set of networks.
 
@@ -50,10 +43,17 @@ class DyeNetPropagator(ClipPropagator):
         following: networks, variant and numbers.
         flow: how motion is estimated.
         adapted: given the first frame that has masks, and them, what to follow with instead: online training (Sec. 4).
+        tracker: whose run is the pass forward over a clip as a whole; without it the recurrent network's is.
     """
 
-    def __init__(self, following: Following, flow: FlowEstimator, adapted: Adaption | None = None) -> None:
-        self.following, self.flow, self.adapted = following, flow, adapted
+    def __init__(
+        self,
+        following: Following,
+        flow: FlowEstimator,
+        adapted: Adaption | None = None,
+        tracker: Propagator | None = None,
+    ) -> None:
+        self.following, self.flow, self.adapted, self.tracker = following, flow, adapted, tracker
 
     def begin(self, size_hw: tuple[int, int]) -> DyeNetPropagation:
         """See ``Propagator``: each frame is answered from the past alone, so nothing is propagated backward."""
@@ -65,8 +65,12 @@ class DyeNetPropagator(ClipPropagator):
         references: References,
         both_ways: bool = False,
         progress: Callable[[int], None] | None = None,
-    ) -> DyeNetClip:
+    ) -> DyeNetClip | TrackedClip:
         """See ``ClipPropagator``."""
+        if self.tracker is not None:
+            propagation = self.tracker.begin(frames.size_hw)
+            run = TrackedRun(propagation, self.following, self.flow, frames.num_frames, self.adapted)
+            return TrackedClip(run, frames, references, both_ways, progress)
         return DyeNetClip(self, frames, references, both_ways, progress)
 
 
@@ -111,10 +115,7 @@ class DyeNetClip(ClipPropagation):
         self.flow = system.flow
         self.frames, self.references, self.both_ways, self.progress = frames, references, both_ways, progress
         self.run = ForwardRun(system.following, self.flow, frames.size_hw, system.adapted, finds=False)
-        self.first_given: dict[int, int] = {}
-        for index in sorted(references):
-            for object_id in references[index]:
-                self.first_given.setdefault(object_id, index)
+        self.first_given = first_references(references)
         self.candidates = CandidatePool(frames.num_frames)
         self.failed: set[Candidate] = set()
         self.came: list[int] = []
@@ -143,7 +144,7 @@ class DyeNetClip(ClipPropagation):
             link(book)
             self.found = book.values()
             for index in [*range(self.came[0]), *self.came]:
-                yield self._composed(book, index)
+                yield composed(book, self.references, self.frames.size_hw, index, self.both_ways)
 
     # ---- the pass forward
 
@@ -232,7 +233,9 @@ class DyeNetClip(ClipPropagation):
         """
         frame = candidate.frame
         view = FrameView(self.following.network, self.frames.read(frame), None, self.flow, self.following.device)
-        found = self.run.refound(view, object_id, [candidate.proposal], self._others(book, object_id, frame))
+        found = self.run.identities.refound(
+            view, object_id, [candidate.proposal], others_in(book, self.first_given, object_id, frame)
+        )
         if found is None:
             return None
         tracklet = book.open(object_id, frame, similarity, "found", iteration)
@@ -242,10 +245,9 @@ class DyeNetClip(ClipPropagation):
 
     def _judged(self, tracklet: GrowingTracklet, asked: list[Asked]) -> list[Tensor] | None:
         """Keep a tracklet whose masks go on being like the templates; its similarity becomes their mean."""
-        rule, templates = self.following.rule, self.run.templates[tracklet.object_id]
+        rule = self.following.rule
         if asked:
-            cosine = templates.similarity(torch.stack([each.vector for each in asked])).float().cpu()
-            along = self.following.similarity(cosine, torch.tensor([each.kinship for each in asked]), closely=True)
+            along = self.run.identities.likeness_of(tracklet.object_id, asked)
             tracklet.similarity = float((tracklet.similarity + along.sum()) / (1 + len(asked)))
         confidence = float(np.mean(list(tracklet.confidences.values())))
         is_short = len(tracklet.confidences) < rule.min_length
@@ -282,7 +284,7 @@ class DyeNetClip(ClipPropagation):
             if glance.confidence < rule.seen:
                 break
             book.add(tracklet, frame, glance.answer, glance.confidence)
-            others = self._others(book, object_id, frame)
+            others = others_in(book, self.first_given, object_id, frame)
             shares = OverlapMap(self.frames.size_hw, [glance.answer, *others], self.references.get(frame, {}))
             self.following.advance(follower, glance, shares)
             if tracklet.origin == "found" and abs(frame - start) % rule.ask_every == 0:
@@ -304,30 +306,3 @@ class DyeNetClip(ClipPropagation):
         probs = 1 / (1 + np.exp(-answer.logits))
         place = Place(answer.window, (answer.logits.shape[0], answer.logits.shape[1]))
         return self.following.begin_softly(view, tracklet.object_id, probs.astype(np.float32), place)
-
-    # ---- the result
-
-    def _others(self, book: TrackletBook, object_id: int, index: int) -> list[WindowedLogits]:
-        """What is known of all other objects in a frame."""
-        holders = [book.holder(other, index) for other in self.first_given if other != object_id]
-        answers = [book.answer(holder, index) for holder in holders if holder is not None]
-        return [answer for answer in answers if answer is not None]
-
-    def _composed(self, book: TrackletBook, index: int) -> FrameMasks:
-        """All objects' linked masks of a frame, overlaps settled."""
-        given = dict(self.references.get(index, {}))
-        answers, statuses = [], []
-        for object_id in sorted(self.first_given):
-            holders = [t for t in book.of(object_id) if t.linked and index in t.confidences]
-            if object_id in given:
-                there = bool(given[object_id].any())
-                statuses.append(ObjectStatus(object_id, float(there), "tracked" if there else "absent"))
-            elif holders:
-                answer = book.answer(holders[0], index)
-                answers += [answer] if answer is not None else []
-                statuses.append(ObjectStatus(object_id, holders[0].confidences[index], "tracked"))
-            else:
-                is_wanted = index > self.first_given[object_id] or self.both_ways
-                statuses.append(ObjectStatus(object_id, 0.0, "lost" if is_wanted else "absent"))
-        ids = settled_ids(answers, given, self.frames.size_hw, max([0, *self.first_given]))
-        return FrameMasks(index, ids, tuple(statuses), None)

@@ -77,3 +77,26 @@ class FollowRule:
     max_templates: int = 12
     max_iterations: int = 3
     """Rounds of re-identification and propagation; they end earlier when nothing new is found."""
+    unrelated: float = 0.65
+    """Kinship at and below which a mask is worth nothing (``Identities.worth``)."""
+    related: float = 0.9
+    """Kinship from which it is worth all it can be."""
+    full: float = 0.7
+    """Share of its usual area from which an object is all there; a smaller mask is worth less."""
+    overfull: float = 2.0
+    """The same above which a mask is worth less."""
+    look_every: int = 6
+    """Behind a tracker, re-identification looks at every so many frames in which an object is missing or doubtful."""
+    looks: int = 3
+    """Most proposals of a frame that are looked at closely for one object."""
+    plausible: float = 0.4
+    """Similarity from which a proposal is worth that look."""
+    worthy: float = 0.65
+    """Of what an object's masks are usually worth, the share from which a starting point is propagated, and with which
+    its tracklet is kept."""
+    bearable: float = 0.4
+    """The same with which what the tracker found again is kept, and contradicts what is known of a frame."""
+    fading: float = 0.15
+    """The same below which propagation into what is missing ends."""
+    gives_way: float = 0.1
+    """How much more a starting point must be worth than a doubtful tracklet that holds its frame."""

@@ -147,16 +147,31 @@ def claims(
 
 
 def similar_proposals(
-    following: Following, proposals: Sequence[Proposal], object_id: int, known: Mapping[int, Templates]
+    following: Following,
+    proposals: Sequence[Proposal],
+    object_id: int,
+    known: Mapping[int, Templates],
+    least: float | None = None,
+    most: int | None = None,
 ) -> list[tuple[float, Proposal]]:
     """Those similar enough to an object, the most similar first; of overlapping ones the best.
 
     One that is more like another object of the clip is left to that.
+
+    Args:
+        following: networks and numbers.
+        proposals: of one frame.
+        object_id: whose they might be.
+        known: all objects.
+        least: similarity that is enough; by default ``similar`` of the rule.
+        most: how many; by default ``max_candidates`` of the rule.
     """
+    least = following.rule.similar if least is None else least
+    most = following.rule.max_candidates if most is None else most
     scores = claims(following, proposals, object_id, known)
     if scores is None:
         return []
     boxes = torch.from_numpy(np.stack([proposal.box for proposal in proposals])).float()
     kept = [int(i) for i in nms(boxes, scores, OVERLAP)]
-    good = [(float(scores[i]), proposals[i]) for i in kept if float(scores[i]) >= following.rule.similar]
-    return good[: following.rule.max_candidates]
+    good = [(float(scores[i]), proposals[i]) for i in kept if float(scores[i]) >= least]
+    return good[:most]

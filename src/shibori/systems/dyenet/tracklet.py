@@ -56,6 +56,8 @@ class GrowingTracklet:
     iteration: int
     confidences: dict[int, float] = field(default_factory=dict)
     """Frame -> confidence, without gaps."""
+    is_hard: bool = False
+    """Whether a tracker made it, whose masks have no soft edge."""
     linked: bool = False
     dropped: bool = False
     """Whether it was taken for something else after all: it is kept to be shown, and holds no frame."""
@@ -95,10 +97,17 @@ class TrackletBook:
     tracklets: list[GrowingTracklet] = field(default_factory=list)
 
     def open(
-        self, object_id: int, start: int, similarity: float, origin: Literal["given", "found"], iteration: int
+        self,
+        object_id: int,
+        start: int,
+        similarity: float,
+        origin: Literal["given", "found"],
+        iteration: int,
+        is_hard: bool = False,
     ) -> GrowingTracklet:
         """A new tracklet."""
-        tracklet = GrowingTracklet(len(self.tracklets), object_id, start, similarity, origin, iteration)
+        number = len(self.tracklets)
+        tracklet = GrowingTracklet(number, object_id, start, similarity, origin, iteration, is_hard=is_hard)
         self.tracklets.append(tracklet)
         return tracklet
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
@@ -25,13 +25,22 @@ class Variant:
     """Finer features sharpen the mask (Sec. 3; abstract, "feature pyramid technique")."""
     matching: bool = True
     """The pixel tracker's answer in the patch is a further input of the recurrent function (ours); asks for patches."""
+    tracked: bool = True
+    """The pixel tracker's own run is the pass forward (ours); where none is at hand, the recurrence's is."""
 
 
-PLAIN = Variant(mask=False, patches=False, flow_stream=False, pyramid=False, matching=False)
+PLAIN = Variant(mask=False, patches=False, flow_stream=False, pyramid=False, matching=False, tracked=False)
 
 VARIANTS: dict[str, Variant] = {
     "msk": Variant(
-        hidden=False, attention=False, reid=False, patches=False, flow_stream=False, pyramid=False, matching=False
+        hidden=False,
+        attention=False,
+        reid=False,
+        patches=False,
+        flow_stream=False,
+        pyramid=False,
+        matching=False,
+        tracked=False,
     ),
     "remp-no-attention": Variant(
         mask=False,
@@ -41,10 +50,13 @@ VARIANTS: dict[str, Variant] = {
         flow_stream=False,
         pyramid=False,
         matching=False,
+        tracked=False,
     ),
-    "remp": Variant(mask=False, reid=False, patches=False, flow_stream=False, pyramid=False, matching=False),
+    "remp": replace(PLAIN, reid=False),
     "reid": PLAIN,
-    "advanced": Variant(matching=False),
+    "advanced": Variant(matching=False, tracked=False),
+    "matched": Variant(tracked=False),
+    "combined-no-reid": Variant(reid=False),
     "combined": Variant(),
 }
 """Name -> variant: the rows of Table 1 in its order, and ours."""

@@ -1,0 +1,275 @@
+"""A clip as a whole behind a tracker: what it sees stands, what it misses is looked for, what it refound is doubted."""
+
+from __future__ import annotations
+
+import tempfile
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from shibori.interfaces import ClipPropagation, FrameSource
+from shibori.media.mask import FrameMasks
+from shibori.media.track import Tracklet
+from shibori.ops.overlap import OverlapMap, WindowedLogits
+from shibori.systems.dyenet.candidates import Candidate
+from shibori.systems.dyenet.composition import References, composed, first_references, others_in
+from shibori.systems.dyenet.follow import Follower, Glance, Place
+from shibori.systems.dyenet.frame import FrameView
+from shibori.systems.dyenet.identities import is_taken
+from shibori.systems.dyenet.linking import AGREEMENT, link, mask_overlap
+from shibori.systems.dyenet.tracked import TrackedOutcome, TrackedRun
+from shibori.systems.dyenet.tracklet import GrowingTracklet, TrackletBook, TrackletMasks
+
+CERTAIN = 1.0
+"""Similarity of what the tracker followed from a given mask."""
+MAX_TRIES = 6
+"""Most starting points of an object that are propagated in vain."""
+APART = 3
+"""Frames nearer than this to one in which a starting point failed are not tried."""
+Encounter = Literal["nothing", "itself", "elsewhere"]
+"""What a propagation met: nothing that is known, the object as it is known, or the object in another place."""
+
+
+class TrackedClip(ClipPropagation):
+    """One clip as a whole, a tracker's run its pass forward.
+
+    What the tracker follows from given masks stands. In frames without the object, and in those in which the tracker
+    found it again by itself, re-identification notes starting points; the one that is worth most in the whole clip is
+    propagated both ways first, until it meets what is known. A starting point that leads to a frame in which the object
+    is known to be elsewhere was something else.
+
+    Args:
+        run: of the tracker, which has not begun.
+        frames: of the clip.
+        references: see ``ClipPropagator.propagate``.
+        both_ways: the same.
+        progress: the same.
+    """
+
+    def __init__(
+        self,
+        run: TrackedRun,
+        frames: FrameSource,
+        references: References,
+        both_ways: bool,
+        progress: Callable[[int], None] | None,
+    ) -> None:
+        self.run, self.frames, self.references = run, frames, references
+        self.both_ways, self.progress = both_ways, progress
+        self.first_given = first_references(references)
+        self.worths: dict[int, list[float]] = defaultdict(list)
+        """Number of a tracklet of the tracker -> what some of its masks are worth."""
+        self.usual: dict[int, float] = {}
+        """object_id -> what its masks are worth where they are known to be its."""
+        self.came: list[int] = []
+        """Frames that could be decoded."""
+        self.found: tuple[Tracklet, ...] = ()
+
+    @property
+    def tracklets(self) -> tuple[Tracklet, ...]:
+        """All tracklets, the linked and the others; empty until the first of the masks was given."""
+        return self.found
+
+    def masks(self) -> Iterator[FrameMasks]:
+        """See ``ClipPropagation``."""
+        with ExitStack() as stack:
+            book = TrackletBook(TrackletMasks(stack.enter_context(tempfile.TemporaryFile())))
+            self._first_pass(book)
+            self._appraise(book)
+            if self.run.following.variant.reid:
+                self._search(book)
+            link(book)
+            self._fill(book)
+            self.found = book.values()
+            for index in [*range(self.came[0]), *self.came]:
+                yield composed(book, self.references, self.frames.size_hw, index, self.both_ways)
+
+    # ---- the pass forward
+
+    def _first_pass(self, book: TrackletBook) -> None:
+        current: dict[int, GrowingTracklet] = {}
+        begin = 0 if self.both_ways else min(self.references)
+        for index, image in self.frames.forward(begin, self.frames.num_frames):
+            self.came.append(index)
+            given = self.references.get(index, {})
+            outcome = self.run.step(index, image, given)
+            self._write_down(book, current, index, outcome)
+            for object_id, value in outcome.worth.items():
+                self.worths[current[object_id].number].append(value)
+            for object_id, mask in given.items():
+                if mask.any():
+                    current[object_id] = book.open(object_id, index, CERTAIN, "given", 0, is_hard=True)
+                    current[object_id].confidences[index] = 1.0
+            if self.progress is not None:
+                self.progress(index + 1)
+
+    def _appraise(self, book: TrackletBook) -> None:
+        """What an object's masks are usually worth; what the tracker found again and is worth far less is dropped."""
+        for object_id in self.first_given:
+            own = [worth for t in book.of(object_id) if t.similarity == CERTAIN for worth in self.worths[t.number]]
+            self.usual[object_id] = float(np.median(own or [1.0]))
+        for tracklet in book.tracklets:
+            if tracklet.origin == "found":
+                tracklet.similarity = float(np.median(self.worths[tracklet.number] or [0.0]))
+                is_like = tracklet.similarity >= self.run.following.rule.bearable * self.usual[tracklet.object_id]
+                tracklet.dropped = not (self.run.following.variant.reid and is_like)
+
+    def _write_down(
+        self, book: TrackletBook, current: dict[int, GrowingTracklet], index: int, outcome: TrackedOutcome
+    ) -> None:
+        """What the tracker sees; an object that it found again starts a tracklet of its own."""
+        seen = {sighting.answer.object_id for sighting in outcome.seen}
+        for object_id in current.keys() - seen:
+            del current[object_id]
+        for answer, confidence in outcome.seen:
+            if answer.object_id not in current:
+                current[answer.object_id] = book.open(answer.object_id, index, 0.0, "found", 0, is_hard=True)
+            book.add(current[answer.object_id], index, answer, confidence)
+
+    # ---- re-identification
+
+    @torch.inference_mode()
+    def _search(self, book: TrackletBook) -> None:
+        """Propagate what might be a missing object, what is worth most first."""
+        tries: Counter[int] = Counter()
+        barren: set[tuple[int, int]] = set()
+        for worth, object_id, candidate in self._ranking():
+            near = any((object_id, candidate.frame + step) in barren for step in range(1 - APART, APART))
+            if near or tries[object_id] == MAX_TRIES:
+                continue
+            is_kept = self._try(book, object_id, candidate, worth)
+            if is_kept is False:
+                tries[object_id] += 1
+                barren.add((object_id, candidate.frame))
+
+    def _ranking(self) -> list[tuple[float, int, Candidate]]:
+        """Worth, object and candidate of all starting points, the best first."""
+        ranking = [
+            (worth, object_id, candidate)
+            for object_id, first in self.first_given.items()
+            for worth, candidate in self.run.candidates.ranked(object_id)
+            if worth >= self.run.following.rule.worthy * self.usual[object_id]
+            and (candidate.frame > first or self.both_ways)
+        ]
+        return sorted(ranking, key=lambda entry: (-entry[0], entry[1], entry[2].frame))
+
+    def _try(self, book: TrackletBook, object_id: int, candidate: Candidate, worth: float) -> bool | None:
+        """Propagate a starting point both ways; whether it was kept, None if there was nothing to propagate."""
+        frame, rule = candidate.frame, self.run.following.rule
+        holder = book.holder(object_id, frame)
+        if holder is not None and worth < holder.similarity + rule.gives_way:
+            return None
+        glance = self.run.identities.sighted(self._view(frame, None), candidate.proposal, object_id)
+        if self._meets(book, holder, frame, glance) == "itself":
+            return None
+        if is_taken(glance.answer, others_in(book, self.first_given, object_id, frame)):
+            return None
+        tracklet = book.open(object_id, frame, worth, "found", 1)
+        book.add(tracklet, frame, glance.answer, glance.confidence)
+        worths = [worth]
+        least, usual = rule.fading * self.usual[object_id], self.usual[object_id]
+        met = [self._extend(book, tracklet, forward, least, worths) for forward in (False, True)]
+        tracklet.similarity = float(np.median(worths))
+        is_short = len(worths) < rule.min_length
+        tracklet.dropped = "elsewhere" in met or is_short or tracklet.similarity < rule.worthy * usual
+        return not tracklet.dropped
+
+    # ---- propagation
+
+    @torch.inference_mode()
+    def _fill(self, book: TrackletBook) -> None:
+        """Carry what is linked of the tracker's on into the frames in which the object is still missing."""
+        rule = self.run.following.rule
+        for tracklet in book.tracklets:
+            tracklet.dropped |= not tracklet.linked
+        for tracklet in [t for t in book.tracklets if t.linked and t.is_hard]:
+            usual = self.usual[tracklet.object_id]
+            self._extend(book, tracklet, True, rule.worthy * usual)
+            if tracklet.origin == "found" or self.both_ways:
+                self._extend(book, tracklet, False, rule.fading * usual)
+
+    def _extend(
+        self,
+        book: TrackletBook,
+        tracklet: GrowingTracklet,
+        forward: bool,
+        least: float,
+        worths: list[float] | None = None,
+    ) -> Encounter:
+        """Carry a tracklet on until the object fades, or a frame is reached in which it is known already.
+
+        Args:
+            book: all tracklets.
+            tracklet: one that has a mask in its last frame or its first.
+            forward: from its last frame on; else from its first one back.
+            least: worth below which it ends.
+            worths: takes the worth of each mask.
+        """
+        object_id, rule = tracklet.object_id, self.run.following.rule
+        start = tracklet.last if forward else tracklet.first
+        images = self.frames.forward(start, self.frames.num_frames) if forward else self.frames.backward(start, -1)
+        previous, follower = None, None
+        for frame, image in images:
+            view, previous = self._view(frame, previous, image), image
+            if follower is None:
+                follower = self._resumed(book, tracklet, frame, view)
+                continue
+            if not (self.both_ways or frame > self.first_given[object_id]) or object_id in self._given(frame):
+                break
+            glance = self.run.following.look(view, follower, self.run.identities.templates[object_id].references)
+            worth = self.run.identities.worth(glance)
+            if glance.confidence < rule.seen or worth < least:
+                break
+            holder = book.holder(object_id, frame)
+            met = self._meets(book, holder, frame, glance)
+            if holder is not None and met == "itself":
+                return met
+            if holder is not None and holder.similarity >= tracklet.similarity:
+                is_there = worth >= rule.bearable * self.usual[object_id]
+                return met if holder.similarity == CERTAIN and is_there else "nothing"
+            book.add(tracklet, frame, glance.answer, glance.confidence)
+            if worths is not None:
+                worths.append(worth)
+            others = others_in(book, self.first_given, object_id, frame)
+            shares = OverlapMap(self.frames.size_hw, [glance.answer, *others], self._given(frame))
+            self.run.following.advance(follower, glance, shares)
+        return "nothing"
+
+    def _meets(self, book: TrackletBook, holder: GrowingTracklet | None, frame: int, glance: Glance) -> Encounter:
+        known = None if holder is None else book.answer(holder, frame)
+        if known is None:
+            return "nothing"
+        return "itself" if mask_overlap(glance.answer, known)[0] >= AGREEMENT else "elsewhere"
+
+    def _given(self, frame: int) -> dict[int, NDArray[np.bool_]]:
+        return dict(self.references.get(frame, {}))
+
+    def _view(
+        self, frame: int, previous: NDArray[np.uint8] | None, image: NDArray[np.uint8] | None = None
+    ) -> FrameView:
+        following = self.run.following
+        shown = self.frames.read(frame) if image is None else image
+        return FrameView(following.network, shown, previous, self.run.flow, following.device)
+
+    def _resumed(self, book: TrackletBook, tracklet: GrowingTracklet, frame: int, view: FrameView) -> Follower:
+        """The state in a frame of a tracklet."""
+        answer = book.answer(tracklet, frame)
+        if answer is None or tracklet.is_hard:
+            mask = self.references[frame][tracklet.object_id] if answer is None else self._shown(answer)
+            follower = self.run.following.begin(view, tracklet.object_id, mask)
+            assert follower is not None
+            return follower
+        probs = 1 / (1 + np.exp(-answer.logits))
+        place = Place(answer.window, (answer.logits.shape[0], answer.logits.shape[1]))
+        return self.run.following.begin_softly(view, tracklet.object_id, probs.astype(np.float32), place)
+
+    def _shown(self, answer: WindowedLogits) -> NDArray[np.bool_]:
+        mask = np.zeros(self.frames.size_hw, bool)
+        area, logits = answer.in_frame()
+        mask[area] = logits > 0
+        return mask
