@@ -66,7 +66,7 @@ class PaintRule:
     """A mask has flooded if the lines that cross it out are this long, in sides of a square of its area."""
     recalled_sureness: float = 0.82
     """Expected IoU from which other marked frames are then believed, if what they say has less than ..."""
-    recalled_overlap: float = 0.6
+    recalled_overlap: float = 0.75
     """... this IoU with what was said before."""
     correction: CorrectionRule = field(default_factory=CorrectionRule)
     """What a correction may change of a marked frame."""
