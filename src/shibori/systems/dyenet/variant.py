@@ -32,26 +32,8 @@ class Variant:
 PLAIN = Variant(mask=False, patches=False, flow_stream=False, pyramid=False, matching=False, tracked=False)
 
 VARIANTS: dict[str, Variant] = {
-    "msk": Variant(
-        hidden=False,
-        attention=False,
-        reid=False,
-        patches=False,
-        flow_stream=False,
-        pyramid=False,
-        matching=False,
-        tracked=False,
-    ),
-    "remp-no-attention": Variant(
-        mask=False,
-        attention=False,
-        reid=False,
-        patches=False,
-        flow_stream=False,
-        pyramid=False,
-        matching=False,
-        tracked=False,
-    ),
+    "msk": replace(PLAIN, hidden=False, attention=False, mask=True, reid=False),
+    "remp-no-attention": replace(PLAIN, attention=False, reid=False),
     "remp": replace(PLAIN, reid=False),
     "reid": PLAIN,
     "advanced": Variant(matching=False, tracked=False),
