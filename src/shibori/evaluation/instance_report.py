@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import html
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from shibori.errors import InputError
 from shibori.evaluation.instances import CategoryScores, InstanceScores
 from shibori.evaluation.page import fact_list, html_page, number_text, tiles
-from shibori.evaluation.report import write_csv
+from shibori.evaluation.report_files import Table, write_report_files
 
 COLUMNS = (
     ("class", "as the annotations name it"),
@@ -51,19 +49,11 @@ def write_instance_report(
     Raises:
         InputError: the folder cannot be written.
     """
-    folder, facts = Path(folder), dict(facts or {})
-    page = folder / "report.html"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        header = ("category_id", "class", "true", "found", "ap", "ap50", "ap75", "ar1", "ar10")
-        rows = [(each.category_id, *category_row(each)) for each in scores.categories]
-        write_csv(folder / "classes.csv", header, [["" if cell is None else cell for cell in row] for row in rows])
-        text = json.dumps({**instance_scores_to_json(scores), "facts": facts}, indent=1)
-        (folder / "scores.json").write_text(text + "\n", encoding="utf-8")
-        page.write_text(render_instance_page(scores, title, facts), encoding="utf-8")
-    except OSError as error:
-        raise InputError(f"the report cannot be written to {folder}: {error.strerror or error}") from error
-    return page
+    facts = dict(facts or {})
+    header = ("category_id", "class", "true", "found", "ap", "ap50", "ap75", "ar1", "ar10")
+    table = Table("classes.csv", header, [(each.category_id, *category_row(each)) for each in scores.categories])
+    page = render_instance_page(scores, title, facts)
+    return write_report_files(folder, [table], instance_scores_to_json(scores), facts, page)
 
 
 def instance_scores_to_json(scores: InstanceScores) -> dict[str, Any]:

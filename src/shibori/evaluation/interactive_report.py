@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from shibori.errors import InputError
 from shibori.evaluation.interactive_page import render_interactive_page
 from shibori.evaluation.interactive_scores import InteractiveScores, RoundScores, SampleScores
-from shibori.evaluation.report import write_csv
+from shibori.evaluation.report_files import Table, write_report_files
 
 _KEY = ("sequence", "start", "interaction", "object_id")
 
@@ -42,19 +40,14 @@ def write_interactive_report(
     Raises:
         InputError: the folder cannot be written.
     """
-    folder, facts = Path(folder), dict(facts or {})
-    page = folder / "report.html"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        header = (*_KEY, "marked_frames", "seconds", "j_mean", "f_mean", "j_and_f")
-        write_csv(folder / "interactions.csv", header, _interaction_rows(scores))
-        write_csv(folder / "frames.csv", (*_KEY, "frame_index", "j", "f"), _frame_rows(scores))
-        text = json.dumps({**interactive_scores_to_json(scores), "facts": facts}, indent=1)
-        (folder / "scores.json").write_text(text + "\n", encoding="utf-8")
-        page.write_text(render_interactive_page(scores, title, facts), encoding="utf-8")
-    except OSError as error:
-        raise InputError(f"the report cannot be written to {folder}: {error.strerror or error}") from error
-    return page
+    facts = dict(facts or {})
+    header = (*_KEY, "marked_frames", "seconds", "j_mean", "f_mean", "j_and_f")
+    tables = [
+        Table("interactions.csv", header, _interaction_rows(scores)),
+        Table("frames.csv", (*_KEY, "frame_index", "j", "f"), _frame_rows(scores)),
+    ]
+    page = render_interactive_page(scores, title, facts)
+    return write_report_files(folder, tables, interactive_scores_to_json(scores), facts, page)
 
 
 def interactive_scores_to_json(scores: InteractiveScores) -> dict[str, Any]:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import csv
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from shibori.errors import InputError
 from shibori.evaluation.measures import Statistics
 from shibori.evaluation.page import render_page
+from shibori.evaluation.report_files import Table, write_report_files
 from shibori.evaluation.scores import ObjectScores, Scores, SequenceScores
 
 _MEASURE_COLUMNS = ("j_and_f", "j_mean", "j_recall", "j_decay", "f_mean", "f_recall", "f_decay", "identity_switches")
@@ -37,17 +35,9 @@ def write_report(
     Raises:
         InputError: the folder cannot be written.
     """
-    folder, facts = Path(folder), dict(facts or {})
-    page = folder / "report.html"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        write_csv_files(scores, folder)
-        text = json.dumps({**scores_to_json(scores), "facts": facts}, indent=1)
-        (folder / "scores.json").write_text(text + "\n", encoding="utf-8")
-        page.write_text(render_page(scores, title, facts), encoding="utf-8")
-    except OSError as error:
-        raise InputError(f"the report cannot be written to {folder}: {error.strerror or error}") from error
-    return page
+    facts = dict(facts or {})
+    page = render_page(scores, title, facts)
+    return write_report_files(folder, _tables(scores), scores_to_json(scores), facts, page)
 
 
 def scores_to_json(scores: Scores) -> dict[str, Any]:
@@ -62,25 +52,26 @@ def scores_to_json(scores: Scores) -> dict[str, Any]:
     }
 
 
-def write_csv_files(scores: Scores, folder: Path) -> None:
-    """``objects.csv``, ``sequences.csv`` and ``frames.csv``, each with a header line."""
-    write_csv(
-        folder / "objects.csv",
-        ("sequence", "object_id", "result_id", "num_frames", *_MEASURE_COLUMNS),
-        (
-            (sequence.name, entry.object_id, _blank(entry.result_id), len(entry.j_values), *_measure_cells(entry))
-            for sequence, entry in scores.objects
+def _tables(scores: Scores) -> list[Table]:
+    return [
+        Table(
+            "objects.csv",
+            ("sequence", "object_id", "result_id", "num_frames", *_MEASURE_COLUMNS),
+            (
+                (sequence.name, entry.object_id, entry.result_id, len(entry.j_values), *_measure_cells(entry))
+                for sequence, entry in scores.objects
+            ),
         ),
-    )
-    write_csv(
-        folder / "sequences.csv",
-        ("sequence", "num_objects", "num_frames", "frames_per_second", *_MEASURE_COLUMNS),
-        (
-            (s.name, len(s.objects), s.truth.num_frames, _blank(s.frames_per_second), *_measure_cells(s))
-            for s in scores.sequences
+        Table(
+            "sequences.csv",
+            ("sequence", "num_objects", "num_frames", "frames_per_second", *_MEASURE_COLUMNS),
+            (
+                (s.name, len(s.objects), s.truth.num_frames, s.frames_per_second, *_measure_cells(s))
+                for s in scores.sequences
+            ),
         ),
-    )
-    write_csv(folder / "frames.csv", ("sequence", "object_id", "frame_index", "frame", "j", "f"), _frame_rows(scores))
+        Table("frames.csv", ("sequence", "object_id", "frame_index", "frame", "j", "f"), _frame_rows(scores)),
+    ]
 
 
 def _frame_rows(scores: Scores) -> Iterable[Sequence[object]]:
@@ -88,14 +79,6 @@ def _frame_rows(scores: Scores) -> Iterable[Sequence[object]]:
         for step, (j, f) in enumerate(zip(entry.j_values.tolist(), entry.f_values.tolist(), strict=True)):
             index = entry.first_index + step
             yield sequence.name, entry.object_id, index, sequence.truth.frame_name(index), j, f
-
-
-def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """A table with a header line."""
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(header)
-        writer.writerows(rows)
 
 
 def _measure_cells(part: ObjectScores | SequenceScores) -> tuple[float | int, ...]:
@@ -131,7 +114,3 @@ def _object_to_json(entry: ObjectScores) -> dict[str, Any]:
         "j_values": entry.j_values.tolist(),
         "f_values": entry.f_values.tolist(),
     }
-
-
-def _blank(value: float | int | None) -> float | int | str:
-    return "" if value is None else value

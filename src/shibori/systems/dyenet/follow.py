@@ -153,6 +153,12 @@ class Following:
             object_id, place, features, encoded, given, torch.zeros_like(given), place.window if box is None else box
         )
 
+    def resume(self, view: FrameView, answer: WindowedLogits) -> Follower:
+        """Start from an earlier answer of the same frame."""
+        probs = 1 / (1 + np.exp(-answer.logits))
+        place = Place(answer.window, (answer.logits.shape[0], answer.logits.shape[1]))
+        return self.begin_softly(view, answer.object_id, probs.astype(np.float32), place)
+
     def _follower(
         self,
         object_id: int,

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from shibori.interfaces import ClipPropagation, ClipPropagator, FrameSource, Propagation, Propagator
+from shibori.interfaces import ClipPropagator, FrameSource, Propagation, Propagator
 from shibori.media.mask import FrameMasks, ObjectStatus
-from shibori.media.track import Tracklet
 from shibori.nn.flow import FlowEstimator
 from shibori.ops.overlap import OverlapMap, settled_ids
+from shibori.systems.dyenet.booked_clip import BookedClip
 from shibori.systems.dyenet.candidates import Candidate, CandidatePool
-from shibori.systems.dyenet.composition import composed, first_references, others_in
-from shibori.systems.dyenet.follow import Follower, Following, Place
+from shibori.systems.dyenet.composition import References, others_in
+from shibori.systems.dyenet.follow import Follower, Following
 from shibori.systems.dyenet.forward import Adaption, ForwardRun, Outcome, mask_in_frame
 from shibori.systems.dyenet.frame import FrameView
 from shibori.systems.dyenet.identities import Asked
@@ -27,9 +25,8 @@ from shibori.systems.dyenet.linking import link
 from shibori.systems.dyenet.search import claims, template_vector
 from shibori.systems.dyenet.tracked import TrackedRun
 from shibori.systems.dyenet.tracked_clip import TrackedClip
-from shibori.systems.dyenet.tracklet import GrowingTracklet, TrackletBook, TrackletMasks
+from shibori.systems.dyenet.tracklet import GrowingTracklet, TrackletBook
 
-References = Mapping[int, Mapping[int, NDArray[np.bool_]]]
 MAX_TRIES = 8
 """Most candidates of an object that are looked at closely in one iteration."""
 APART = 3
@@ -96,12 +93,19 @@ class DyeNetPropagation(Propagation):
         return ObjectStatus(object_id, 0.0, "absent" if object_id in self.run.absent else "lost")
 
 
-class DyeNetClip(ClipPropagation):
+class DyeNetClip(BookedClip):
     """One clip as a whole: iterations of re-identification and propagation, then linking (Fig. 2a).
 
     One pass forward carries each object from its given masks to where it is lost, and notes what looks like it in the
     frames without it. Each iteration takes such candidates as starting points, the most similar of the clip first,
     and propagates them both ways; the masks found join the templates of the next.
+
+    Args:
+        system: networks, and how to go about it.
+        frames: of the clip.
+        references: see ``ClipPropagator.propagate``.
+        both_ways: the same.
+        progress: the same.
     """
 
     def __init__(
@@ -112,52 +116,33 @@ class DyeNetClip(ClipPropagation):
         both_ways: bool,
         progress: Callable[[int], None] | None,
     ) -> None:
+        super().__init__(frames, references, both_ways, progress)
         self.flow = system.flow
-        self.frames, self.references, self.both_ways, self.progress = frames, references, both_ways, progress
         self.run = ForwardRun(system.following, self.flow, frames.size_hw, system.adapted, finds=False)
-        self.first_given = first_references(references)
         self.candidates = CandidatePool(frames.num_frames)
         self.failed: set[Candidate] = set()
-        self.came: list[int] = []
-        """Frames that could be decoded."""
-        self.found: tuple[Tracklet, ...] = ()
 
     @property
     def following(self) -> Following:
         """Networks, variant and numbers."""
         return self.run.following
 
-    @property
-    def tracklets(self) -> tuple[Tracklet, ...]:
-        """All tracklets, the linked and the others; empty until the first of the masks was given."""
-        return self.found
-
-    def masks(self) -> Iterator[FrameMasks]:
-        """See ``ClipPropagation``."""
-        with ExitStack() as stack:
-            book = TrackletBook(TrackletMasks(stack.enter_context(tempfile.TemporaryFile())))
-            self._first_pass(book)
-            if self.following.variant.reid:
-                for iteration in range(self.following.rule.max_iterations):
-                    if not self._iterate(book, iteration):
-                        break
-            link(book)
-            self.found = book.values()
-            for index in [*range(self.came[0]), *self.came]:
-                yield composed(book, self.references, self.frames.size_hw, index, self.both_ways)
+    def _write(self, book: TrackletBook) -> None:
+        self._first_pass(book)
+        if self.following.variant.reid:
+            for iteration in range(self.following.rule.max_iterations):
+                if not self._iterate(book, iteration):
+                    break
+        link(book)
 
     # ---- the pass forward
 
     def _first_pass(self, book: TrackletBook) -> None:
         current: dict[int, GrowingTracklet] = {}
         starts: list[GrowingTracklet] = []
-        begin = 0 if self.both_ways else min(self.references)
-        for index, image in self.frames.forward(begin, self.frames.num_frames):
-            self.came.append(index)
+        for index, image in self._forward():
             outcome = self.run.step(image, self.references.get(index, {}))
             starts += self._note(book, current, index, outcome)
-            if self.progress is not None:
-                self.progress(index + 1)
         for tracklet in starts:
             if self.both_ways:
                 self._extend(book, tracklet, forward=False)
@@ -211,14 +196,14 @@ class DyeNetClip(ClipPropagation):
         A candidate that is more like another object of the clip is left to that.
         """
         ranking = []
-        for object_id, first in self.first_given.items():
+        for object_id in self.first_given:
             candidates = self.candidates.of(object_id)
             proposals = [candidate.proposal for candidate in candidates]
             scores = claims(self.following, proposals, object_id, self.run.templates) if candidates else None
             if scores is None:
                 continue
             for score, candidate in zip(scores.tolist(), candidates, strict=True):
-                is_wanted = candidate.frame > first or self.both_ways
+                is_wanted = self._is_wanted(object_id, candidate.frame)
                 if is_wanted and score >= self.following.rule.similar and candidate not in self.failed:
                     ranking.append((score, object_id, candidate))
         return sorted(ranking, key=lambda entry: (-entry[0], entry[1], entry[2].frame))
@@ -292,9 +277,6 @@ class DyeNetClip(ClipPropagation):
                 asked += [] if vector is None else [Asked(glance.confidence, vector, glance.kinship)]
         return asked
 
-    def _is_wanted(self, object_id: int, frame: int) -> bool:
-        return self.both_ways or frame > self.first_given[object_id]
-
     def _resumed(self, book: TrackletBook, tracklet: GrowingTracklet, view: FrameView) -> Follower:
         """The state at a starting point."""
         answer = book.answer(tracklet, tracklet.start)
@@ -303,6 +285,4 @@ class DyeNetClip(ClipPropagation):
             follower = self.following.begin(view, tracklet.object_id, given)
             assert follower is not None
             return follower
-        probs = 1 / (1 + np.exp(-answer.logits))
-        place = Place(answer.window, (answer.logits.shape[0], answer.logits.shape[1]))
-        return self.following.begin_softly(view, tracklet.object_id, probs.astype(np.float32), place)
+        return self.following.resume(view, answer)

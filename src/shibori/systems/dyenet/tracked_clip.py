@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Callable
 from typing import Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from shibori.interfaces import ClipPropagation, FrameSource
-from shibori.media.mask import FrameMasks
-from shibori.media.track import Tracklet
+from shibori.interfaces import FrameSource
 from shibori.ops.overlap import OverlapMap, WindowedLogits
+from shibori.systems.dyenet.booked_clip import BookedClip
 from shibori.systems.dyenet.candidates import Candidate
-from shibori.systems.dyenet.composition import References, composed, first_references, others_in
-from shibori.systems.dyenet.follow import Follower, Glance, Place
+from shibori.systems.dyenet.composition import References, others_in
+from shibori.systems.dyenet.follow import Follower, Glance
 from shibori.systems.dyenet.frame import FrameView
 from shibori.systems.dyenet.identities import is_taken
 from shibori.systems.dyenet.linking import AGREEMENT, link, mask_overlap
 from shibori.systems.dyenet.tracked import TrackedOutcome, TrackedRun
-from shibori.systems.dyenet.tracklet import GrowingTracklet, TrackletBook, TrackletMasks
+from shibori.systems.dyenet.tracklet import GrowingTracklet, TrackletBook
 
 CERTAIN = 1.0
 """Similarity of what the tracker followed from a given mask."""
@@ -35,7 +32,7 @@ Encounter = Literal["nothing", "itself", "elsewhere"]
 """What a propagation met: nothing that is known, the object as it is known, or the object in another place."""
 
 
-class TrackedClip(ClipPropagation):
+class TrackedClip(BookedClip):
     """One clip as a whole, a tracker's run its pass forward.
 
     What the tracker follows from given masks stands. In frames without the object, and in those in which the tracker
@@ -59,43 +56,26 @@ class TrackedClip(ClipPropagation):
         both_ways: bool,
         progress: Callable[[int], None] | None,
     ) -> None:
-        self.run, self.frames, self.references = run, frames, references
-        self.both_ways, self.progress = both_ways, progress
-        self.first_given = first_references(references)
+        super().__init__(frames, references, both_ways, progress)
+        self.run = run
         self.worths: dict[int, list[float]] = defaultdict(list)
         """Number of a tracklet of the tracker -> what some of its masks are worth."""
         self.usual: dict[int, float] = {}
         """object_id -> what its masks are worth where they are known to be its."""
-        self.came: list[int] = []
-        """Frames that could be decoded."""
-        self.found: tuple[Tracklet, ...] = ()
 
-    @property
-    def tracklets(self) -> tuple[Tracklet, ...]:
-        """All tracklets, the linked and the others; empty until the first of the masks was given."""
-        return self.found
-
-    def masks(self) -> Iterator[FrameMasks]:
-        """See ``ClipPropagation``."""
-        with ExitStack() as stack:
-            book = TrackletBook(TrackletMasks(stack.enter_context(tempfile.TemporaryFile())))
-            self._first_pass(book)
-            self._appraise(book)
-            if self.run.following.variant.reid:
-                self._search(book)
-            link(book)
-            self._fill(book)
-            self.found = book.values()
-            for index in [*range(self.came[0]), *self.came]:
-                yield composed(book, self.references, self.frames.size_hw, index, self.both_ways)
+    def _write(self, book: TrackletBook) -> None:
+        self._first_pass(book)
+        self._appraise(book)
+        if self.run.following.variant.reid:
+            self._search(book)
+        link(book)
+        self._fill(book)
 
     # ---- the pass forward
 
     def _first_pass(self, book: TrackletBook) -> None:
         current: dict[int, GrowingTracklet] = {}
-        begin = 0 if self.both_ways else min(self.references)
-        for index, image in self.frames.forward(begin, self.frames.num_frames):
-            self.came.append(index)
+        for index, image in self._forward():
             given = self.references.get(index, {})
             outcome = self.run.step(index, image, given)
             self._write_down(book, current, index, outcome)
@@ -105,8 +85,6 @@ class TrackedClip(ClipPropagation):
                 if mask.any():
                     current[object_id] = book.open(object_id, index, CERTAIN, "given", 0, is_hard=True)
                     current[object_id].confidences[index] = 1.0
-            if self.progress is not None:
-                self.progress(index + 1)
 
     def _appraise(self, book: TrackletBook) -> None:
         """What an object's masks are usually worth; what the tracker found again and is worth far less is dropped."""
@@ -151,10 +129,10 @@ class TrackedClip(ClipPropagation):
         """Worth, object and candidate of all starting points, the best first."""
         ranking = [
             (worth, object_id, candidate)
-            for object_id, first in self.first_given.items()
+            for object_id in self.first_given
             for worth, candidate in self.run.candidates.ranked(object_id)
             if worth >= self.run.following.rule.worthy * self.usual[object_id]
-            and (candidate.frame > first or self.both_ways)
+            and self._is_wanted(object_id, candidate.frame)
         ]
         return sorted(ranking, key=lambda entry: (-entry[0], entry[1], entry[2].frame))
 
@@ -219,7 +197,7 @@ class TrackedClip(ClipPropagation):
             if follower is None:
                 follower = self._resumed(book, tracklet, frame, view)
                 continue
-            if not (self.both_ways or frame > self.first_given[object_id]) or object_id in self._given(frame):
+            if not self._is_wanted(object_id, frame) or object_id in self._given(frame):
                 break
             glance = self.run.following.look(view, follower, self.run.identities.templates[object_id].references)
             worth = self.run.identities.worth(glance)
@@ -264,9 +242,7 @@ class TrackedClip(ClipPropagation):
             follower = self.run.following.begin(view, tracklet.object_id, mask)
             assert follower is not None
             return follower
-        probs = 1 / (1 + np.exp(-answer.logits))
-        place = Place(answer.window, (answer.logits.shape[0], answer.logits.shape[1]))
-        return self.run.following.begin_softly(view, tracklet.object_id, probs.astype(np.float32), place)
+        return self.run.following.resume(view, answer)
 
     def _shown(self, answer: WindowedLogits) -> NDArray[np.bool_]:
         mask = np.zeros(self.frames.size_hw, bool)

@@ -1,0 +1,72 @@
+"""What both ways over a clip as a whole have in common: a book of tracklets first, then the masks of each frame."""
+
+from __future__ import annotations
+
+import tempfile
+from abc import abstractmethod
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shibori.interfaces import ClipPropagation, FrameSource
+from shibori.media.mask import FrameMasks
+from shibori.media.track import Tracklet
+from shibori.systems.dyenet.composition import References, composed, first_references
+from shibori.systems.dyenet.tracklet import TrackletBook, TrackletMasks
+
+
+class BookedClip(ClipPropagation):
+    """One clip as a whole. The masks of all tracklets wait on disk until those of each frame are put together.
+
+    Args:
+        frames: of the clip.
+        references: see ``ClipPropagator.propagate``.
+        both_ways: the same.
+        progress: the same.
+    """
+
+    def __init__(
+        self,
+        frames: FrameSource,
+        references: References,
+        both_ways: bool,
+        progress: Callable[[int], None] | None,
+    ) -> None:
+        self.frames, self.references, self.both_ways, self.progress = frames, references, both_ways, progress
+        self.first_given = first_references(references)
+        self.came: list[int] = []
+        """Frames that could be decoded."""
+        self.found: tuple[Tracklet, ...] = ()
+
+    @property
+    def tracklets(self) -> tuple[Tracklet, ...]:
+        """All tracklets, the linked and the others; empty until the first of the masks was given."""
+        return self.found
+
+    def masks(self) -> Iterator[FrameMasks]:
+        """See ``ClipPropagation``."""
+        with ExitStack() as stack:
+            book = TrackletBook(TrackletMasks(stack.enter_context(tempfile.TemporaryFile())))
+            self._write(book)
+            self.found = book.values()
+            for index in [*range(self.came[0]), *self.came]:
+                yield composed(book, self.references, self.frames.size_hw, index, self.both_ways)
+
+    @abstractmethod
+    def _write(self, book: TrackletBook) -> None:
+        """Find all tracklets and link them. The pass forward goes over ``_forward()``, to its end."""
+
+    def _forward(self) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+        """Each frame that the pass forward asks about; progress is told when the next one is asked for."""
+        begin = 0 if self.both_ways else min(self.references)
+        for index, image in self.frames.forward(begin, self.frames.num_frames):
+            self.came.append(index)
+            yield index, image
+            if self.progress is not None:
+                self.progress(index + 1)
+
+    def _is_wanted(self, object_id: int, frame: int) -> bool:
+        """Whether an object may be found in a frame: before its first mask only where both ways are asked for."""
+        return self.both_ways or frame > self.first_given[object_id]
