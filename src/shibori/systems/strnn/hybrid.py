@@ -283,11 +283,10 @@ class HybridInteraction(Interaction):
         share = self._pixels.probabilities(index)[:, torch.from_numpy(doubtful)].numpy()  # (K, P)
         rows = {0: 0, **{object_id: row for row, object_id in enumerate(self._pixels.object_ids, 1)}}
         votes = np.stack([said[doubtful] for said in maps])  # (V, P)
-        scores = {
-            label: sum(voter.weights(vote, label, votes) for voter, vote in zip(voters, votes, strict=True))
-            + self.rule.trust * share[rows[label]] * (votes == label).any(0)
-            for label in np.unique(votes).tolist()
-        }
+        scores = {}
+        for label in np.unique(votes).tolist():
+            backing = sum(voter.weights(vote, label, votes) for voter, vote in zip(voters, votes, strict=True))
+            scores[label] = backing + self.rule.trust * share[rows[label]] * (backing > 0)
         labels = np.array([*scores])
         ids = maps[0].copy()
         ids[doubtful] = labels[np.stack([*scores.values()]).argmax(0)]
