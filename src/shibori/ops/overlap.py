@@ -37,6 +37,12 @@ class WindowedLogits:
         return (slice(top, bottom), slice(left, right)), np.asarray(logits, np.float32)
 
 
+def iou_of_masks(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> float:
+    """IoU of two (H, W) masks; 1 where both are empty."""
+    union = int((first | second).sum())
+    return int((first & second).sum()) / union if union else 1.0
+
+
 def settled_ids(
     answers: Sequence[WindowedLogits], given: Mapping[int, NDArray[np.bool_]], size_hw: tuple[int, int], highest_id: int
 ) -> NDArray[Any]:

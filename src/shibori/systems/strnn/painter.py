@@ -32,7 +32,7 @@ from shibori.nn.pixel_tracker.network import (
     with_surroundings,
 )
 from shibori.ops.normalise import normalise_images
-from shibori.ops.overlap import WindowedLogits
+from shibori.ops.overlap import WindowedLogits, iou_of_masks
 from shibori.ops.window import WindowRule, box_around, box_window, cut_window, mask_box, window_size
 from shibori.systems.strnn.rule import PaintRule
 from shibori.systems.strnn.samples import drawn_labels
@@ -193,7 +193,7 @@ class Painter:
         if recalled.sureness < self.rule.recalled_sureness:
             return False
         found = self._as_mask(recalled.answer, known)
-        return int((found & prior).sum()) < self.rule.recalled_overlap * int((found | prior).sum())
+        return iou_of_masks(found, prior) < self.rule.recalled_overlap
 
     def _recalled(self, image: NDArray[np.uint8], known: Known) -> Look:
         """What looks like the object in other marked frames and does not contradict the marks of this one."""

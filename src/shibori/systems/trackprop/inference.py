@@ -16,7 +16,7 @@ from shibori.media.clip import Clip
 from shibori.media.marks import Marks, require_known_objects
 from shibori.media.mask import FrameMasks, ObjectStatus
 from shibori.nn.pixel_tracker.network import Memory
-from shibori.ops.overlap import WindowedLogits, settled_ids
+from shibori.ops.overlap import WindowedLogits, iou_of_masks, settled_ids
 from shibori.systems.trackprop.marking import FrameMarks, Marking
 from shibori.systems.trackprop.model import RegionNetwork
 from shibori.systems.trackprop.propagation import Anchor, Propagating
@@ -191,7 +191,7 @@ class TrackpropInteraction(Interaction):
         before = self._masks_at(index)
         self._revised[index] = {i: masks[i] for i in {*object_ids, *self._revised.get(index, {})} if masks[i].any()}
         for object_id in object_ids:
-            if mask_overlap(before[object_id], masks[object_id]) < SAME_MASK:
+            if iou_of_masks(before[object_id], masks[object_id]) < SAME_MASK:
                 self._anchors.pop((object_id, index), None)
                 self._tracks[object_id].spoil_beside(index)
 
@@ -257,9 +257,3 @@ class TrackpropInteraction(Interaction):
         if answer is None:
             return ObjectStatus(object_id, 0.0, "absent")
         return ObjectStatus(object_id, answer.confidence, "tracked" if is_there else "lost")
-
-
-def mask_overlap(first: Mask, second: Mask) -> float:
-    """IoU of two (H, W) masks; 1 where both are empty."""
-    union = int((first | second).sum())
-    return int((first & second).sum()) / union if union else 1.0
