@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 
 import shibori
 import shibori.systems as systems
-from shibori.job import SegmentJob, run_job
+from shibori.job import SegmentJob, run_job, settled_job
 from shibori.media.mask import read_ids
 from shibori.media.palette import write_palette_png
 from shibori.media.track import read_tracklets
@@ -61,6 +62,25 @@ def test_a_system_by_name(clip, monkeypatch):
     assert built == [{"preset": "compact", "device": "cpu", "size": 100, "weights": None, "online_steps": 0}]
     with pytest.raises(shibori.InputError, match="no system 'sam'"):
         shibori.segment(clip, "first.png", "sam")
+
+
+@pytest.mark.parametrize(
+    ("options", "name"),
+    [({}, "dyenet"), ({"preset": "paper"}, "pixel"), ({"weights": Path("own.safetensors")}, "pixel")],
+)
+def test_the_system_for_masks_where_none_is_named(clip, monkeypatch, options, name):
+    built = []
+
+    def builder(name):
+        return lambda **options: built.append(name) or Holder()
+
+    monkeypatch.setattr(systems, "PROPAGATORS", {name: builder(name) for name in systems.PROPAGATORS})
+    list(shibori.segment(clip, "first.png", **options))
+    assert built == [name]
+    job = SegmentJob(clip=clip, mask=("first.png",), out=Path("out"), **options)
+    assert settled_job(job).system == name
+    assert settled_job(replace(job, system="pixel")).system == "pixel"
+    assert settled_job(replace(job, mask=(), click=("0:3,3",))).system == "strnn"
 
 
 def test_pushed_frames_give_the_same_masks(clip):

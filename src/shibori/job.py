@@ -33,9 +33,7 @@ from shibori.segmentation import Watch, make_plan, run_plan, segment_frames
 
 Built = TypeVar("Built")
 AUTO = "auto"
-SYSTEM_HELP = (
-    "Segmentation system; auto: pixel for masks, the first interactive system for scribbles, clicks and boxes."
-)
+SYSTEM_HELP = "Segmentation system; auto: dyenet for masks (pixel with a weights file of your own), strnn for marks."
 
 
 @dataclass(frozen=True)
@@ -222,7 +220,14 @@ def settled_job(job: SegmentJob) -> SegmentJob:
             )
     if job.system != AUTO:
         return job
-    return replace(job, system=next(iter(systems.INTERACTIVE_SEGMENTERS)) if job.is_marked else "pixel")
+    return replace(job, system=default_system(job, job.is_marked))
+
+
+def default_system(choice: SystemChoice, is_marked: bool) -> str:
+    """The name of the system for marks, or for masks, where none is named."""
+    if is_marked:
+        return next(iter(systems.INTERACTIVE_SEGMENTERS))
+    return systems.default_propagator(choice.preset, choice.weights is not None)
 
 
 @dataclass(frozen=True)
@@ -365,12 +370,12 @@ def segment(
     clip = source if isinstance(source, Clip) else read_clip(source)
     choice = replace(SystemChoice(), **options)
     if isinstance(marks, Marks):
-        name = next(iter(systems.INTERACTIVE_SEGMENTERS)) if system == AUTO else system
+        name = default_system(choice, True) if system == AUTO else system
         segmenter = load_interactive_system(replace(choice, system=name)) if isinstance(name, str) else name
         assert isinstance(segmenter, InteractiveSegmenter)
         return (masks for _, masks in mark_clip(clip, marks, segmenter, Span.of(clip, **span)))
     references = _references(clip, marks, span.get("start", 0))
-    name = "pixel" if system == AUTO else system
+    name = default_system(choice, False) if system == AUTO else system
     chosen = load_system(replace(choice, system=name)) if isinstance(name, str) else name
     assert isinstance(chosen, Propagator)
     return (masks for _, masks in segment_frames(clip, references, chosen, **span))

@@ -149,6 +149,19 @@ def _ipdt_rows(
 PROPAGATORS: dict[str, Callable[..., Propagator]] = {"pixel": _pixel, "dyenet": _dyenet}
 """First mask in, masks of all frames out. Each takes preset, device, size, weights, online_steps."""
 
+
+def default_propagator(preset: str, with_weights: bool) -> str:
+    """The name of the system for masks where none is named: the better one, DyeNet behind the pixel tracker.
+
+    Where it does not ship for the preset, or a weights file is named, it is the pixel tracker alone: the file is taken
+    for that one's.
+    """
+    from shibori.weights import shipped_weights
+
+    ships = "dyenet" in PROPAGATORS and f"dyenet-{preset}.safetensors" in shipped_weights()
+    return "dyenet" if ships and not with_weights else "pixel"
+
+
 INTERACTIVE_SEGMENTERS: dict[str, Callable[..., InteractiveSegmenter]] = {
     "strnn": _strnn,
     "strnn-plain": _strnn_plain,
