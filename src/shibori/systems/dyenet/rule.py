@@ -91,7 +91,7 @@ class FollowRule:
     """Most proposals of a frame that are looked at closely for one object."""
     plausible: float = 0.4
     """Similarity from which a proposal is worth that look."""
-    worthy: float = 0.65
+    worthy: float = 0.55
     """Of what an object's masks are usually worth, the share from which a starting point is propagated, and with which
     its tracklet is kept."""
     bearable: float = 0.4
