@@ -242,8 +242,13 @@ def settled_mask(look: _Look, answer: WindowedLogits) -> Mask:
     found = np.zeros(look.size_hw, np.bool_)
     area, logits = answer.in_frame()
     found[area] = logits > 0
-    labels = drawn_labels(look.marks.strokes, look.size_hw, 1)
-    return np.where(labels >= 0, labels == look.object_id, found)
+    return as_marked(found, look.object_id, look.marks)
+
+
+def as_marked(mask: Mask, object_id: int, marks: FrameMarks) -> Mask:
+    """(H, W) a mask of an object, and where a stroke lies what that says."""
+    labels = drawn_labels(marks.strokes, (mask.shape[0], mask.shape[1]), 1)
+    return np.where(labels >= 0, labels == object_id, mask)
 
 
 def marked_box(marks: FrameMarks, object_id: int, size_hw: tuple[int, int], least_side: float) -> NDArray[np.float64]:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from shibori.media.marks import Marks
 from shibori.ops.overlap import WindowedLogits
 from shibori.systems.trackprop.inference import TrackpropSegmenter
-from shibori.systems.trackprop.marking import FrameMarks, Marking, drawn_labels
+from shibori.systems.trackprop.marking import FrameMarks, Marking, as_marked
 
 Mask = NDArray[np.bool_]
 LIMIT = 6.0
@@ -56,8 +56,7 @@ class MaskMender:
             return look(mask)
         starts = [mask, None] if said is None and has_lines(drawn, object_id) else [said]
         mean = mean_logits([look(start) for start in starts], mask.shape)
-        labels = drawn_labels(drawn.strokes, mask.shape, 1)
-        settled = np.where(labels >= 0, labels == object_id, mean > 0)
+        settled = as_marked(mean > 0, object_id, drawn)
         return look(settled if settled.any() else mask)
 
 
