@@ -234,6 +234,16 @@ def test_what_was_let_stand_counts_unless_it_is_doubted_or_others_are_surer(hybr
     np.testing.assert_array_equal(found, shown if stands else elsewhere)
 
 
+@pytest.mark.parametrize(("unheard", "shows"), [((), True), ((1,), False)])
+def test_what_only_a_doubted_answer_says_gets_nothing_from_the_classifier_either(hybrid, clip, unheard, shows):
+    interaction = replace(hybrid, rule=replace(hybrid.rule, trust=100.0)).begin(clip)
+    interaction.mark(FIRST)
+    shown, nothing = (sequence().ids[1] == 1).astype(np.uint8), np.zeros(SIZE_HW, np.uint8)
+    sides = [Voter(weight, carried(1, nothing, 0.0)) for weight in (0.7, 0.3)]
+    found = interaction._decided(1, [*sides, Voter(1.05, carried(1, shown, 0.9), frozenset(unheard))])
+    assert found.any() == shows
+
+
 def test_asked_again_without_new_marks_the_answer_is_the_same(hybrid, clip):
     interaction = hybrid.begin(clip)
     interaction.mark(FIRST)
