@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
+from shibori.media.mask import FrameMasks
 from shibori.systems.dyenet.composition import composed, first_references, others_in
 from shibori.systems.dyenet.tracked import hard_answer
 from shibori.systems.dyenet.tracklet import TrackletBook, TrackletMasks
@@ -36,12 +37,16 @@ def book() -> Iterator[TrackletBook]:
 REFERENCES = {0: {1: LEFT, 2: RIGHT}, 2: {1: LOW}, 3: {7: np.zeros(SIZE_HW, bool)}}
 
 
+def compose(book: TrackletBook, index: int, both_ways: bool) -> FrameMasks:
+    return composed(book, first_references(REFERENCES), REFERENCES.get(index, {}), SIZE_HW, index, both_ways)
+
+
 def test_the_first_mask_of_each_object():
     assert first_references(REFERENCES) == {1: 0, 2: 0, 7: 3}
 
 
 def test_linked_tracklets_and_given_masks_make_a_frame(book: TrackletBook):
-    one, two = (composed(book, REFERENCES, SIZE_HW, index, False) for index in (1, 2))
+    one, two = (compose(book, index, False) for index in (1, 2))
     np.testing.assert_array_equal(one.ids, LEFT.astype(np.uint8))
     assert [(s.object_id, s.state, s.confidence) for s in one.statuses] == [
         (1, "tracked", 0.6),
@@ -50,7 +55,7 @@ def test_linked_tracklets_and_given_masks_make_a_frame(book: TrackletBook):
     ]
     np.testing.assert_array_equal(two.ids, LOW.astype(np.uint8) + 2 * RIGHT.astype(np.uint8))
     assert [s.state for s in two.statuses] == ["tracked", "tracked", "absent"]
-    assert [s.state for s in composed(book, REFERENCES, SIZE_HW, 1, True).statuses] == ["tracked", "lost", "lost"]
+    assert [s.state for s in compose(book, 1, True).statuses] == ["tracked", "lost", "lost"]
 
 
 def test_what_is_known_of_the_others_is_the_most_similar(book: TrackletBook):

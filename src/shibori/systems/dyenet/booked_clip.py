@@ -6,6 +6,7 @@ import tempfile
 from abc import abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,25 +18,25 @@ from shibori.systems.dyenet.composition import References, composed, first_refer
 from shibori.systems.dyenet.tracklet import TrackletBook, TrackletMasks
 
 
+class Task(NamedTuple):
+    """What is asked of a clip; see ``ClipPropagator.propagate``."""
+
+    frames: FrameSource
+    references: References
+    both_ways: bool
+    progress: Callable[[int], None] | None
+
+
 class BookedClip(ClipPropagation):
     """One clip as a whole. The masks of all tracklets wait on disk until those of each frame are put together.
 
     Args:
-        frames: of the clip.
-        references: see ``ClipPropagator.propagate``.
-        both_ways: the same.
-        progress: the same.
+        task: what is asked.
     """
 
-    def __init__(
-        self,
-        frames: FrameSource,
-        references: References,
-        both_ways: bool,
-        progress: Callable[[int], None] | None,
-    ) -> None:
-        self.frames, self.references, self.both_ways, self.progress = frames, references, both_ways, progress
-        self.first_given = first_references(references)
+    def __init__(self, task: Task) -> None:
+        self.frames, self.references, self.both_ways, self.progress = task
+        self.first_given = first_references(self.references)
         self.came: list[int] = []
         """Frames that could be decoded."""
         self.found: tuple[Tracklet, ...] = ()
@@ -52,7 +53,8 @@ class BookedClip(ClipPropagation):
             self._write(book)
             self.found = book.values()
             for index in [*range(self.came[0]), *self.came]:
-                yield composed(book, self.references, self.frames.size_hw, index, self.both_ways)
+                given = self.references.get(index, {})
+                yield composed(book, self.first_given, given, self.frames.size_hw, index, self.both_ways)
 
     @abstractmethod
     def _write(self, book: TrackletBook) -> None:

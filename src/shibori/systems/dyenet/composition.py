@@ -32,10 +32,23 @@ def others_in(book: TrackletBook, objects: Iterable[int], object_id: int, index:
 
 
 def composed(
-    book: TrackletBook, references: References, size_hw: tuple[int, int], index: int, both_ways: bool
+    book: TrackletBook,
+    first_given: Mapping[int, int],
+    given: Mapping[int, NDArray[np.bool_]],
+    size_hw: tuple[int, int],
+    index: int,
+    both_ways: bool,
 ) -> FrameMasks:
-    """All objects' linked masks of a frame, overlaps settled."""
-    given, first_given = dict(references.get(index, {})), first_references(references)
+    """All objects' linked masks of a frame, overlaps settled.
+
+    Args:
+        book: all tracklets.
+        first_given: of all references; see ``first_references``.
+        given: object_id -> (H, W) bool, true of this frame.
+        size_hw: of the frame.
+        index: the frame's.
+        both_ways: whether an object is wanted before its first mask.
+    """
     answers, statuses = [], []
     for object_id in sorted(first_given):
         holders = [t for t in book.of(object_id) if t.linked and index in t.confidences]

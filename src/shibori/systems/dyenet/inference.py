@@ -14,7 +14,7 @@ from shibori.interfaces import ClipPropagator, FrameSource, Propagation, Propaga
 from shibori.media.mask import FrameMasks, ObjectStatus
 from shibori.nn.flow import FlowEstimator
 from shibori.ops.overlap import OverlapMap, settled_ids
-from shibori.systems.dyenet.booked_clip import BookedClip
+from shibori.systems.dyenet.booked_clip import BookedClip, Task
 from shibori.systems.dyenet.candidates import Candidate, CandidatePool
 from shibori.systems.dyenet.composition import References, others_in
 from shibori.systems.dyenet.follow import Follower, Following
@@ -64,11 +64,12 @@ class DyeNetPropagator(ClipPropagator):
         progress: Callable[[int], None] | None = None,
     ) -> DyeNetClip | TrackedClip:
         """See ``ClipPropagator``."""
+        task = Task(frames, references, both_ways, progress)
         if self.tracker is not None:
             propagation = self.tracker.begin(frames.size_hw)
             run = TrackedRun(propagation, self.following, self.flow, frames.num_frames, self.adapted)
-            return TrackedClip(run, frames, references, both_ways, progress)
-        return DyeNetClip(self, frames, references, both_ways, progress)
+            return TrackedClip(run, task)
+        return DyeNetClip(self, task)
 
 
 class DyeNetPropagation(Propagation):
@@ -102,24 +103,14 @@ class DyeNetClip(BookedClip):
 
     Args:
         system: networks, and how to go about it.
-        frames: of the clip.
-        references: see ``ClipPropagator.propagate``.
-        both_ways: the same.
-        progress: the same.
+        task: what is asked.
     """
 
-    def __init__(
-        self,
-        system: DyeNetPropagator,
-        frames: FrameSource,
-        references: References,
-        both_ways: bool,
-        progress: Callable[[int], None] | None,
-    ) -> None:
-        super().__init__(frames, references, both_ways, progress)
+    def __init__(self, system: DyeNetPropagator, task: Task) -> None:
+        super().__init__(task)
         self.flow = system.flow
-        self.run = ForwardRun(system.following, self.flow, frames.size_hw, system.adapted, finds=False)
-        self.candidates = CandidatePool(frames.num_frames)
+        self.run = ForwardRun(system.following, self.flow, task.frames.size_hw, system.adapted, finds=False)
+        self.candidates = CandidatePool(task.frames.num_frames)
         self.failed: set[Candidate] = set()
 
     @property

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable
 from typing import Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from shibori.interfaces import FrameSource
 from shibori.ops.overlap import OverlapMap, WindowedLogits
-from shibori.systems.dyenet.booked_clip import BookedClip
+from shibori.systems.dyenet.booked_clip import BookedClip, Task
 from shibori.systems.dyenet.candidates import Candidate
-from shibori.systems.dyenet.composition import References, others_in
+from shibori.systems.dyenet.composition import others_in
 from shibori.systems.dyenet.follow import Follower, Glance
 from shibori.systems.dyenet.frame import FrameView
 from shibori.systems.dyenet.identities import is_taken
@@ -42,21 +40,11 @@ class TrackedClip(BookedClip):
 
     Args:
         run: of the tracker, which has not begun.
-        frames: of the clip.
-        references: see ``ClipPropagator.propagate``.
-        both_ways: the same.
-        progress: the same.
+        task: what is asked.
     """
 
-    def __init__(
-        self,
-        run: TrackedRun,
-        frames: FrameSource,
-        references: References,
-        both_ways: bool,
-        progress: Callable[[int], None] | None,
-    ) -> None:
-        super().__init__(frames, references, both_ways, progress)
+    def __init__(self, run: TrackedRun, task: Task) -> None:
+        super().__init__(task)
         self.run = run
         self.worths: dict[int, list[float]] = defaultdict(list)
         """Number of a tracklet of the tracker -> what some of its masks are worth."""
