@@ -8,6 +8,7 @@ import torch
 from shibori.errors import InputError
 from shibori.nn.weights import save_state
 from shibori.systems.ipdt.build import DIGEST, build_ipdt_segmenter, load_states, segmenter_from_states
+from shibori.systems.ipdt.calibration import BETA
 
 from .made import tiny_detector, tiny_siamese
 
@@ -26,6 +27,13 @@ def test_files_give_a_system_that_is_ready(weights):
     assert segmenter.parts.tracker.pixel.rule.window.area_side == 128
     assert segmenter.parts.tracker.instance is not None
     assert not any(parameter.requires_grad for parameter in segmenter.parts.finder.detector.parameters())
+
+
+def test_a_preset_says_whether_classes_are_calibrated(weights):
+    assert build_ipdt_segmenter("tiny", "cpu", None, *weights).rule.beta == BETA
+    segmenter = build_ipdt_segmenter("compact", "cpu", 128)
+    assert segmenter.rule.beta == 1
+    assert segmenter.parts.tracker.pixel.rule.window.area_side == 128
 
 
 def test_the_trunk_is_the_pixel_trackers_own(weights):

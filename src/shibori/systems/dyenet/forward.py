@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import cv2
@@ -14,12 +14,9 @@ from shibori.nn.flow import FlowEstimator
 from shibori.ops.overlap import OverlapMap, WindowedLogits
 from shibori.systems.dyenet.follow import Follower, Following, Glance
 from shibori.systems.dyenet.frame import FrameView
-from shibori.systems.dyenet.identities import Found, Identities, covered_area
+from shibori.systems.dyenet.identities import Adaption, Found, Identities, covered_area
 from shibori.systems.dyenet.search import Proposal, find_proposals
 from shibori.systems.dyenet.templates import Templates
-
-Adaption = Callable[[NDArray[np.uint8], Mapping[int, NDArray[np.bool_]]], Following]
-"""Image and given masks -> what to follow these objects with."""
 
 
 @dataclass
@@ -62,15 +59,20 @@ class ForwardRun:
         adapted: Adaption | None = None,
         finds: bool = True,
     ) -> None:
-        self.following, self.flow, self.size_hw, self.adapted = following, flow, size_hw, adapted
+        self.flow, self.size_hw = flow, size_hw
         self.finds = finds
         self.rule = following.rule
-        self.identities = Identities(following)
+        self.identities = Identities(following, adapted)
         self.followers: dict[int, Follower] = {}
         self.absent: set[int] = set()
         """Objects of which the user said that they are not there, and that have not been found since."""
         self.missing_for = 0
         self.previous: NDArray[np.uint8] | None = None
+
+    @property
+    def following(self) -> Following:
+        """Networks, variant and numbers."""
+        return self.identities.following
 
     @property
     def templates(self) -> dict[int, Templates]:
@@ -79,9 +81,7 @@ class ForwardRun:
 
     def step(self, image: NDArray[np.uint8], given: Mapping[int, NDArray[np.bool_]]) -> Outcome:
         """The next frame, with the masks that are true of it."""
-        if self.adapted is not None and given:
-            self.following, self.adapted = self.adapted(image, given), None
-            self.identities.following = self.following
+        self.identities.prepare(image, given)
         with torch.inference_mode():
             return self._step(image, given)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -17,6 +17,9 @@ from shibori.systems.dyenet.frame import FrameView
 from shibori.systems.dyenet.linking import CLAIMED, mask_overlap
 from shibori.systems.dyenet.search import Proposal, similar_proposals, template_vector
 from shibori.systems.dyenet.templates import Templates
+
+Adaption = Callable[[NDArray[np.uint8], Mapping[int, NDArray[np.bool_]]], Following]
+"""Image and given masks -> what to follow these objects with."""
 
 
 @dataclass
@@ -43,12 +46,18 @@ class Identities:
 
     Args:
         following: networks, variant and numbers.
+        adapted: asked once, in the first frame with masks.
     """
 
-    def __init__(self, following: Following) -> None:
-        self.following = following
+    def __init__(self, following: Following, adapted: Adaption | None = None) -> None:
+        self.following, self.adapted = following, adapted
         self.templates: dict[int, Templates] = {}
         self.since_expanded: dict[int, int] = {}
+
+    def prepare(self, image: NDArray[np.uint8], given: Mapping[int, NDArray[np.bool_]]) -> None:
+        """Adapt to the first masks, where that was asked for; to be called ahead of every frame with what is given."""
+        if self.adapted is not None and given:
+            self.following, self.adapted = self.adapted(image, given), None
 
     @property
     def shown(self) -> list[int]:

@@ -18,9 +18,9 @@ from shibori.systems.dyenet.booked_clip import BookedClip, Task
 from shibori.systems.dyenet.candidates import Candidate, CandidatePool
 from shibori.systems.dyenet.composition import References, others_in
 from shibori.systems.dyenet.follow import Follower, Following
-from shibori.systems.dyenet.forward import Adaption, ForwardRun, Outcome, mask_in_frame
+from shibori.systems.dyenet.forward import ForwardRun, Outcome, mask_in_frame
 from shibori.systems.dyenet.frame import FrameView
-from shibori.systems.dyenet.identities import Asked
+from shibori.systems.dyenet.identities import Adaption, Asked
 from shibori.systems.dyenet.linking import link
 from shibori.systems.dyenet.search import claims, template_vector
 from shibori.systems.dyenet.tracked import TrackedRun

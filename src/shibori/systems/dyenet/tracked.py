@@ -16,9 +16,8 @@ from shibori.nn.flow import FlowEstimator
 from shibori.ops.overlap import WindowedLogits
 from shibori.systems.dyenet.candidates import CandidatePool
 from shibori.systems.dyenet.follow import Following
-from shibori.systems.dyenet.forward import Adaption
 from shibori.systems.dyenet.frame import FrameView
-from shibori.systems.dyenet.identities import Identities
+from shibori.systems.dyenet.identities import Adaption, Identities
 from shibori.systems.dyenet.search import Proposal, find_proposals, similar_proposals
 
 SURE = 4.0
@@ -61,8 +60,8 @@ class TrackedRun:
         num_frames: int,
         adapted: Adaption | None = None,
     ) -> None:
-        self.propagation, self.following, self.flow, self.adapted = propagation, following, flow, adapted
-        self.identities = Identities(following)
+        self.propagation, self.flow = propagation, flow
+        self.identities = Identities(following, adapted)
         self.candidates = CandidatePool(num_frames)
         self.seen_for: dict[int, int] = {}
         """object_id -> frames in which it was seen since it was given, or last lost."""
@@ -71,12 +70,15 @@ class TrackedRun:
         self.missing_for = 0
         self.index = -1
 
+    @property
+    def following(self) -> Following:
+        """Networks, variant and numbers."""
+        return self.identities.following
+
     def step(self, index: int, image: NDArray[np.uint8], given: Mapping[int, NDArray[np.bool_]]) -> TrackedOutcome:
         """The next frame, its number, and the masks that are true of it."""
         self.index = index
-        if self.adapted is not None and given:
-            self.following, self.adapted = self.adapted(image, given), None
-            self.identities.following = self.following
+        self.identities.prepare(image, given)
         with torch.inference_mode():
             return self._step(image, given)
 

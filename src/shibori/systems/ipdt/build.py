@@ -30,7 +30,7 @@ from shibori.systems.ipdt.model import (
 )
 from shibori.systems.ipdt.network import Detector
 from shibori.systems.ipdt.pixel_half import PixelHalf
-from shibori.systems.ipdt.rule import DiscoveryRule
+from shibori.systems.ipdt.rule import DiscoveryRule, rule_of
 from shibori.systems.ipdt.size import SIZES, TRACKERS
 from shibori.weights import locate_weights
 
@@ -60,7 +60,7 @@ def build_ipdt_segmenter(
     """
     if size is not None and size < 64:
         raise InputError(f"expected a working size of at least 64 pixels, found {size}; the default is 256")
-    rule = DiscoveryRule()
+    rule = rule_of(preset)
     if size is not None:
         pixel = replace(rule.dual.pixel, window=replace(rule.dual.pixel.window, area_side=size))
         rule = replace(rule, dual=replace(rule.dual, pixel=pixel))
@@ -99,12 +99,12 @@ def segmenter_from_states(
         preset: whose parameters they are.
         device: of all networks.
         way: which halves of the dual tracker take part.
-        rule: the numbers.
+        rule: the numbers; without, those of the preset.
 
     Raises:
         InputError: on parameters that do not fit, or weights that cannot be fetched.
     """
-    numbers = rule or DiscoveryRule()
+    numbers = rule or rule_of(preset)
     found = _loaded_detector(detector, preset)
     trackers = TRACKERS["compact" if preset == COCO else preset]
     tracker = shipped_tracker(trackers.pixel)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -132,3 +132,12 @@ class DiscoveryRule:
     """A tubelet that shows in fewer frames of a longer clip is not in the result: what cannot be followed is none."""
     backward: bool = True
     """Whether candidates are tracked against time as well."""
+
+
+def rule_of(preset: str) -> DiscoveryRule:
+    """The numbers of a preset. ``compact`` does without class calibration.
+
+    With a detector that takes one animal for another, classes that a clip does not show have almost the mean scores of
+    those that it shows, and calibration costs more than it gives (``docs/systems/ipdt.md``, "Measured").
+    """
+    return replace(DiscoveryRule(), beta=1.0) if preset == "compact" else DiscoveryRule()
