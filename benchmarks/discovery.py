@@ -41,12 +41,15 @@ def main() -> None:
     parser = benchmark_parser(__doc__)
     parser.add_argument("clip", type=Path, help="a video or a folder of pictures")
     parser.add_argument("--tracker-weights", type=Path, help="weights of the instance-level tracker")
+    parser.add_argument("--tracked", type=int, help="candidates that are followed, at most")
     parser.add_argument("--frames", type=int, nargs="+", default=[60], help="lengths of the clips")
     arguments = parser.parse_args()
     from shibori.media.writer import write_video
 
     print(f"{describe_run()}, preset {arguments.preset}, {arguments.clip.name}\n", flush=True)
-    given = {name: getattr(arguments, name) for name in ("preset", "weights", "tracker_weights", "device", "size")}
+    given = {
+        name: getattr(arguments, name) for name in ("preset", "weights", "tracker_weights", "device", "size", "tracked")
+    }
     options = [part for name, value in given.items() if value for part in (f"--{name.replace('_', '-')}", str(value))]
     rows = []
     with tempfile.TemporaryDirectory() as temporary:

@@ -39,6 +39,9 @@ class SegmenterChoice:
     )
     device: str = field(default="auto", metadata={"help": "auto, cpu, cuda or mps."})
     size: int | None = field(default=None, metadata={"help": "Working side in pixels; less is faster."})
+    tracked: int | None = field(
+        default=None, metadata={"help": "Candidates that are followed through the clip, at most; fewer are faster."}
+    )
 
 
 @dataclass(frozen=True)
@@ -102,6 +105,7 @@ def load_instance_segmenter(job: SegmenterChoice) -> InstanceSegmenter:
         size=job.size,
         weights=job.weights,
         tracker_weights=job.tracker_weights,
+        most_tracked=job.tracked,
     )
 
 

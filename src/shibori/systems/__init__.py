@@ -81,10 +81,11 @@ def _ipdt(
     size: int | None = None,
     weights: Path | None = None,
     tracker_weights: Path | None = None,
+    most_tracked: int | None = None,
 ) -> InstanceSegmenter:
     from shibori.systems.ipdt.build import build_ipdt_segmenter
 
-    return build_ipdt_segmenter(preset, device, size, weights, tracker_weights)
+    return build_ipdt_segmenter(preset, device, size, weights, tracker_weights, most_tracked)
 
 
 def _strnn(
@@ -183,7 +184,7 @@ TRAINABLE = {
 """
 
 INSTANCE_SEGMENTERS: dict[str, Callable[..., InstanceSegmenter]] = {"ipdt": _ipdt}
-"""Nothing in, tracks of all instances out. Each takes preset, device, size, weights, tracker_weights."""
+"""Nothing in, tracks of all instances out. Each takes preset, device, size, weights, tracker_weights, most_tracked."""
 
 ABLATIONS: dict[str, Callable[..., list[tuple[str, float | None, Callable[[], Propagator]]]]] = {"dyenet": _dyenet_rows}
 """The rows of a paper's ablation: what takes part, the paper's J&F, what builds it. Take preset, device, weights."""

@@ -26,6 +26,7 @@ def test_files_give_a_system_that_is_ready(weights):
     segmenter = build_ipdt_segmenter("tiny", "cpu", 128, *weights)
     assert segmenter.parts.tracker.pixel.rule.window.area_side == 128
     assert segmenter.parts.tracker.instance is not None
+    assert build_ipdt_segmenter("tiny", "cpu", None, *weights, most_tracked=3).rule.most_tracked == 3
     assert not any(parameter.requires_grad for parameter in segmenter.parts.finder.detector.parameters())
 
 
@@ -55,6 +56,8 @@ def test_what_is_refused(weights):
         build_ipdt_segmenter("huge", "cpu")
     with pytest.raises(InputError, match="at least 64 pixels"):
         build_ipdt_segmenter("tiny", "cpu", 20, *weights)
+    with pytest.raises(InputError, match="at least one candidate that is tracked, found 0"):
+        build_ipdt_segmenter("tiny", "cpu", None, *weights, most_tracked=0)
     with pytest.raises(InputError, match="expected weights of siamese/tiny"):
         load_states("tiny", weights[0], weights[0])
     with pytest.raises(InputError, match="parameters that do not fit"):

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import torch
 
-from shibori.errors import InputError
 from shibori.interfaces import FrameSource
 from shibori.media.instances import Discovery
 from shibori.nn.prepare import choose_device
@@ -45,10 +44,8 @@ def ablation_rows(
     Raises:
         InputError: on a preset, device or file that is not there, or less than one candidate.
     """
-    if most_tracked < 1:
-        raise InputError(f"expected at least one candidate that is followed, found {most_tracked}; 6 is the default")
     states = load_states(preset, weights, tracker_weights)
-    rule = replace(DiscoveryRule(), most_tracked=most_tracked)
+    rule = DiscoveryRule().tracking(most_tracked)
     return rows_from_states(*states, preset, choose_device(device), rule)
 
 

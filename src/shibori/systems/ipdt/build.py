@@ -44,6 +44,7 @@ def build_ipdt_segmenter(
     size: int | None = None,
     weights: Path | None = None,
     tracker_weights: Path | None = None,
+    most_tracked: int | None = None,
 ) -> IpdtSegmenter:
     """IPDT with its weights.
 
@@ -54,13 +55,16 @@ def build_ipdt_segmenter(
         size: working side: each object's window is resized to about ``size`` squared pixels.
         weights: of the detector, a file to use instead of the shipped one.
         tracker_weights: of the instance-level tracker, the same.
+        most_tracked: candidates that are followed through a clip, the best ones; without, as many as the rule has.
 
     Raises:
-        InputError: on a preset, device, size or file that is not there.
+        InputError: on a preset, device or file that is not there, a size that is too small, or less than one candidate.
     """
     if size is not None and size < 64:
         raise InputError(f"expected a working size of at least 64 pixels, found {size}; the default is 256")
     rule = rule_of(preset)
+    if most_tracked is not None:
+        rule = rule.tracking(most_tracked)
     if size is not None:
         pixel = replace(rule.dual.pixel, window=replace(rule.dual.pixel.window, area_side=size))
         rule = replace(rule, dual=replace(rule.dual, pixel=pixel))

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from shibori.errors import InputError
 from shibori.ops.window import WindowRule
 from shibori.systems.ipdt.calibration import BETA
 
@@ -132,6 +133,14 @@ class DiscoveryRule:
     """A tubelet that shows in fewer frames of a longer clip is not in the result: what cannot be followed is none."""
     backward: bool = True
     """Whether candidates are tracked against time as well."""
+
+    def tracking(self, most: int) -> DiscoveryRule:
+        """The same numbers with at most so many candidates tracked. InputError where that is none."""
+        if most < 1:
+            raise InputError(
+                f"expected at least one candidate that is tracked, found {most}; leave it out for the default"
+            )
+        return replace(self, most_tracked=most)
 
 
 def rule_of(preset: str) -> DiscoveryRule:
