@@ -234,7 +234,7 @@ class Propagating:
         follower.missed = box is None
         if box is not None:
             follower.box = settled_box(box, follower.box, self.rule.min_shrink, self.rule.max_growth)
-            if follower.target is not None:
+            if follower.target is not None and self.matches:  # else nothing vouches for the mask: it must not lead
                 follower.target.settle(box)
         follower.place, follower.masks = glance.place, torch.cat([mask, others], 1)
         if not self.matches:
