@@ -14,6 +14,7 @@ from shibori.ops.window import (
     box_window,
     cut_window,
     mask_box,
+    pixels_in_box,
     search_windows,
     settled_box,
     whole_size,
@@ -191,6 +192,18 @@ def test_a_whole_frame_is_resized_to_about_the_side_that_is_asked_for(size_hw: t
     zoom = min(288 / min(size_hw), 1)
     assert abs(height - size_hw[0] * zoom) <= GRID
     assert abs(width - size_hw[1] * zoom) <= GRID
+
+
+def test_pixels_of_a_resized_window_that_are_in_a_box_as_a_loop_finds_them():
+    box, window, size_hw = np.array([12.0, 6.0, 30.0, 21.0]), np.array([10.0, 4.0, 40.0, 24.0]), (8, 10)
+    for margin in (0.0, 0.2):
+        left, top, right, bottom = box + np.array([-18, -15, 18, 15]) * margin
+        expected = np.zeros(size_hw, bool)
+        for row in range(size_hw[0]):
+            for column in range(size_hw[1]):
+                x, y = 10 + (column + 0.5) * 3, 4 + (row + 0.5) * 2.5
+                expected[row, column] = left <= x < right and top <= y < bottom
+        np.testing.assert_array_equal(pixels_in_box(box, window, size_hw, margin), expected)
 
 
 def test_two_boxes_in_one_and_how_much_they_share():

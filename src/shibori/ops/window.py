@@ -142,6 +142,25 @@ def mask_box(mask: NDArray[np.bool_], window: NDArray[np.float64] | None = None)
     return np.concatenate([window[:2] + corners[:2] * scale, window[:2] + corners[2:] * scale])
 
 
+def pixels_in_box(
+    box: NDArray[np.float64], window: NDArray[np.float64], size_hw: tuple[int, int], margin: float = 0.0
+) -> NDArray[np.bool_]:
+    """(h, w) pixels of a resized window whose centre is in a box.
+
+    Args:
+        box: (4,) in the frame.
+        window: (4,) in the frame.
+        size_hw: of the window, in its own pixels.
+        margin: share of the box's sides by which it is widened on every side first.
+    """
+    widened = box + np.tile((box[2:] - box[:2]) * margin, 2) * [-1, -1, 1, 1]
+    cells = (window[2:] - window[:2]) / (size_hw[1], size_hw[0])
+    xs, ys = (window[axis] + (np.arange(size_hw[1 - axis]) + 0.5) * cells[axis] for axis in (0, 1))
+    in_columns = (xs >= widened[0]) & (xs < widened[2])
+    in_rows = (ys >= widened[1]) & (ys < widened[3])
+    return in_rows[:, None] & in_columns[None]
+
+
 def box_around(first: NDArray[np.float64], second: NDArray[np.float64]) -> NDArray[np.float64]:
     """(4,) xyxy around two boxes."""
     return np.concatenate([np.minimum(first[:2], second[:2]), np.maximum(first[2:], second[2:])])

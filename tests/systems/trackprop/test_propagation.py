@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from shibori.nn.views import FrameViews, ViewRule
+from shibori.ops.window import mask_box
 from shibori.systems.trackprop.matcher import load_matcher
 from shibori.systems.trackprop.model import RegionNetwork, Seen, build_trackprop
 from shibori.systems.trackprop.propagation import Follower, Propagating
@@ -175,6 +176,15 @@ def test_the_region_is_where_the_tracker_says():
     assert iou(found[1], masks_at(5)[1]) > 0.9
     middle = (follower.place.window[:2] + follower.place.window[2:]) / 2
     np.testing.assert_allclose(middle, (FAR[:2] + FAR[2:]) / 2 + 2, atol=6)
+
+
+def test_a_mask_ends_near_the_trackers_box():
+    """Half of the object is beyond it; without a margin it ends where the region does."""
+    half = FAR - [0, 0, 16, 0]
+    for margin, right in ((0.0, 44), (0.25, 48), (None, 56)):
+        propagating = Propagating(ColourNetwork(), changed(margin=margin), Guide([half]), CPU)
+        found = said(propagating.step(SEQUENCE.read_image(5), [begun(propagating, 1)], [], {}))
+        assert abs(float(mask_box(found[1])[2]) - right) <= 1
 
 
 def test_a_frame_is_seen_once_by_the_tracker_however_many_objects_there_are():

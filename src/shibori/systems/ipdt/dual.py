@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from shibori.nn.siamese import Reference
 from shibori.nn.views import FrameViews
-from shibori.ops.window import box_around, box_overlap, box_window, search_windows, settled_box
+from shibori.ops.window import box_around, box_overlap, box_window, pixels_in_box, search_windows, settled_box
 from shibori.systems.ipdt.instance_half import InstanceHalf
 from shibori.systems.ipdt.pixel_half import Box, PixelHalf, PixelSight, PixelState
 from shibori.systems.ipdt.rule import DualRule
@@ -157,13 +157,8 @@ class DualTracker:
 
     def _inside(self, box: Box, sight: PixelSight) -> NDArray[np.bool_]:
         """(h, w) pixels of the window whose centre is in the widened box."""
-        margin = np.tile((box[2:] - box[:2]) * self.rule.margin, 2) * [-1, -1, 1, 1]
-        x0, y0, x1, y1 = box + margin
         height, width = sight.logits.shape
-        left, top, right, bottom = sight.window
-        xs = left + (np.arange(width) + 0.5) * (right - left) / width
-        ys = top + (np.arange(height) + 0.5) * (bottom - top) / height
-        return ((ys >= y0) & (ys < y1))[:, None] & ((xs >= x0) & (xs < x1))[None]
+        return pixels_in_box(box, sight.window, (height, width), self.rule.margin)
 
     def _mask(self, sight: PixelSight, kept: NDArray[np.bool_], size_hw: tuple[int, int]) -> NDArray[np.bool_]:
         left, top, right, bottom = sight.window.astype(int)

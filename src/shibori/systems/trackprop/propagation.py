@@ -23,7 +23,7 @@ from shibori.ops.aggregate import LOGIT_LIMIT
 from shibori.ops.overlap import OverlapMap, WindowedLogits
 from shibori.ops.pieces import keep_plausible_pieces, mean_over_mask
 from shibori.ops.resize import resample_windows
-from shibori.ops.window import mask_box, settled_box
+from shibori.ops.window import mask_box, pixels_in_box, settled_box
 from shibori.systems.trackprop.model import RegionNetwork, Seen
 from shibori.systems.trackprop.region import Place, cut_mask, pictures, place_around
 from shibori.systems.trackprop.rule import TrackpropRule
@@ -206,6 +206,8 @@ class Propagating:
     ) -> _Glance:
         """How sure the answer is; none where that is too little."""
         logits = logits + np.float32(self.rule.leaning)
+        if prediction is None and aim.tracked is not None:
+            logits = self._kept_in_box(logits, aim.place, aim.tracked)
         confidence = 1.0 if (logits > 0).any() else 0.0
         if prediction is not None and encoded is not None:
             likeness = self._likeness(encoded, aim.follower.references)
@@ -219,6 +221,14 @@ class Propagating:
             logits = np.full_like(logits, -LOGIT_LIMIT)
         answer = WindowedLogits(aim.follower.object_id, aim.place.window, logits)
         return _Glance(aim.follower, aim.place, encoded, Answer(answer, confidence))
+
+    def _kept_in_box(self, logits: NDArray[np.float32], place: Place, tracked: TrackedBox) -> NDArray[np.float32]:
+        """Without what lies beyond the tracker's box: nothing else stops a mask that floods the background."""
+        if self.rule.margin is None:
+            return logits
+        height, width = logits.shape
+        inside = pixels_in_box(tracked.box_xyxy, place.window, (height, width), self.rule.margin)
+        return np.where(inside, logits, np.float32(-LOGIT_LIMIT))
 
     def _likeness(self, encoded: Encoded, references: list[Memory]) -> NDArray[np.float32]:
         """How much of what a place matches in the marked frames is the object, at every other grid position."""

@@ -45,6 +45,9 @@ class PropagationRule:
     """The box shrinks at most to this share from one frame to the next."""
     max_growth: float = 1.25
     """The box grows at most to this share from one frame to the next."""
+    margin: float | None = 0.15
+    """Where the pixel tracker does not take part, a mask ends at the tracker's box, widened on each side by this share
+    of its sides (ours); None: at the region alone, as in the paper."""
     widen: float = 1.8
     """How much wider than usual the region of an object is that was not seen in the previous frame."""
     context: float = 2.5
@@ -86,7 +89,7 @@ TINY_REGION = RegionRule(WindowRule(area_side=64))
 
 RULES: dict[str, TrackpropRule] = {
     "paper": TrackpropRule(
-        PAPER_REGION, PropagationRule(tracker="atom", matching=False), MarkingRule(region=PAPER_REGION)
+        PAPER_REGION, PropagationRule(tracker="atom", matching=False, margin=None), MarkingRule(region=PAPER_REGION)
     ),
     "compact": TrackpropRule(),  # with the pixel tracker's matches its own masks lead better than ATOM does, see docs
     "tiny": TrackpropRule(TINY_REGION, PropagationRule(), MarkingRule(region=TINY_REGION)),
