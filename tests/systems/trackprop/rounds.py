@@ -9,7 +9,10 @@ from torch import Tensor
 from shibori.evaluation.sequence import sequence_clip
 from shibori.media.clip import Clip
 from shibori.media.scribble import Stroke
+from shibori.nn.views import FrameViews, ViewRule
+from shibori.ops.window import mask_box
 from shibori.systems.trackprop.model import RegionNetwork, Seen
+from shibori.systems.trackprop.target import Target, TargetState, TrackedBox, Tracker
 
 from ...evaluation.made import ArraySequence
 
@@ -71,3 +74,27 @@ def alike(images: Tensor, weights: Tensor) -> Tensor:
     mean = (images * weights).sum((2, 3), keepdim=True) / total.clamp_min(1)
     near = (images - mean).square().sum(1, keepdim=True) < 1
     return torch.where(near & (total > 0), 4.0, -4.0)
+
+
+class ColourTracker(Tracker):
+    """The object is where the colour of the middle of its first box is."""
+
+    def see(self, image: np.ndarray) -> FrameViews:
+        return FrameViews(image, None, ViewRule())
+
+    def begin(self, frame: FrameViews, box_xyxy: np.ndarray) -> Target:
+        column, row = ((box_xyxy[:2] + box_xyxy[2:]) / 2).astype(int)
+        return ColourTarget(frame.image[row, column].astype(int))
+
+
+class ColourTarget(Target):
+    def __init__(self, colour: np.ndarray) -> None:
+        self.colour = colour
+
+    def follow(self, frame: FrameViews) -> TrackedBox:
+        box = mask_box(np.abs(frame.image.astype(int) - self.colour).max(2) < 40)
+        assert box is not None
+        return TrackedBox(box, 1.0, TargetState.CERTAIN)
+
+    def settle(self, box_xyxy: np.ndarray) -> None:
+        raise AssertionError("nothing vouches for masks here")

@@ -17,9 +17,8 @@ from shibori.systems.trackprop.model import build_trackprop
 from shibori.systems.trackprop.rule import RULES
 from shibori.systems.trackprop.tracker_model import build_iou_network, build_siamese, build_trunk
 from shibori.systems.trackprop.trackers import tracker_from_state
-from shibori.systems.trackprop.untracked import NoTracker
 
-from .rounds import SIZE_HW, ColourNetwork, line, made_clip, made_sequence
+from .rounds import SIZE_HW, ColourNetwork, ColourTracker, line, made_clip, made_sequence
 
 NUM_FRAMES = 9
 
@@ -178,7 +177,7 @@ def test_an_object_that_is_marked_later_joins(segmenter):
 
 
 def test_a_tracker_can_give_the_regions(segmenter):
-    tracked = TrackpropSegmenter(segmenter.network, segmenter.rule, NoTracker(), segmenter.device)
+    tracked = TrackpropSegmenter(segmenter.network, segmenter.rule, ColourTracker(), segmenter.device)
     interaction = Truthful(tracked)
     interaction.mark(both(4))
     assert min(share_right(all_ids(interaction))) > 0.98
