@@ -75,5 +75,5 @@ def test_forward_only_has_no_mask_before_its_candidate(rows, clip):
 
 
 def test_at_least_one_candidate_is_followed():
-    with pytest.raises(InputError, match="at least one candidate that is tracked, found 0"):
+    with pytest.raises(InputError, match="expected at least one candidate that is tracked, found 0"):
         ablation_rows("compact", "cpu", most_tracked=0)

@@ -56,7 +56,7 @@ def test_what_is_refused(weights):
         build_ipdt_segmenter("huge", "cpu")
     with pytest.raises(InputError, match="at least 64 pixels"):
         build_ipdt_segmenter("tiny", "cpu", 20, *weights)
-    with pytest.raises(InputError, match="at least one candidate that is tracked, found 0"):
+    with pytest.raises(InputError, match="expected at least one candidate that is tracked, found 0"):
         build_ipdt_segmenter("tiny", "cpu", None, *weights, most_tracked=0)
     with pytest.raises(InputError, match="expected weights of siamese/tiny"):
         load_states("tiny", weights[0], weights[0])

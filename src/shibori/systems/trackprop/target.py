@@ -69,7 +69,7 @@ class Target(ABC):
     def settle(self, box_xyxy: NDArray[np.float64]) -> None:
         """Go on from this box, (4,) with an area, in the frame that was last followed: its mask says so.
 
-        Do not call it where there is no mask: the tracker then keeps its own box.
+        Do not call it where there is no mask, or nothing vouches for it: the tracker then keeps its own box.
         """
 
 
