@@ -23,6 +23,7 @@ def test_paper_does_as_the_paper_says():
     """Sec. 3.1, 3.2: ATOM, regions of 513 x 513, the mask network alone."""
     rule = RULES["paper"]
     assert (rule.propagation.tracker, rule.propagation.matching) == ("atom", False)
+    assert (rule.propagation.margin, rule.propagation.inertia) == (None, 0)
     assert rule.region.fixed_side == rule.marking.region.fixed_side == 513
 
 

@@ -77,3 +77,17 @@ def test_nearest_and_merged():
     assert nearest([2, 6], 4, 1) == [2]
     assert merged([(5, 9), (0, 3), (3, 4), (8, 12), (20, 20)]) == [(0, 4), (5, 12)]
     assert merged([]) == []
+
+
+def test_what_was_said_stands_as_far_as_marks_found_it_right():
+    span = Span(10, 20)
+    assert span.share_that_stands(12, 40, {}) == 1
+    assert span.share_that_stands(12, 40, {10: 1.0}) == 1
+    assert span.share_that_stands(12, 40, {30: 0.0}) == 1  # no end of this span
+    wrong = [span.share_that_stands(index, 40, {10: 0.0}) for index in range(11, 20)]
+    assert wrong == pytest.approx([0.1 * step for step in range(1, 10)])
+    half = [span.share_that_stands(index, 40, {20: 0.5}) for index in (11, 19)]
+    assert half == pytest.approx([1 / 16 + 15 / 16 * 0.9, 1 / 16 + 15 / 16 * 0.1])
+    both = span.share_that_stands(13, 40, {10: 0.0, 20: 0.0})
+    assert both == pytest.approx(0.3 * 0.7)
+    assert Span(10, None).share_that_stands(25, 40, {10: 0.0}) == pytest.approx(15 / 30)

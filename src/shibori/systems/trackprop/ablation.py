@@ -1,4 +1,4 @@
-"""The rows of Table 1: what gives the regions. Without the pixel tracker's matches, as in the paper, and with them."""
+"""The rows of Table 1: what gives the regions. As in the paper, every round by itself, and with what is ours."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ROWS: tuple[tuple[str, bool, str, tuple[float, float] | None], ...] = (
     ("siamese", True, "DaSiamRPN-style + matches (ours)", None),
     ("atom", True, "ATOM + matches (ours)", None),
 )
-"""Tracker, whether the pixel tracker takes part in the propagation, what it is, the paper's AUC and J&F@60s on the
+"""Tracker, whether the pixel tracker takes part in the propagation (and earlier rounds count, where they do), what it is, the paper's AUC and J&F@60s on the
 DAVIS 2017 validation set."""
 
 
@@ -42,6 +42,8 @@ def ablation_rows(
         if matching and not RULES[preset].propagation.matching:
             continue
         propagation = replace(RULES[preset].propagation, tracker=tracker, matching=matching)
+        if not matching:
+            propagation = replace(propagation, inertia=0.0)
         rule = replace(RULES[preset], propagation=propagation)
         build = partial(build_trackprop_segmenter, preset, device, None, weights, rule)
         rows.append((text, published, build))

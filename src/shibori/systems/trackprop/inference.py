@@ -82,6 +82,7 @@ class TrackpropInteraction(Interaction):
         self._tracks: dict[int, Track] = {}
         self._anchors: dict[tuple[int, int], Anchor] = {}
         self._blind: dict[int, set[int]] = {}
+        self._found_right: dict[int, dict[int, float]] = {}
         self._revised: dict[int, dict[int, Mask]] = {}
         self._shelf = Shelf()
         self._undecodable: set[int] = set()
@@ -122,6 +123,8 @@ class TrackpropInteraction(Interaction):
         self._revised.pop(index, None)
         for object_id, mask in masks.items():
             changed = object_id not in before or not np.array_equal(mask, before[object_id])
+            said = before.get(object_id, np.zeros_like(mask))
+            self._found_right.setdefault(object_id, {})[index] = iou_of_masks(said, mask) if changed else 1.0
             self._approve(object_id, index, bool(mask.any()), changed)
 
     def _remembered(self, index: int) -> dict[int, list[Memory]]:
@@ -157,7 +160,8 @@ class TrackpropInteraction(Interaction):
     def _propagate(self) -> None:
         """Bring all masks up to date: forward, then backward, blending where both come."""
         for index, blind in self._blind.items():
-            self._revise(index, {i for i in blind if self._seen_frames(i) and not self._tracks[i].is_fresh(index)})
+            again = blind - self._kept_readings(index)
+            self._revise(index, {i for i in again if self._seen_frames(i) and not self._tracks[i].is_fresh(index)})
         tracks = [track for track in self._tracks.values() if track.stale]
         forward = Shelf()
         for index, found in self._sweep(jobs_of(tracks, forward=True), forward=True):
@@ -174,6 +178,11 @@ class TrackpropInteraction(Interaction):
                         track, index, forward.get(track.object_id, index), backward.get(track.object_id, index)
                     )
             track.stale.clear()
+        self._found_right.clear()
+
+    def _kept_readings(self, index: int) -> set[int]:
+        """Objects whose first marks on a frame were read again in an earlier round, where that counts."""
+        return {*self._revised.get(index, {})} if self._propagating.rule.inertia > 0 else set()
 
     def _revise(self, index: int, object_ids: set[int]) -> None:
         """Segment a frame anew that was marked before any mask was seen, now that corrections have told more.
@@ -213,18 +222,22 @@ class TrackpropInteraction(Interaction):
         self._undecodable |= wanted
 
     def _settle(self, track: Track, index: int, forward: Answer | None, backward: Answer | None) -> None:
-        """The answer from what came from both sides, by distance and by how sure each is."""
+        """The answer from what came from both sides, by distance and by how sure each is, and from what stands."""
+        said = self._shelf.get(track.object_id, index)
         self._shelf.drop(track.object_id, index)
+        span = track.span(index)
         if forward is None or backward is None:
             answer = forward or backward
         else:
-            share = track.span(index).share_of_after(index)
-            weights = (1 - share) * forward.confidence + 1e-6, share * backward.confidence + 1e-6
-            weight = weights[1] / sum(weights)
-            confidence = (1 - weight) * forward.confidence + weight * backward.confidence
-            answer = Answer(blended(forward.logits, backward.logits, weight), confidence)
-        if answer is not None:
-            self._shelf.put(index, answer)
+            share = span.share_of_after(index)
+            answer = _joined(forward, backward, 1 - share, share)
+        if answer is None:
+            return
+        if said is not None and said.confidence > 0:
+            found_right = self._found_right.get(track.object_id, {})
+            stands = span.share_that_stands(index, track.num_frames, found_right)
+            answer = _joined(answer, said, 1.0, self._propagating.rule.inertia * stands)
+        self._shelf.put(index, answer)
 
     def _anchor(self, object_id: int, index: int) -> Anchor:
         """Made when it is first needed: the answer for a marked frame does not wait for it."""
@@ -257,3 +270,15 @@ class TrackpropInteraction(Interaction):
         if answer is None:
             return ObjectStatus(object_id, 0.0, "absent")
         return ObjectStatus(object_id, answer.confidence, "tracked" if is_there else "lost")
+
+
+def _joined(first: Answer, second: Answer, first_share: float, second_share: float) -> Answer:
+    """Two answers of one frame as one; each counts its share times how sure it is."""
+    if second_share <= 0:
+        return first
+    if first_share <= 0:
+        return second
+    weights = first_share * first.confidence + 1e-6, second_share * second.confidence + 1e-6
+    weight = weights[1] / sum(weights)
+    confidence = (1 - weight) * first.confidence + weight * second.confidence
+    return Answer(blended(first.logits, second.logits, weight), confidence)

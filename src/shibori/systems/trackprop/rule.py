@@ -27,6 +27,9 @@ class PropagationRule:
     """Whose box the region is put around: a name in ``trackers.TRACKERS``; ``none``: the previous mask's."""
     matching: bool = True
     """Whether the pixel tracker's memory of the marked frames takes part (ours), where the preset has one."""
+    refined: bool = False
+    """Whether the mask network has the last word on what the pixel tracker matches. Where that one takes no part, the
+    mask is the network's in any case."""
     references: int = 2
     """Marked frames, the nearest ones, that an object is matched with."""
     remember_every: int = 2
@@ -48,6 +51,9 @@ class PropagationRule:
     margin: float | None = 0.15
     """Where the pixel tracker does not take part, a mask ends at the tracker's box, widened on each side by this share
     of its sides (ours); None: at the region alone, as in the paper."""
+    inertia: float = 1.0
+    """What the answer of an earlier round counts beside a new one, where the new marks do not speak against it (ours);
+    0: earlier rounds count for nothing, and first marks are read again in every round."""
     widen: float = 1.8
     """How much wider than usual the region of an object is that was not seen in the previous frame."""
     context: float = 2.5
@@ -89,7 +95,9 @@ TINY_REGION = RegionRule(WindowRule(area_side=64))
 
 RULES: dict[str, TrackpropRule] = {
     "paper": TrackpropRule(
-        PAPER_REGION, PropagationRule(tracker="atom", matching=False, margin=None), MarkingRule(region=PAPER_REGION)
+        PAPER_REGION,
+        PropagationRule(tracker="atom", matching=False, margin=None, inertia=0.0),
+        MarkingRule(region=PAPER_REGION),
     ),
     "compact": TrackpropRule(),  # with the pixel tracker's matches its own masks lead better than ATOM does, see docs
     "tiny": TrackpropRule(TINY_REGION, PropagationRule(), MarkingRule(region=TINY_REGION)),

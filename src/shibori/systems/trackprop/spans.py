@@ -6,8 +6,11 @@ A span lies between two neighbouring marked frames of an object, or between one 
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+
+RIGHT_POWER = 4.0
+"""An IoU to this power is how right a mark finds what was said of its frame: .97 is .89, .8 is .41, .5 is .06."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,24 @@ class Span:
         if self.after is None:
             return 0.0
         return (index - self.before) / (self.after - self.before)
+
+    def share_that_stands(self, index: int, num_frames: int, found_right: Mapping[int, float]) -> float:
+        """How much of what was said of a frame before still stands after new marks at the ends, in [0, 1].
+
+        Where the marks changed nothing all of it does; where they changed much, the more the further from them.
+
+        Args:
+            index: of the frame.
+            num_frames: of the clip.
+            found_right: newly marked frame -> IoU of its mask with what was said of it before; 0 where it was lost.
+        """
+        start, stop = self.bounds(num_frames)
+        share = 1.0
+        for end in (self.before, self.after):
+            if end in found_right:
+                right = found_right[end] ** RIGHT_POWER
+                share *= right + (1 - right) * abs(index - end) / (stop - start + 1)
+        return share
 
 
 def span_of(marked: Sequence[int], index: int) -> Span:
