@@ -31,6 +31,8 @@ Mask = NDArray[np.bool_]
 
 MAX_REMEMBERED = 2
 """Other marked frames, the nearest ones, that help to understand the marks on a frame."""
+LEAST_SURE = 0.25
+"""What a new answer that has lost an object counts, at least, beside one of an earlier round."""
 SAME_MASK = 0.95
 """IoU from which a revised mask changes nothing around it."""
 
@@ -236,7 +238,7 @@ class TrackpropInteraction(Interaction):
         if said is not None and said.confidence > 0:
             found_right = self._found_right.get(track.object_id, {})
             stands = span.share_that_stands(index, track.num_frames, found_right)
-            answer = _joined(answer, said, 1.0, self._propagating.rule.inertia * stands)
+            answer = _joined(answer, said, 1.0, self._propagating.rule.inertia * stands, LEAST_SURE)
         self._shelf.put(index, answer)
 
     def _anchor(self, object_id: int, index: int) -> Anchor:
@@ -272,13 +274,11 @@ class TrackpropInteraction(Interaction):
         return ObjectStatus(object_id, answer.confidence, "tracked" if is_there else "lost")
 
 
-def _joined(first: Answer, second: Answer, first_share: float, second_share: float) -> Answer:
-    """Two answers of one frame as one; each counts its share times how sure it is."""
+def _joined(first: Answer, second: Answer, first_share: float, second_share: float, least: float = 1e-6) -> Answer:
+    """Two answers of one frame as one; each counts its share times how sure it is, the first as ``least`` sure."""
     if second_share <= 0:
         return first
-    if first_share <= 0:
-        return second
-    weights = first_share * first.confidence + 1e-6, second_share * second.confidence + 1e-6
+    weights = first_share * max(first.confidence, least), second_share * max(second.confidence, 1e-6)
     weight = weights[1] / sum(weights)
     confidence = (1 - weight) * first.confidence + weight * second.confidence
     return Answer(blended(first.logits, second.logits, weight), confidence)
