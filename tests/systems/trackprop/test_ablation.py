@@ -8,6 +8,7 @@ from shibori.errors import InputError
 from shibori.nn.weights import save_state
 from shibori.systems.trackprop.ablation import ROWS, ablation_rows
 from shibori.systems.trackprop.model import build_trackprop
+from shibori.systems.trackprop.rule import RULES
 
 
 def test_the_papers_figures_stand_beside_its_rows():
@@ -25,6 +26,7 @@ def test_a_row_is_a_segmenter(tmp_path):
     alone, matched = rows["without tracker"](), rows["without tracker + matches of the pixel tracker (ours)"]()
     assert not alone.rule.propagation.matching
     assert matched.rule.propagation.matching
+    assert (alone.rule.propagation.inertia, matched.rule.propagation.inertia) == (0, RULES["tiny"].propagation.inertia)
     assert alone.tracker is None
 
 

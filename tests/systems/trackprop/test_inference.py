@@ -15,6 +15,7 @@ from shibori.systems.trackprop.build import segmenter_from_state
 from shibori.systems.trackprop.inference import TrackpropInteraction, TrackpropSegmenter
 from shibori.systems.trackprop.model import build_trackprop
 from shibori.systems.trackprop.rule import RULES
+from shibori.systems.trackprop.shelf import Answer
 from shibori.systems.trackprop.tracker_model import build_iou_network, build_siamese, build_trunk
 from shibori.systems.trackprop.trackers import tracker_from_state
 
@@ -163,6 +164,71 @@ def test_what_was_marked_before_a_mask_was_seen_is_understood_better_after_a_cor
     interaction.mark(Marks({3: (line(1, 24, 30, 40),)}))
     np.testing.assert_array_equal(all_ids(interaction)[3], right[3])
     assert 1 not in interaction._blind[3]
+
+
+def steady(segmenter: TrackpropSegmenter, inertia: float) -> Truthful:
+    propagation = replace(segmenter.rule.propagation, inertia=inertia)
+    return Truthful(replace(segmenter, rule=replace(segmenter.rule, propagation=propagation)))
+
+
+def blinded(interaction: TrackpropInteraction) -> None:
+    """From now on nothing is found in any frame that is not marked."""
+    step = interaction._propagating.step
+
+    def lost(image, followers, known, given):
+        found = step(image, followers, known, given)
+        gone = {i: replace(said, logits=np.full_like(said.logits, -8)) for i, (said, _) in found.items()}
+        return {i: Answer(logits, 0.0) for i, logits in gone.items()}
+
+    interaction._propagating.step = lost
+
+
+@pytest.mark.parametrize("inertia", [0.0, 1.0])
+def test_what_was_said_stands_where_a_mark_found_it_right(segmenter, inertia):
+    interaction = steady(segmenter, inertia)
+    interaction.mark(both(4))
+    before = all_ids(interaction)
+    blinded(interaction)
+    truth = [ids.copy() for ids in interaction.truth]
+    truth[8][np.flatnonzero((truth[8] == 1).any(1))[0]] = 0  # a row of the object
+    interaction.truth = tuple(truth)
+    interaction.mark(Marks({8: (line(1, 24, 46, 66),)}))
+    after = all_ids(interaction)
+    for index in (5, 6, 7):
+        assert (after[index] == 1).any() == (inertia > 0)
+        if inertia:
+            overlap = (after[index] == 1) & (before[index] == 1)
+            assert overlap.sum() > 0.9 * (before[index] == 1).sum()
+
+
+def test_what_was_said_goes_beside_a_frame_where_all_of_it_was_wrong(segmenter):
+    interaction = steady(segmenter, 1.0)
+    interaction.mark(both(0))
+    assert all((ids == 1).any() for ids in all_ids(interaction))
+    blinded(interaction)
+    interaction.truth = tuple(np.where(ids == 1, 0, ids).astype(np.uint8) for ids in interaction.truth)
+    interaction.mark(Marks({8: (line(0, 24, 46, 66), line(2, 70, 60, 80))}))
+    after = all_ids(interaction)
+    assert not (after[8] == 1).any()
+    assert not (after[7] == 1).any()
+    assert (after[1] == 1).any()
+
+
+@pytest.mark.parametrize(("inertia", "reads"), [(0.0, 2), (1.0, 1)])
+def test_first_marks_are_read_again_once_where_earlier_rounds_count(segmenter, inertia, reads):
+    interaction = steady(segmenter, inertia)
+    interaction.mark(both(3))
+    all_ids(interaction)
+    revised = []
+    revise = interaction._revise
+    interaction._revise = lambda index, ids: (revised.extend([index] * bool(ids)), revise(index, ids))
+    for index in (6, 5):
+        truth = [ids.copy() for ids in interaction.truth]
+        truth[index][np.flatnonzero((truth[index] == 1).any(1))[0]] = 0
+        interaction.truth = tuple(truth)
+        interaction.mark(Marks({index: (line(1, 24, 40, 60),)}))
+        all_ids(interaction)
+    assert revised == [3] * reads
 
 
 def test_an_object_that_is_marked_later_joins(segmenter):

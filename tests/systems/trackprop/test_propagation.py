@@ -239,6 +239,24 @@ def test_the_pixel_tracker_takes_part_only_where_the_rule_says_so(matching):
 
 
 @torch.no_grad()
+def test_the_mask_network_has_the_last_word_where_the_rule_says_so_or_nothing_is_matched(matching, monkeypatch):
+    asked = []
+
+    def propagate(seen: Seen, previous: Tensor, matched: Tensor | None) -> Tensor:
+        asked.append(matched)
+        return torch.full_like(previous, 3.0)
+
+    monkeypatch.setattr(matching, "propagate", propagate)
+    for rule, is_asked in (({"refined": False}, False), ({"refined": True}, True), ({"matching": False}, True)):
+        asked.clear()
+        propagating = Propagating(matching, changed(seen=-1.0, leaning=0.0, **rule), None, CPU)
+        answer = propagating.step(SEQUENCE.read_image(1), [begun(propagating, 1)], [], {})[1]
+        assert len(asked) == is_asked
+        assert bool((answer.logits.logits == 3).any()) == is_asked
+        assert all((matched is None) == ("matching" in rule) for matched in asked)
+
+
+@torch.no_grad()
 def test_a_mask_corrects_the_tracker_only_where_the_pixel_tracker_vouches_for_it(matching):
     for takes_part in (True, False):
         guide = Guide([FAR])

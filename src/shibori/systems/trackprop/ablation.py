@@ -21,8 +21,8 @@ ROWS: tuple[tuple[str, bool, str, tuple[float, float] | None], ...] = (
     ("siamese", True, "DaSiamRPN-style + matches (ours)", None),
     ("atom", True, "ATOM + matches (ours)", None),
 )
-"""Tracker, whether the pixel tracker takes part in the propagation and earlier rounds count, what it is, the paper's AUC
-and J&F@60s on the DAVIS 2017 validation set."""
+"""Tracker, whether the pixel tracker takes part in the propagation and earlier rounds count, what it is, the paper's
+AUC and J&F@60s on the DAVIS 2017 validation set."""
 
 
 def ablation_rows(
