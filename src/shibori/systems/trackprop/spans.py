@@ -47,7 +47,7 @@ class Span:
         start, stop = self.bounds(num_frames)
         share = 1.0
         for end in (self.before, self.after):
-            if end in found_right:
+            if end is not None and end in found_right:
                 right = found_right[end] ** RIGHT_POWER
                 share *= right + (1 - right) * abs(index - end) / (stop - start + 1)
         return share
