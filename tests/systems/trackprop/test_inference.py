@@ -214,6 +214,21 @@ def test_what_was_said_goes_beside_a_frame_where_all_of_it_was_wrong(segmenter):
     assert (after[1] == 1).any()
 
 
+def test_a_second_mark_on_a_frame_does_not_make_right_what_the_first_found_wrong(segmenter):
+    interaction = steady(segmenter, 1.0)
+    interaction.mark(both(0))
+    all_ids(interaction)
+    right = interaction.truth
+    interaction.truth = tuple(np.where(ids == 1, 0, ids).astype(np.uint8) for ids in right)
+    gone = Marks({8: (line(0, 24, 46, 66), line(2, 70, 60, 80))})
+    interaction.mark(gone)
+    assert interaction._found_right[1] == {8: 0.0}
+    interaction.mark(gone)  # which changes nothing any more
+    assert interaction._found_right[1] == {8: 0.0}
+    all_ids(interaction)
+    assert not interaction._found_right
+
+
 @pytest.mark.parametrize(("inertia", "reads"), [(0.0, 2), (1.0, 1)])
 def test_first_marks_are_read_again_once_where_earlier_rounds_count(segmenter, inertia, reads):
     interaction = steady(segmenter, inertia)

@@ -126,7 +126,7 @@ class TrackpropInteraction(Interaction):
         for object_id, mask in masks.items():
             changed = object_id not in before or not np.array_equal(mask, before[object_id])
             said = before.get(object_id, np.zeros_like(mask))
-            self._found_right.setdefault(object_id, {})[index] = iou_of_masks(said, mask) if changed else 1.0
+            self._find_right(object_id, index, iou_of_masks(said, mask) if changed else 1.0)
             self._approve(object_id, index, bool(mask.any()), changed)
 
     def _remembered(self, index: int) -> dict[int, list[Memory]]:
@@ -155,6 +155,11 @@ class TrackpropInteraction(Interaction):
         track.approve(index, is_there, changed)
         if changed:
             self._anchors.pop((object_id, index), None)
+
+    def _find_right(self, object_id: int, index: int, overlap: float) -> None:
+        """Note how right what was said of a frame was; a second mark before masks are asked for makes it no better."""
+        found = self._found_right.setdefault(object_id, {})
+        found[index] = min(overlap, found.get(index, 1.0))
 
     # ---- all other frames
 
