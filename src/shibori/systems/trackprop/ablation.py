@@ -41,9 +41,9 @@ def ablation_rows(
     for tracker, matching, text, published in ROWS:
         if matching and not RULES[preset].propagation.matching:
             continue
-        propagation = replace(RULES[preset].propagation, tracker=tracker, matching=matching)
-        if not matching:
-            propagation = replace(propagation, inertia=0.0)
+        own = RULES[preset].propagation
+        inertia = own.inertia if matching else 0.0
+        propagation = replace(own, tracker=tracker, matching=matching, inertia=inertia)
         rule = replace(RULES[preset], propagation=propagation)
         build = partial(build_trackprop_segmenter, preset, device, None, weights, rule)
         rows.append((text, published, build))

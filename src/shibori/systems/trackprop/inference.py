@@ -23,7 +23,7 @@ from shibori.systems.trackprop.propagation import Anchor, Propagating
 from shibori.systems.trackprop.region import blended
 from shibori.systems.trackprop.rule import TrackpropRule
 from shibori.systems.trackprop.shelf import Answer, Shelf
-from shibori.systems.trackprop.spans import Track, merged, nearest
+from shibori.systems.trackprop.spans import Span, Track, merged, nearest
 from shibori.systems.trackprop.sweep import Job, Surroundings, jobs_of, sweep
 from shibori.systems.trackprop.target import Tracker
 
@@ -125,8 +125,7 @@ class TrackpropInteraction(Interaction):
         self._revised.pop(index, None)
         for object_id, mask in masks.items():
             changed = object_id not in before or not np.array_equal(mask, before[object_id])
-            said = before.get(object_id, np.zeros_like(mask))
-            self._find_right(object_id, index, iou_of_masks(said, mask) if changed else 1.0)
+            self._find_right(object_id, index, iou_of_masks(before.get(object_id, np.zeros_like(mask)), mask))
             self._approve(object_id, index, bool(mask.any()), changed)
 
     def _remembered(self, index: int) -> dict[int, list[Memory]]:
@@ -181,9 +180,8 @@ class TrackpropInteraction(Interaction):
         for track in tracks:
             for span in track.due():
                 for index in range(*span.bounds(track.num_frames)):
-                    self._settle(
-                        track, index, forward.get(track.object_id, index), backward.get(track.object_id, index)
-                    )
+                    sides = forward.get(track.object_id, index), backward.get(track.object_id, index)
+                    self._settle(track, span, index, *sides)
             track.stale.clear()
         self._found_right.clear()
 
@@ -228,11 +226,10 @@ class TrackpropInteraction(Interaction):
             yield index, found
         self._undecodable |= wanted
 
-    def _settle(self, track: Track, index: int, forward: Answer | None, backward: Answer | None) -> None:
+    def _settle(self, track: Track, span: Span, index: int, forward: Answer | None, backward: Answer | None) -> None:
         """The answer from what came from both sides, by distance and by how sure each is, and from what stands."""
         said = self._shelf.get(track.object_id, index)
         self._shelf.drop(track.object_id, index)
-        span = track.span(index)
         if forward is None or backward is None:
             answer = forward or backward
         else:

@@ -182,9 +182,8 @@ class Propagating:
         matched = None
         if all(prediction is not None for prediction in predictions):
             matched = torch.cat([prediction.logits.float() for prediction in predictions if prediction is not None])
-        if matched is None or self.rule.refined:
-            matched = self.network.propagate(seen, previous, matched)
-        logits = matched[:, 0].float().cpu().numpy()
+        answer = self.network.propagate(seen, previous, matched) if matched is None or self.rule.refined else matched
+        logits = answer[:, 0].float().cpu().numpy()
         return [self._judged(*parts) for parts in zip(group, encoded, logits, previous, predictions, strict=True)]
 
     def _carried(self, aim: _Aim, encoded: Encoded | None) -> tuple[Tensor, Prediction | None]:
