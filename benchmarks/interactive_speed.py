@@ -24,8 +24,8 @@ from _environment import SIZE_HW, describe_run, print_table
 from shibori.datasets.composite import make_demo_clip
 from shibori.evaluation import robot
 from shibori.evaluation.sequence import sequence_clip
-from shibori.job import SystemChoice, load_interactive_system
 from shibori.media.marks import Marks
+from shibori.run.choice import SystemChoice, load_interactive_system
 
 COLUMNS = ("system", "first marks", "all frames", "later marks", "all frames again")
 

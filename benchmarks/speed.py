@@ -28,13 +28,13 @@ import shibori.systems as systems
 from _environment import SIZE_HW, benchmark_parser, load_propagator, print_heading, print_table
 from shibori.datasets.composite import make_demo_clip
 from shibori.interfaces import Propagation, Propagator
-from shibori.job import SegmentJob, run_job
 from shibori.media.mask import FrameMasks, read_ids
 from shibori.media.palette import write_palette_png
 from shibori.media.reader import read_clip
 from shibori.media.writer import open_writer, write_video
 from shibori.nn.prepare import choose_device
-from shibori.segmentation import segment_frames
+from shibori.run.job import SegmentJob, run_job
+from shibori.run.propagate import segment_frames
 
 TARGETS = {"pixel": {1: 12.0, 3: 6.0}, "dyenet": {1: 4.0, 3: 2.0}}
 """System -> objects -> frames per second asked for on a 2-core CPU."""

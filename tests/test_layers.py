@@ -16,10 +16,9 @@ LINES = (
     {"ops", "media"},
     {"nn", "weights", "interfaces"},
     {"datasets", "training"},
-    {"systems", "evaluation", "session", "segmentation", "interaction"},
-    {"counting"},
-    {"job", "ablation", "instance_ablation", "interactive_ablation"},
-    {"web", "batch", "demo", "doctor", "discovery"},
+    {"systems", "evaluation"},
+    {"run", "session", "ablation", "instance_ablation", "interactive_ablation"},
+    {"web", "batch", "demo", "doctor"},
     {"cli"},
     {"__init__", "__main__"},
 )
@@ -79,11 +78,21 @@ def internal_violations(path: str, module: str) -> list[str]:
     if len(parts) == 1:  # the root package, for its version: only those above everything may look up to it
         return [] if room in {"cli", "__init__", "__main__"} else [f"{path} imports the package root"]
     target = parts[1]
+    if room in {"run", "session"} and target == "systems":
+        return _systems_by_name(path, parts)
     if target not in HEIGHT or target == room:
         return _between_systems(path, parts) if target == room == "systems" else []
     if room == "__init__" or HEIGHT[target] < HEIGHT[room]:
         return []
     return [f"{path} imports {module}, which is not below it"]
+
+
+def _systems_by_name(path: str, parts: list[str]) -> list[str]:
+    """Runs and sessions know interfaces: their one door to the systems is the choice, which has them by name alone."""
+    if path != "run/choice.py":
+        return [f"{path} imports {'.'.join(parts)}: only run/choice.py knows the systems"]
+    is_one = len(parts) > 2 and (SOURCE / "systems" / parts[2]).is_dir()
+    return [f"{path} imports {'.'.join(parts)}: a system is known only by its name"] if is_one else []
 
 
 def _between_systems(path: str, parts: list[str]) -> list[str]:
@@ -143,8 +152,10 @@ def test_file_keeps_the_rules(path: str):
         ("session/project.py", "import torch.nn", "has none"),
         ("evaluation/davis.py", "from shibori.systems.pixel import build", "not below"),
         ("evaluation/davis.py", "from shibori import systems", "not below"),
-        ("segmentation.py", "from shibori.systems import PROPAGATORS", "not below"),
-        ("session/project.py", "import shibori.systems.pixel", "not below"),
+        ("run/propagate.py", "from shibori.systems import PROPAGATORS", "only run/choice.py knows"),
+        ("run/choice.py", "from shibori.systems.dyenet.build import build_dyenet", "only by its name"),
+        ("run/propagate.py", "from shibori.session.project import Project", "not below"),
+        ("session/project.py", "import shibori.systems.pixel", "only run/choice.py knows"),
         ("training/losses.py", "from ..systems import pixel", "not below"),
         ("systems/pixel/model.py", "from shibori.systems.dyenet.model import ReID", "do not know each other"),
         ("systems/pixel/model.py", "from ..dyenet import model", "do not know each other"),
@@ -175,6 +186,8 @@ def test_the_checker_catches(path: str, source: str, expected: str):
         ("systems/__init__.py", "from shibori.systems.pixel import build\nfrom shibori.systems import dyenet"),
         ("systems/pixel/inference.py", "from shibori.nn.pixel_tracker.compact import Pixel\nfrom .model import Pixel"),
         ("evaluation/davis.py", "from shibori.interfaces import Propagator\nfrom shibori.datasets.davis import x"),
+        ("run/choice.py", "import shibori.systems as systems\nfrom shibori.systems import PROPAGATORS"),
+        ("run/job.py", "from shibori.run.choice import SystemChoice\nfrom shibori.interfaces import Propagator"),
         ("batch/ray_engine.py", "import ray"),
         ("cli/commands.py", "import typer, rich.progress\nfrom shibori import __version__, systems"),
         ("__init__.py", "from shibori.cli import main\nfrom .media.clip import Clip"),

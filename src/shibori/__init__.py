@@ -18,11 +18,6 @@ if TYPE_CHECKING:
     from shibori.errors import InputError as InputError
     from shibori.interfaces import Propagation as Propagation
     from shibori.interfaces import Propagator as Propagator
-    from shibori.job import SegmentJob as SegmentJob
-    from shibori.job import SystemChoice as SystemChoice
-    from shibori.job import load_system as load_system
-    from shibori.job import run_job as run_job
-    from shibori.job import segment as segment
     from shibori.media.clip import Clip as Clip
     from shibori.media.clip import Frame as Frame
     from shibori.media.mask import FrameMasks as FrameMasks
@@ -31,8 +26,13 @@ if TYPE_CHECKING:
     from shibori.media.reader import read_clip as read_clip
     from shibori.media.writer import open_writer as open_writer
     from shibori.media.writer import overlay_image as overlay_image
-    from shibori.segmentation import segment_clip as segment_clip
-    from shibori.segmentation import segment_frames as segment_frames
+    from shibori.run.choice import SystemChoice as SystemChoice
+    from shibori.run.choice import load_system as load_system
+    from shibori.run.job import SegmentJob as SegmentJob
+    from shibori.run.job import run_job as run_job
+    from shibori.run.job import segment as segment
+    from shibori.run.propagate import segment_clip as segment_clip
+    from shibori.run.propagate import segment_frames as segment_frames
 
 __version__ = "0.1.0"
 
@@ -44,17 +44,17 @@ _HOMES = {
     "ObjectStatus": "media.mask",
     "Propagation": "interfaces",
     "Propagator": "interfaces",
-    "SegmentJob": "job",
-    "SystemChoice": "job",
-    "load_system": "job",
+    "SegmentJob": "run.job",
+    "SystemChoice": "run.choice",
+    "load_system": "run.choice",
     "open_writer": "media.writer",
     "overlay_image": "media.overlay",
     "read_clip": "media.reader",
     "read_ids": "media.mask",
-    "run_job": "job",
-    "segment": "job",
-    "segment_clip": "segmentation",
-    "segment_frames": "segmentation",
+    "run_job": "run.job",
+    "segment": "run.job",
+    "segment_clip": "run.propagate",
+    "segment_frames": "run.propagate",
 }
 __all__ = [*_HOMES, "__version__"]  # noqa: PLE0604 (they are strings)
 

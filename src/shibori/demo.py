@@ -5,16 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from shibori.counting import Progress
 from shibori.datasets.composite import CompositeSequence, make_demo_clip
 from shibori.evaluation.davis import score_sequences
 from shibori.evaluation.report import write_report
 from shibori.evaluation.scores import Scores
 from shibori.evaluation.sequence import ResultFolder
-from shibori.job import SegmentJob, SegmentSummary, facts_of, run_job
 from shibori.media.atomic import disk_errors
 from shibori.media.palette import write_palette_png
 from shibori.media.writer import ONE_FILE_NAMES, write_video
+from shibori.run.choice import facts_of
+from shibori.run.job import SegmentJob, SegmentSummary, run_job
+from shibori.run.progress import Progress
 
 FRAME_RATE = 20
 

@@ -11,7 +11,7 @@ from typing import Literal
 
 import shibori.systems as systems
 from shibori.errors import InputError
-from shibori.job import SystemChoice, load_system
+from shibori.run.choice import SystemChoice, load_system
 
 LIBRARIES = ("torch", "torchvision", "numpy", "av", "opencv-python-headless", "pillow", "pycocotools", "safetensors")
 

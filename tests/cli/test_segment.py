@@ -14,7 +14,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import shibori.job as job_module
+import shibori.run.job as job_module
+import shibori.systems as systems
 from shibori.errors import InputError
 from shibori.media.mask import read_ids
 from shibori.media.palette import write_ids16_png, write_palette_png
@@ -191,7 +192,7 @@ def test_weights_that_do_not_fit(shibori, place, monkeypatch):
     def refuse(**options):
         raise InputError("expected weights of pixel/compact, found pixel/paper in w.safetensors")
 
-    monkeypatch.setitem(job_module.systems.PROPAGATORS, "pixel", refuse)
+    monkeypatch.setitem(systems.PROPAGATORS, "pixel", refuse)
     refused(shibori(f"{RUN} --weights w.safetensors"), "pixel/paper")
     assert not any((place / "out").glob("*.png"))
 
@@ -254,7 +255,7 @@ main()
 def test_interrupted_run_keeps_whole_frames_and_can_be_resumed(shibori, place):
     script = place / "slow.py"
     script.write_text(SLOW.format(tests=str(Path(__file__).parents[1])))
-    source = str(Path(job_module.__file__).parents[1])
+    source = str(Path(job_module.__file__).parents[2])
     environment = {**os.environ, "PYTHONPATH": source, "PYTHONWARNINGS": "error"}
     command = [sys.executable, str(script), *RUN.split(), "--format", "palette"]
     # A shell lets what it runs in the background ignore the signal, which children inherit.

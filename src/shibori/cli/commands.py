@@ -17,15 +17,8 @@ from shibori.cli.progress import ProgressBar
 from shibori.cli.tables import print_json, show_instance_scores, show_interactive_scores, show_scores
 from shibori.cli.training import train
 from shibori.evaluation.scores import ProtocolName
-from shibori.job import (
-    SegmentJob,
-    SegmentSummary,
-    SystemChoice,
-    facts_of,
-    load_interactive_system,
-    load_system,
-    run_job,
-)
+from shibori.run.choice import SystemChoice, facts_of, load_interactive_system, load_system
+from shibori.run.job import SegmentJob, SegmentSummary, run_job
 
 ABOUT = "Video object segmentation: a clip and a few marks in, a mask of every chosen object in every frame out."
 DEVICE_HELP, WEIGHTS_HELP = (

@@ -8,7 +8,8 @@ from pathlib import Path
 from shibori.cli.outcome import outcome
 from shibori.cli.progress import ProgressBar
 from shibori.cli.tables import print_json, show_scores
-from shibori.discovery import DiscoverJob, DiscoverSummary, SegmenterChoice, load_instance_segmenter, run_discovery
+from shibori.run.choice import SegmenterChoice, load_instance_segmenter
+from shibori.run.discover import DiscoverJob, DiscoverSummary, run_discovery
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from shibori.media.reader import read_clip
 from shibori.media.track import ClipTracklets, Tracklet
 from shibori.ops.overlap import WindowedLogits
 from shibori.ops.window import GRID
-from shibori.segmentation import segment_clip
+from shibori.run.propagate import segment_clip
 from shibori.systems.dyenet.inference import DyeNetClip, DyeNetPropagator
 from shibori.systems.dyenet.rule import FollowRule
 from shibori.systems.dyenet.templates import MAX_REFERENCES

@@ -16,7 +16,7 @@ from shibori.media.reader import read_clip
 from shibori.nn.pixel_tracker.compact import build_pixel_tracker
 from shibori.nn.weights import save_state
 from shibori.ops.window import GRID
-from shibori.segmentation import segment_clip
+from shibori.run.propagate import segment_clip
 from shibori.systems.pixel.build import build_pixel_propagator, propagator_from_state
 from shibori.systems.pixel.inference import MAX_REFERENCES, ObjectState, PixelPropagator, TrackingRule
 

@@ -8,7 +8,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import shibori.systems as systems
 from shibori.errors import InputError
 from shibori.interfaces import FrameSource, InstanceSegmenter
 from shibori.media.clip import Clip
@@ -16,32 +15,11 @@ from shibori.media.instances import Discovery, InstanceTrack, tracks_to_ids, wri
 from shibori.media.mask import FrameMasks, ObjectStatus
 from shibori.media.reader import read_clip
 from shibori.media.writer import open_writer
-from shibori.segmentation import Plan, PlannedFrames
+from shibori.run.choice import SegmenterChoice, load_instance_segmenter
+from shibori.run.propagate import Plan, PlannedFrames
 
 VIDEO_ID = 1
 """Of the clip in its results file."""
-
-
-@dataclass(frozen=True)
-class SegmenterChoice:
-    """Which system finds the instances, and how it is set up."""
-
-    system: str = field(default="ipdt", metadata={"help": "Instance segmentation system."})
-    preset: str = field(
-        default="compact",
-        metadata={"help": "Size of the networks; coco: a detector of torchvision's, which is fetched."},
-    )
-    weights: Path | None = field(
-        default=None, metadata={"help": "Weights file of the detector; without one, those that ship with the package."}
-    )
-    tracker_weights: Path | None = field(
-        default=None, metadata={"help": "Weights file of the instance-level tracker, the same."}
-    )
-    device: str = field(default="auto", metadata={"help": "auto, cpu, cuda or mps."})
-    size: int | None = field(default=None, metadata={"help": "Working side in pixels; less is faster."})
-    tracked: int | None = field(
-        default=None, metadata={"help": "Candidates that are followed through the clip, at most; fewer are faster."}
-    )
 
 
 @dataclass(frozen=True)
@@ -91,22 +69,6 @@ class DiscoverSummary:
     """Decoding and writing included, loading of the networks not."""
     frames_per_second: float
     outputs: tuple[str, ...]
-
-
-def load_instance_segmenter(job: SegmenterChoice) -> InstanceSegmenter:
-    """The system of a choice, its weights verified and loaded. InputError where something of it is not there."""
-    if job.system not in systems.INSTANCE_SEGMENTERS:
-        known = ", ".join(systems.INSTANCE_SEGMENTERS)
-        raise InputError(f"there is no system {job.system!r} that finds instances: choose one of {known}")
-    build = systems.INSTANCE_SEGMENTERS[job.system]
-    return build(
-        preset=job.preset,
-        device=job.device,
-        size=job.size,
-        weights=job.weights,
-        tracker_weights=job.tracker_weights,
-        most_tracked=job.tracked,
-    )
 
 
 def run_discovery(job: DiscoverJob, progress: Callable[[int, int], None] = lambda done, total: None) -> DiscoverSummary:

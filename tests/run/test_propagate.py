@@ -15,9 +15,9 @@ from shibori.interfaces import Propagation, Propagator
 from shibori.media.clip import Clip, Frame
 from shibori.media.mask import FrameMasks, ObjectStatus, masks_to_ids
 from shibori.media.track import Tracklet
-from shibori.segmentation import Plan, PlannedFrames, Spool, Watch, _in_clip, run_plan, segment_clip, segment_frames
+from shibori.run.propagate import Plan, PlannedFrames, Spool, Watch, _in_clip, run_plan, segment_clip, segment_frames
 
-from .lookahead import Lookahead
+from ..lookahead import Lookahead
 
 SIZE_HW = (8, 40)
 

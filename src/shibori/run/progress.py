@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from shibori.interfaces import ClipPropagator, Propagation, Propagator
 from shibori.media.clip import Frame
 from shibori.media.mask import FrameMasks
-from shibori.segmentation import Plan
+from shibori.run.propagate import Plan
 
 Progress = Callable[[int, int], None]
 """Called with the number of frames done and the number of all frames to do, backward ones included."""

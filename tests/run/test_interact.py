@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from shibori.errors import InputError
-from shibori.interaction import Span, mark_clip
 from shibori.media.clip import Clip
 from shibori.media.marks import Marks, click
 from shibori.media.reader import read_clip
 from shibori.media.writer import write_video
+from shibori.run.interact import Span, mark_clip
 
-from .squares import Squares
+from ..squares import Squares
 
 MARKS = Marks({4: (click(3, 0.5, 0.5),)})
 

@@ -10,14 +10,14 @@ import pytest
 
 import shibori
 import shibori.systems as systems
-from shibori.job import SegmentJob, run_job, settled_job
 from shibori.media.mask import read_ids
 from shibori.media.palette import write_palette_png
 from shibori.media.track import read_tracklets
 from shibori.media.writer import write_video
+from shibori.run.job import SegmentJob, run_job, settled_job
 
-from .holder import Holder
-from .lookahead import Lookahead
+from ..holder import Holder
+from ..lookahead import Lookahead
 
 IDS = np.zeros((32, 48), np.uint8)
 IDS[4:12, 4:12] = 1

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import os
-import platform
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from numpy.typing import NDArray
 
-import shibori.systems as systems
-from shibori.counting import JobCounter, Progress
 from shibori.errors import InputError
-from shibori.interaction import Span, mark_clip
 from shibori.interfaces import InteractiveSegmenter, Propagator
 from shibori.media.clip import Clip, Frame
 from shibori.media.instance_reference import read_instance_references
@@ -29,33 +24,10 @@ from shibori.media.reference import frame_index, read_references
 from shibori.media.track import Tracklet, write_tracklets
 from shibori.media.track_log import TrackLog
 from shibori.media.writer import FORMATS, ONE_FILE_NAMES, MaskWriter, open_writer
-from shibori.segmentation import Watch, make_plan, run_plan, segment_frames
-
-Built = TypeVar("Built")
-AUTO = "auto"
-SYSTEM_HELP = "Segmentation system; auto: dyenet for masks (pixel with a weights file of your own), strnn for marks."
-
-
-@dataclass(frozen=True)
-class SystemChoice:
-    """Which system is to do the work, and how it is set up."""
-
-    system: str = field(default="pixel", metadata={"help": "Segmentation system."})
-    preset: str = field(default="compact", metadata={"help": "Size of the system's network."})
-    weights: Path | None = field(
-        default=None, metadata={"help": "Weights file; without one, those that ship with the package."}
-    )
-    device: str = field(
-        default="auto",
-        metadata={"help": "auto, cpu, cuda or mps: where the network runs; auto takes the fastest there is."},
-    )
-    size: int | None = field(
-        default=None,
-        metadata={"help": "Working side in pixels; less is faster. Results always have the clip's own size."},
-    )
-    online_steps: int = field(
-        default=0, metadata={"help": "Training steps on the first masks before the clip is segmented; dyenet only."}
-    )
+from shibori.run.choice import AUTO, SYSTEM_HELP, SystemChoice, default_system, load_interactive_system, load_system
+from shibori.run.interact import Span, mark_clip
+from shibori.run.progress import JobCounter, Progress
+from shibori.run.propagate import Watch, make_plan, run_plan, segment_frames
 
 
 @dataclass(frozen=True)
@@ -139,44 +111,6 @@ class SegmentSummary:
     """Which of the frames asked for could not be decoded, in a sentence; None if all could."""
 
 
-def load_system(choice: SystemChoice = SystemChoice()) -> Propagator:
-    """The propagator of a choice, its weights verified and loaded.
-
-    Raises:
-        InputError: there is no such system, preset, device or weights file.
-    """
-    return _load(choice, systems.PROPAGATORS, online_steps=choice.online_steps)
-
-
-def load_interactive_system(choice: SystemChoice) -> InteractiveSegmenter:
-    """The interactive segmenter of a choice; see ``load_system``."""
-    return _load(choice, systems.INTERACTIVE_SEGMENTERS)
-
-
-def _load(choice: SystemChoice, table: Mapping[str, Callable[..., Built]], **more: int) -> Built:
-    if choice.system not in table:
-        raise InputError(f"there is no system {choice.system!r}: choose one of {', '.join(table)}")
-    if choice.device not in ("auto", "cpu"):
-        from shibori.nn.prepare import choose_device
-
-        choose_device(choice.device)  # before the weights are read
-    build = table[choice.system]
-    return build(preset=choice.preset, device=choice.device, size=choice.size, weights=choice.weights, **more)
-
-
-def facts_of(choice: SystemChoice) -> dict[str, str]:
-    """What a report should say of how its masks were made."""
-    import torch
-
-    return {
-        "system": f"{choice.system} {choice.preset}",
-        "weights": str(choice.weights or "shipped"),
-        "working size": str(choice.size or "default"),
-        "device": choice.device,
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores, torch {torch.__version__}",
-    }
-
-
 def run_job(job: SegmentJob, progress: Progress = lambda done, total: None) -> SegmentSummary:
     """Do the job, frame by frame in bounded memory. If it is stopped, the frames finished so far stay on disk.
 
@@ -221,13 +155,6 @@ def settled_job(job: SegmentJob) -> SegmentJob:
     if job.system != AUTO:
         return job
     return replace(job, system=default_system(job, job.is_marked))
-
-
-def default_system(choice: SystemChoice, is_marked: bool) -> str:
-    """The name of the system for marks, or for masks, where none is named."""
-    if is_marked:
-        return next(iter(systems.INTERACTIVE_SEGMENTERS))
-    return systems.default_propagator(choice.preset, choice.weights is not None)
 
 
 @dataclass(frozen=True)

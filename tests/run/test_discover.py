@@ -11,7 +11,6 @@ from pycocotools import mask as coco
 
 import shibori.systems as systems
 from shibori.datasets.youtube_vis import InstanceDataset, Video, read_vis_results
-from shibori.discovery import DiscoverJob, check_classes, chosen_tracks, frame_masks, run_discovery
 from shibori.errors import InputError
 from shibori.interfaces import InstanceSegmenter
 from shibori.media.instances import Discovery, InstanceTrack
@@ -19,6 +18,7 @@ from shibori.media.mask import read_ids
 from shibori.media.rle import encode_rle
 from shibori.media.video import VideoClip
 from shibori.media.writer import write_video
+from shibori.run.discover import DiscoverJob, check_classes, chosen_tracks, frame_masks, run_discovery
 
 SIZE, FRAMES = (48, 64), 5
 

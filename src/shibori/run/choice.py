@@ -1,0 +1,123 @@
+"""Which system is to do the work and how it is set up; and the system of such a choice, loaded."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+import shibori.systems as systems
+from shibori.errors import InputError
+from shibori.interfaces import InstanceSegmenter, InteractiveSegmenter, Propagator
+
+Built = TypeVar("Built")
+AUTO = "auto"
+SYSTEM_HELP = "Segmentation system; auto: dyenet for masks (pixel with a weights file of your own), strnn for marks."
+
+
+@dataclass(frozen=True)
+class SystemChoice:
+    """Which system is to do the work, and how it is set up."""
+
+    system: str = field(default="pixel", metadata={"help": "Segmentation system."})
+    preset: str = field(default="compact", metadata={"help": "Size of the system's network."})
+    weights: Path | None = field(
+        default=None, metadata={"help": "Weights file; without one, those that ship with the package."}
+    )
+    device: str = field(
+        default="auto",
+        metadata={"help": "auto, cpu, cuda or mps: where the network runs; auto takes the fastest there is."},
+    )
+    size: int | None = field(
+        default=None,
+        metadata={"help": "Working side in pixels; less is faster. Results always have the clip's own size."},
+    )
+    online_steps: int = field(
+        default=0, metadata={"help": "Training steps on the first masks before the clip is segmented; dyenet only."}
+    )
+
+
+@dataclass(frozen=True)
+class SegmenterChoice:
+    """Which system finds the instances, and how it is set up."""
+
+    system: str = field(default="ipdt", metadata={"help": "Instance segmentation system."})
+    preset: str = field(
+        default="compact",
+        metadata={"help": "Size of the networks; coco: a detector of torchvision's, which is fetched."},
+    )
+    weights: Path | None = field(
+        default=None, metadata={"help": "Weights file of the detector; without one, those that ship with the package."}
+    )
+    tracker_weights: Path | None = field(
+        default=None, metadata={"help": "Weights file of the instance-level tracker, the same."}
+    )
+    device: str = field(default="auto", metadata={"help": "auto, cpu, cuda or mps."})
+    size: int | None = field(default=None, metadata={"help": "Working side in pixels; less is faster."})
+    tracked: int | None = field(
+        default=None, metadata={"help": "Candidates that are followed through the clip, at most; fewer are faster."}
+    )
+
+
+def default_system(choice: SystemChoice, is_marked: bool) -> str:
+    """The name of the system for marks, or for masks, where none is named."""
+    if is_marked:
+        return next(iter(systems.INTERACTIVE_SEGMENTERS))
+    return systems.default_propagator(choice.preset, choice.weights is not None)
+
+
+def load_system(choice: SystemChoice = SystemChoice()) -> Propagator:
+    """The propagator of a choice, its weights verified and loaded.
+
+    Raises:
+        InputError: there is no such system, preset, device or weights file.
+    """
+    return _load(choice, systems.PROPAGATORS, online_steps=choice.online_steps)
+
+
+def load_interactive_system(choice: SystemChoice) -> InteractiveSegmenter:
+    """The interactive segmenter of a choice; see ``load_system``."""
+    return _load(choice, systems.INTERACTIVE_SEGMENTERS)
+
+
+def _load(choice: SystemChoice, table: Mapping[str, Callable[..., Built]], **more: int) -> Built:
+    if choice.system not in table:
+        raise InputError(f"there is no system {choice.system!r}: choose one of {', '.join(table)}")
+    if choice.device not in ("auto", "cpu"):
+        from shibori.nn.prepare import choose_device
+
+        choose_device(choice.device)  # before the weights are read
+    build = table[choice.system]
+    return build(preset=choice.preset, device=choice.device, size=choice.size, weights=choice.weights, **more)
+
+
+def facts_of(choice: SystemChoice) -> dict[str, str]:
+    """What a report should say of how its masks were made."""
+    import torch
+
+    return {
+        "system": f"{choice.system} {choice.preset}",
+        "weights": str(choice.weights or "shipped"),
+        "working size": str(choice.size or "default"),
+        "device": choice.device,
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores, torch {torch.__version__}",
+    }
+
+
+def load_instance_segmenter(job: SegmenterChoice) -> InstanceSegmenter:
+    """The system of a choice, its weights verified and loaded. InputError where something of it is not there."""
+    if job.system not in systems.INSTANCE_SEGMENTERS:
+        known = ", ".join(systems.INSTANCE_SEGMENTERS)
+        raise InputError(f"there is no system {job.system!r} that finds instances: choose one of {known}")
+    build = systems.INSTANCE_SEGMENTERS[job.system]
+    return build(
+        preset=job.preset,
+        device=job.device,
+        size=job.size,
+        weights=job.weights,
+        tracker_weights=job.tracker_weights,
+        most_tracked=job.tracked,
+    )
