@@ -79,7 +79,7 @@ def load_propagator(arguments: argparse.Namespace, dtype: str | None = None) -> 
     from shibori.nn.weights import load_state
     from shibori.systems.dyenet.build import behind
     from shibori.systems.dyenet.build import propagator_from_state as dyenet_from_state
-    from shibori.systems.pixel.build import propagator_from_state as pixel_from_state
+    from shibori.tracking.build import propagator_from_state as pixel_from_state
     from shibori.weights import locate_weights, shipped_weights
 
     path = locate_weights(arguments.system, arguments.preset, arguments.weights)

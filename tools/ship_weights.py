@@ -20,6 +20,7 @@ from torch import Tensor
 
 from shibori.errors import InputError
 from shibori.nn.weights import load_state
+from shibori.systems import HOMES
 from shibori.weights import SHIPPED, TRACKERS, file_hash
 
 LARGEST_BYTES = 32_000_000
@@ -56,7 +57,7 @@ def require_fit(state: dict[str, Tensor], preset: str, system: str) -> None:
         trackers = importlib.import_module("shibori.systems.trackprop.trackers")
         trackers.tracker_from_state(system, state, preset, "cpu")
         return
-    build = importlib.import_module(f"shibori.systems.{system}.build")
+    build = importlib.import_module(f"{HOMES[system]}.build")
     if system == "ipdt":
         build.segmenter_from_states(state, None, preset, torch.device("cpu"), "pixel")
         return

@@ -143,7 +143,7 @@ def test_train_takes_its_options_from_the_system(shibori, tmp_path, monkeypatch)
     training = SimpleNamespace(
         TrainConfig=Recipe, train=lambda config, dev: seen.append((config, dev)) or "w.safetensors"
     )
-    monkeypatch.setitem(sys.modules, "shibori.systems.pixel.train", training)
+    monkeypatch.setitem(sys.modules, "shibori.tracking.train", training)
     result = shibori(f"train pixel --data {tmp_path} --steps 7 --no-quick")
     assert result.exit_code == 0, (result.stderr, result.exception)
     assert seen == [(Recipe(tmp_path, 7, quick=False), None)]

@@ -7,7 +7,6 @@ import torch
 from torchvision.models import ResNet18_Weights, resnet18
 
 from shibori.errors import InputError
-from shibori.nn.pixel_tracker.compact import PixelTracker, build_pixel_tracker
 from shibori.nn.view_trunks import (
     CompactViewTrunk,
     ResNet18ViewTrunk,
@@ -16,13 +15,14 @@ from shibori.nn.view_trunks import (
     trunk_of_pixel_tracker,
 )
 from shibori.nn.views import ViewTrunk
+from shibori.tracking.compact import PixelTracker, build_pixel_tracker
 
 
 def compact(seed: int = 0) -> CompactViewTrunk:
     torch.manual_seed(seed)
     tracker = build_pixel_tracker("tiny")
     assert isinstance(tracker, PixelTracker)
-    return CompactViewTrunk(tracker)
+    return CompactViewTrunk(tracker.trunk, tracker.key)
 
 
 @pytest.mark.parametrize("build", [compact, ResNet18ViewTrunk])

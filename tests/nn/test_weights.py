@@ -9,9 +9,9 @@ import torch
 from safetensors.torch import save_file
 
 from shibori.errors import InputError
-from shibori.nn.pixel_tracker.compact import build_pixel_tracker
 from shibori.nn.weights import load_state, save_state
-from shibori.systems.pixel.build import propagator_from_state
+from shibori.tracking.build import propagator_from_state
+from shibori.tracking.compact import build_pixel_tracker
 
 
 @pytest.fixture

@@ -10,7 +10,6 @@ import pytest
 
 import shibori.weights as weights
 from shibori.errors import InputError
-from shibori.nn.pixel_tracker.compact import build_pixel_tracker
 from shibori.nn.view_trunks import trunk_digest
 from shibori.nn.weights import load_state, save_state
 from shibori.systems import INSTANCE_SEGMENTERS
@@ -19,6 +18,7 @@ from shibori.systems.trackprop.atom.tracking import AtomTracker
 from shibori.systems.trackprop.siamese import SiameseTracker
 from shibori.systems.trackprop.tracker_model import DIGEST, build_iou_network, build_siamese, build_trunk
 from shibori.systems.trackprop.trackers import build_tracker
+from shibori.tracking.compact import build_pixel_tracker
 
 TOOL = Path(__file__).parents[2] / "tools" / "ship_weights.py"
 

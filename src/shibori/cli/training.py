@@ -52,7 +52,7 @@ def dev_score(name: str, config: Any) -> Callable[[dict[str, Any]], float] | Non
     from shibori.evaluation.davis import evaluate_davis
 
     sequences = read_davis(davis, 2016, DEV_SPLIT)
-    build = importlib.import_module(f"shibori.systems.{name}.build")
+    build = importlib.import_module(f"{systems.HOMES[name]}.build")
 
     def score(state: dict[str, Any]) -> float:
         with TemporaryDirectory() as folder:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from shibori.errors import InputError
-from shibori.nn.pixel_tracker.compact import PixelTracker
+from shibori.nn.backbones import CompactTrunk
 from shibori.nn.views import ViewTrunk
 
 if TYPE_CHECKING:
@@ -27,16 +27,17 @@ class CompactViewTrunk(ViewTrunk):
     """The pixel tracker's features at strides 4 and 8, and its embedding beside the latter: the last of its channels.
 
     Args:
-        tracker: of which the trunk and the embedding are taken.
+        trunk: the pixel tracker's.
+        key: the pixel tracker's embedding, of the trunk's features at stride 8.
     """
 
     strides = (4, 8)
 
-    def __init__(self, tracker: PixelTracker) -> None:
+    def __init__(self, trunk: CompactTrunk, key: nn.Conv2d) -> None:
         super().__init__()
-        self.trunk, self.key = tracker.trunk, tracker.key
-        _, c4, c8 = tracker.trunk.channels
-        self.channels = (c4, c8 + tracker.size.key_channels)
+        self.trunk, self.key = trunk, key
+        _, c4, c8 = trunk.channels
+        self.channels = (c4, c8 + key.out_channels)
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """See ``ViewTrunk``."""

@@ -23,7 +23,7 @@ def _pixel(
     weights: Path | None = None,
     online_steps: int = 0,
 ) -> Propagator:
-    from shibori.systems.pixel.build import build_pixel_propagator
+    from shibori.tracking.build import build_pixel_propagator
 
     if online_steps:
         raise InputError("expected online steps for a system that trains on the first mask (dyenet), found pixel")
@@ -108,8 +108,8 @@ def _strnn_rows(
 
 def _lenient_pixel(device: str) -> Propagator:
     """The pixel tracker for work between frames that a person has marked, who sees where it is wrong."""
-    from shibori.systems.pixel.build import build_pixel_propagator
-    from shibori.systems.pixel.inference import PixelPropagator
+    from shibori.tracking.build import build_pixel_propagator
+    from shibori.tracking.propagator import PixelPropagator
 
     found = build_pixel_propagator("compact", device)
     return PixelPropagator(found.network, replace(found.rule, seen=0.2, found=0.4), found.device)
@@ -174,8 +174,14 @@ The first is the default. ``strnn`` carries the masks of marked frames to the ot
 ``strnn-plain`` is its classifier of pixels alone.
 """
 
+HOMES = {
+    "pixel": "shibori.tracking",
+    **{name: f"shibori.systems.{name}" for name in ("dyenet", "trackprop", "strnn", "ipdt")},
+}
+"""The package of each system, with a module ``build`` and a module ``train``."""
+
 TRAINABLE = {
-    **{name: f"shibori.systems.{name}.train" for name in ("pixel", "dyenet", "trackprop", "strnn", "ipdt")},
+    **{name: f"{home}.train" for name, home in HOMES.items()},
     "trackers": "shibori.systems.trackprop.tracker_training",
 }
 """What ``shibori train`` knows, and the module of each, with a ``TrainConfig`` and ``train``.

@@ -15,7 +15,7 @@ from shibori.systems import PROPAGATORS
 from shibori.systems.dyenet.build import behind, build_dyenet_propagator, propagator_from_state
 from shibori.systems.dyenet.inference import DyeNetPropagator
 from shibori.systems.dyenet.rule import FollowRule
-from shibori.systems.pixel.inference import PixelPropagator
+from shibori.tracking.propagator import PixelPropagator
 
 from .made import CREDULOUS, frames, made_propagator, rectangle, strong_state
 

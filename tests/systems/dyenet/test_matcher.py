@@ -6,10 +6,10 @@ import pytest
 import torch
 
 from shibori.errors import InputError
-from shibori.nn.pixel_tracker.compact import build_pixel_tracker
 from shibori.nn.weights import DIGEST_BYTES, load_state, state_digest
 from shibori.systems.dyenet.matcher import load_matcher
 from shibori.systems.dyenet.model import build_dyenet
+from shibori.tracking.compact import build_pixel_tracker
 from shibori.weights import locate_weights
 
 from .made import own_trunk_network, tiny_network

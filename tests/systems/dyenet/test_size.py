@@ -10,9 +10,9 @@ import torch
 
 from shibori.nn.backbones import ResNetFeatures
 from shibori.nn.deeplab import XceptionFeatures
-from shibori.nn.pixel_tracker.compact import SIZES as TRACKER_SIZES
-from shibori.nn.pixel_tracker.compact import PixelTrackerSize
 from shibori.systems.dyenet.size import SIZES, region_blocks
+from shibori.tracking.compact import SIZES as TRACKER_SIZES
+from shibori.tracking.compact import PixelTrackerSize
 
 from .made import TINY, random
 

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from shibori.nn.pixel_tracker.network import Memory
 from shibori.systems.dyenet.templates import AREA_MOMENTUM, MAX_REFERENCES, Templates
+from shibori.tracking.network import Memory
 
 from .made import random
 

@@ -10,13 +10,13 @@ import torch
 
 from shibori.media.marks import BoxMark, Marks, click
 from shibori.media.scribble import Stroke
-from shibori.nn.pixel_tracker.network import Memory
 from shibori.nn.prepare import prepare_network
 from shibori.ops.overlap import settled_ids
 from shibori.systems.strnn.model import build_strnn
 from shibori.systems.strnn.painter import Painted, Painter, chosen_positions
 from shibori.systems.strnn.rule import PaintRule
 from shibori.systems.strnn.tracker import load_tracker
+from shibori.tracking.network import Memory
 
 SIZE_HW = (120, 160)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from shibori.nn.pixel_tracker.compact import build_pixel_tracker
 from shibori.systems.trackprop.recall import BRUSH, Hints, _known, match_marks
+from shibori.tracking.compact import build_pixel_tracker
 
 CPU = torch.device("cpu")
 

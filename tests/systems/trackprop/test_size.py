@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from shibori.nn.pixel_tracker.compact import PixelTracker, build_pixel_tracker
 from shibori.systems.trackprop.rule import RULES
 from shibori.systems.trackprop.size import SIZES, DecoderSize, DeeplabSize
 from shibori.systems.trackprop.tracker_model import SIZES as TRACKER_SIZES
+from shibori.tracking.compact import PixelTracker, build_pixel_tracker
 
 
 @pytest.mark.parametrize("preset", [name for name, size in SIZES.items() if isinstance(size, DecoderSize)])

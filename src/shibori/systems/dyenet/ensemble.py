@@ -9,10 +9,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from shibori.nn.pixel_tracker.network import Memory
 from shibori.ops.overlap import OverlapMap, WindowedLogits
 from shibori.systems.dyenet.follow import Follower, Following, Glance, Place
 from shibori.systems.dyenet.frame import FrameView
+from shibori.tracking.network import Memory
 
 
 class Ensemble(Following):

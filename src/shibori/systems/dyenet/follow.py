@@ -12,14 +12,6 @@ from torch import Tensor
 from torch.nn import functional
 
 from shibori.nn.backbones import PyramidFeatures
-from shibori.nn.pixel_tracker.network import (
-    Encoded,
-    Memory,
-    Prediction,
-    as_seen_from,
-    join_memories,
-    with_surroundings,
-)
 from shibori.ops.overlap import OverlapMap, WindowedLogits
 from shibori.ops.pieces import keep_plausible_pieces, mean_over_mask
 from shibori.ops.warp import warp_between_windows
@@ -29,6 +21,14 @@ from shibori.systems.dyenet.model import DyeNet
 from shibori.systems.dyenet.network import REGION_STRIDE, Carried, Region, Step, Switches, switches_of
 from shibori.systems.dyenet.rule import FollowRule
 from shibori.systems.dyenet.variant import Variant
+from shibori.tracking.network import (
+    Encoded,
+    Memory,
+    Prediction,
+    as_seen_from,
+    join_memories,
+    with_surroundings,
+)
 
 GUESS_SIDE = 64
 """The mask is warped onto a coarse grid first, to see where it goes."""

@@ -11,7 +11,6 @@ from torch.nn import functional
 from torchvision.ops import box_iou
 
 from shibori.nn.backbones import PyramidFeatures
-from shibori.nn.pixel_tracker.network import Encoded, Memory, PixelNetwork, as_seen_from, join_memories, split_frames
 from shibori.ops.matching import EXCLUDED_SIMILARITY
 from shibori.ops.normalise import normalise_images
 from shibori.ops.roi import roi_align
@@ -19,6 +18,7 @@ from shibori.ops.warp import warp_between_windows
 from shibori.systems.dyenet.model import DyeNet, Seen
 from shibori.systems.dyenet.network import REGION_STRIDE, Carried, Region, Step, switches_of
 from shibori.systems.dyenet.variant import VARIANTS, Variant
+from shibori.tracking.network import Encoded, Memory, PixelNetwork, as_seen_from, join_memories, split_frames
 from shibori.training.losses import dice_loss, hard_pixel_cross_entropy, mask_iou
 
 LAMBDA = 1.0

@@ -10,13 +10,13 @@ from torch import Tensor, nn
 from shibori.errors import InputError
 from shibori.nn.backbones import PyramidFeatures, ResNetFeatures
 from shibori.nn.deeplab import XceptionFeatures
-from shibori.nn.pixel_tracker.compact import PixelTracker, build_pixel_tracker
-from shibori.nn.pixel_tracker.network import Encoded, PixelNetwork
 from shibori.nn.rpn import ProposalNetwork, build_rpn
 from shibori.nn.weights import DIGEST_BYTES
 from shibori.ops.roi import roi_align
 from shibori.systems.dyenet.network import MaskNetwork, RecurrentPropagation, ReidNetwork
 from shibori.systems.dyenet.size import SIZES, DyeNetSize
+from shibori.tracking.compact import PixelTracker, build_pixel_tracker
+from shibori.tracking.network import Encoded, PixelNetwork
 
 ANCHOR_SIZES = (24, 48, 96, 192)
 """Square roots of the anchors' areas, in pixels of the resized frame."""

@@ -14,9 +14,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from shibori.nn.backbones import ConvNorm, PyramidFeatures
-from shibori.nn.pixel_tracker.compact import MASK_CHANNELS, mask_to_cells
 from shibori.systems.dyenet.size import DyeNetSize, region_blocks
 from shibori.systems.dyenet.variant import Variant
+from shibori.tracking.compact import MASK_CHANNELS, mask_to_cells
 
 REGION_STRIDE = 8
 """Pixels of a region to one position of its grid."""

@@ -8,7 +8,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
-from shibori.nn.pixel_tracker.network import Memory
+from shibori.tracking.network import Memory
 
 Item = TypeVar("Item")
 

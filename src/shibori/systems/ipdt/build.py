@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 
 from shibori.errors import InputError
-from shibori.nn.pixel_tracker.network import PixelNetwork
 from shibori.nn.prepare import choose_device, choose_dtype, prepare_network
 from shibori.nn.siamese import SiameseNetwork, SiameseSize
 from shibori.nn.view_trunks import trunk_digest
@@ -32,6 +31,7 @@ from shibori.systems.ipdt.network import Detector
 from shibori.systems.ipdt.pixel_half import PixelHalf
 from shibori.systems.ipdt.rule import DiscoveryRule, rule_of
 from shibori.systems.ipdt.size import SIZES, TRACKERS
+from shibori.tracking.network import PixelNetwork
 from shibori.weights import locate_weights
 
 DIGEST = "trunk_digest"

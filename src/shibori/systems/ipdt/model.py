@@ -13,14 +13,14 @@ from torchvision.models.detection.backbone_utils import resnet_fpn_backbone
 
 from shibori.errors import InputError
 from shibori.nn.backbones import CompactTrunk
-from shibori.nn.pixel_tracker.compact import SIZES as TRACKER_SIZES
-from shibori.nn.pixel_tracker.compact import PixelTracker, PixelTrackerSize, build_pixel_tracker
-from shibori.nn.pixel_tracker.network import PixelNetwork
 from shibori.nn.view_trunks import CompactViewTrunk, ResNet18ViewTrunk, fetch_resnet18_state
 from shibori.nn.views import ViewTrunk
 from shibori.nn.weights import load_state
 from shibori.systems.ipdt.network import Detector, class_agnostic
 from shibori.systems.ipdt.size import SIZES, DetectorSize
+from shibori.tracking.compact import SIZES as TRACKER_SIZES
+from shibori.tracking.compact import PixelTracker, PixelTrackerSize, build_pixel_tracker
+from shibori.tracking.network import PixelNetwork
 from shibori.weights import locate_weights
 
 COCO = "coco"
@@ -121,7 +121,7 @@ def shipped_tracker(preset: str) -> PixelNetwork:
 def trunk_of(tracker: PixelNetwork) -> ViewTrunk:
     """The trunk of a pixel tracker that has a compact one, as detectors and trackers of boxes see it."""
     assert isinstance(tracker, PixelTracker), "only the compact pixel trackers share their trunk"
-    return CompactViewTrunk(tracker)
+    return CompactViewTrunk(tracker.trunk, tracker.key)
 
 
 def public_trunk() -> ViewTrunk:

@@ -12,7 +12,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from shibori.nn.pixel_tracker.network import (
+from shibori.ops.normalise import normalise_images
+from shibori.ops.pieces import keep_plausible_pieces, mean_over_mask
+from shibori.ops.window import box_window, cut_window, mask_box, window_size
+from shibori.systems.ipdt.rule import PixelRule
+from shibori.tracking.network import (
     Encoded,
     Memory,
     PixelNetwork,
@@ -20,10 +24,6 @@ from shibori.nn.pixel_tracker.network import (
     join_memories,
     with_surroundings,
 )
-from shibori.ops.normalise import normalise_images
-from shibori.ops.pieces import keep_plausible_pieces, mean_over_mask
-from shibori.ops.window import box_window, cut_window, mask_box, window_size
-from shibori.systems.ipdt.rule import PixelRule
 
 Box = NDArray[np.float64]
 

@@ -14,10 +14,10 @@ from torch.nn import functional
 from shibori.errors import InputError
 from shibori.nn.backbones import CompactTrunk, PyramidFeatures
 from shibori.nn.deeplab import DeeplabFeatures
-from shibori.nn.pixel_tracker.compact import PixelTracker, build_pixel_tracker
 from shibori.nn.weights import DIGEST_BYTES
 from shibori.ops.recurrence import DIRECTIONS, sweep_southeast, turned
 from shibori.systems.strnn.size import SIZES, DeeplabSize, StrnnSize, TrackerSize
+from shibori.tracking.compact import PixelTracker, build_pixel_tracker
 
 EXTRACTOR_PREFIX = "extractor."
 

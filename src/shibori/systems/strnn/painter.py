@@ -23,7 +23,12 @@ from torch import Tensor
 from torch.nn import functional
 
 from shibori.media.marks import Marks
-from shibori.nn.pixel_tracker.network import (
+from shibori.ops.normalise import normalise_images
+from shibori.ops.overlap import WindowedLogits, iou_of_masks
+from shibori.ops.window import WindowRule, box_around, box_window, cut_window, mask_box, window_size
+from shibori.systems.strnn.rule import PaintRule
+from shibori.systems.strnn.samples import drawn_labels
+from shibori.tracking.network import (
     Encoded,
     Memory,
     PixelNetwork,
@@ -31,11 +36,6 @@ from shibori.nn.pixel_tracker.network import (
     positions_of,
     with_surroundings,
 )
-from shibori.ops.normalise import normalise_images
-from shibori.ops.overlap import WindowedLogits, iou_of_masks
-from shibori.ops.window import WindowRule, box_around, box_window, cut_window, mask_box, window_size
-from shibori.systems.strnn.rule import PaintRule
-from shibori.systems.strnn.samples import drawn_labels
 
 Ids = NDArray[Any]
 Mask = NDArray[np.bool_]

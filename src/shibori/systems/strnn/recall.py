@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from shibori.media.clip import Clip
-from shibori.nn.pixel_tracker.network import Memory
 from shibori.systems.strnn.between import Key
 from shibori.systems.strnn.painter import Painter
+from shibori.tracking.network import Memory
 
 MAX_RECALLED = 3
 """Marked frames, the nearest ones, that help to understand the marks on another one."""

@@ -15,7 +15,6 @@ from shibori.interfaces import Interaction, InteractiveSegmenter
 from shibori.media.clip import Clip
 from shibori.media.marks import Marks, require_known_objects
 from shibori.media.mask import FrameMasks, ObjectStatus
-from shibori.nn.pixel_tracker.network import Memory
 from shibori.ops.overlap import WindowedLogits, iou_of_masks, settled_ids
 from shibori.systems.trackprop.marking import FrameMarks, Marking
 from shibori.systems.trackprop.model import RegionNetwork
@@ -26,6 +25,7 @@ from shibori.systems.trackprop.shelf import Answer, Shelf
 from shibori.systems.trackprop.spans import Span, Track, merged, nearest
 from shibori.systems.trackprop.sweep import Job, Surroundings, jobs_of, sweep
 from shibori.systems.trackprop.target import Tracker
+from shibori.tracking.network import Memory
 
 Mask = NDArray[np.bool_]
 

@@ -13,7 +13,6 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from shibori.nn.pixel_tracker.network import Encoded, Memory, as_seen_from, encoded_row, join_memories, split_frames
 from shibori.ops.mask_noise import affine_copy, with_ellipses
 from shibori.ops.normalise import normalise_images
 from shibori.ops.resize import resample_windows
@@ -21,6 +20,7 @@ from shibori.systems.trackprop.drawing import draw_correction, draw_object
 from shibori.systems.trackprop.guidance import guidance_map
 from shibori.systems.trackprop.model import RegionNetwork, Seen
 from shibori.systems.trackprop.recall import Hints, match_marks
+from shibori.tracking.network import Encoded, Memory, as_seen_from, encoded_row, join_memories, split_frames
 from shibori.training.losses import dice_loss, hard_pixel_cross_entropy, mask_iou
 
 DICE_WEIGHT = 0.7

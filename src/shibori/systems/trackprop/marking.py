@@ -19,7 +19,6 @@ from torch import Tensor
 
 from shibori.media.marks import BoxMark, Marks
 from shibori.media.scribble import Stroke, rasterise
-from shibori.nn.pixel_tracker.network import Memory
 from shibori.ops.correction import corrected_ids
 from shibori.ops.overlap import WindowedLogits, settled_ids
 from shibori.ops.window import box_around, box_overlap, mask_box
@@ -28,6 +27,7 @@ from shibori.systems.trackprop.model import RegionNetwork, Seen
 from shibori.systems.trackprop.recall import Hints, match_marks
 from shibori.systems.trackprop.region import Place, cut_mask, pictures, place_around
 from shibori.systems.trackprop.rule import MarkingRule
+from shibori.tracking.network import Memory
 
 Ids = NDArray[Any]
 Mask = NDArray[np.bool_]

@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 
 from shibori.errors import InputError
-from shibori.nn.pixel_tracker.compact import build_pixel_tracker
 from shibori.nn.weights import load_state, state_digest
 from shibori.systems.trackprop.model import RegionNetwork, TrunkNetwork
+from shibori.tracking.compact import build_pixel_tracker
 from shibori.weights import locate_weights
 
 

@@ -15,11 +15,11 @@ from torch.nn import functional
 from shibori.errors import InputError
 from shibori.nn.backbones import PyramidFeatures
 from shibori.nn.deeplab import DeeplabFeatures
-from shibori.nn.pixel_tracker.compact import build_pixel_tracker
-from shibori.nn.pixel_tracker.network import Encoded, PixelNetwork
 from shibori.nn.weights import DIGEST_BYTES
 from shibori.systems.trackprop.network import RegionDecoder, Stem
 from shibori.systems.trackprop.size import SIZES, DecoderSize, DeeplabSize
+from shibori.tracking.compact import build_pixel_tracker
+from shibori.tracking.network import Encoded, PixelNetwork
 
 MATCHER_PREFIX = "matcher."
 MATCH_SCALE = 4.0

@@ -10,15 +10,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from shibori.nn.pixel_tracker.network import (
-    Encoded,
-    Memory,
-    Prediction,
-    as_seen_from,
-    encoded_row,
-    join_memories,
-    with_surroundings,
-)
 from shibori.ops.aggregate import LOGIT_LIMIT
 from shibori.ops.overlap import OverlapMap, WindowedLogits
 from shibori.ops.pieces import keep_plausible_pieces, mean_over_mask
@@ -29,6 +20,15 @@ from shibori.systems.trackprop.region import Place, cut_mask, pictures, place_ar
 from shibori.systems.trackprop.rule import TrackpropRule
 from shibori.systems.trackprop.shelf import Answer
 from shibori.systems.trackprop.target import Target, TrackedBox, Tracker
+from shibori.tracking.network import (
+    Encoded,
+    Memory,
+    Prediction,
+    as_seen_from,
+    encoded_row,
+    join_memories,
+    with_surroundings,
+)
 
 Mask = NDArray[np.bool_]
 

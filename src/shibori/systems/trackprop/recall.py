@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from shibori.nn.pixel_tracker.network import Encoded, Memory, PixelNetwork, join_memories, positions_of
+from shibori.tracking.network import Encoded, Memory, PixelNetwork, join_memories, positions_of
 
 Mask = NDArray[np.bool_]
 

@@ -8,7 +8,6 @@ import torch
 from torch import Tensor
 
 from shibori.errors import InputError
-from shibori.nn.pixel_tracker.compact import PixelTracker, build_pixel_tracker
 from shibori.nn.siamese import SiameseNetwork, SiameseSize
 from shibori.nn.view_trunks import (
     CompactViewTrunk,
@@ -19,6 +18,7 @@ from shibori.nn.view_trunks import (
 from shibori.nn.views import ViewRule, ViewTrunk
 from shibori.nn.weights import load_state
 from shibori.systems.trackprop.atom.estimation import EstimationSize, IouNetwork
+from shibori.tracking.compact import PixelTracker, build_pixel_tracker
 from shibori.weights import locate_weights
 
 
@@ -76,7 +76,7 @@ def build_trunk(preset: str, pretrained: bool = True) -> ViewTrunk:
         torch.manual_seed(0)  # ``tiny`` is random, and always the same
         tracker = build_pixel_tracker(name)
     assert isinstance(tracker, PixelTracker)
-    trunk = CompactViewTrunk(tracker)
+    trunk = CompactViewTrunk(tracker.trunk, tracker.key)
     if name != "tiny":
         state = load_state(locate_weights("pixel", name), "pixel", name)
         trunk.load_state_dict(trunk_of_pixel_tracker(state))

@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from shibori.nn.pixel_tracker.compact import build_pixel_tracker
-from shibori.nn.pixel_tracker.network import Comparison, Encoded, Memory, PixelNetwork
-from shibori.nn.pixel_tracker.paper import PaperTracker, PaperTrackerSize
+from shibori.tracking.compact import build_pixel_tracker
+from shibori.tracking.network import Comparison, Encoded, Memory, PixelNetwork
+from shibori.tracking.paper import PaperTracker, PaperTrackerSize
 
 
 @pytest.fixture(scope="module", params=["tiny", "paper"])

@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from shibori.nn.pixel_tracker.compact import SIZES, PixelTracker, build_pixel_tracker, mask_to_cells
-from shibori.nn.pixel_tracker.network import Memory, Prediction, join_memories
 from shibori.ops.normalise import normalise_images
-from shibori.systems.pixel.losses import UnrolledTracker
+from shibori.tracking.compact import SIZES, PixelTracker, build_pixel_tracker, mask_to_cells
+from shibori.tracking.losses import UnrolledTracker
+from shibori.tracking.network import Memory, Prediction, join_memories
 
 BATCH = 3
 

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from shibori.nn.pixel_tracker.network import PixelNetwork, Prediction, as_seen_from, join_memories, split_frames
 from shibori.ops.normalise import normalise_images
+from shibori.tracking.network import PixelNetwork, Prediction, as_seen_from, join_memories, split_frames
 from shibori.training.losses import dice_loss, hard_pixel_cross_entropy, mask_iou
 
 DICE_WEIGHT = 0.7

@@ -17,10 +17,10 @@ from torch import Tensor
 from shibori.datasets.sampling import SamplingPlan, TrainingClip, TrainingClips
 from shibori.datasets.training_folder import read_training_folder
 from shibori.errors import InputError
-from shibori.nn.pixel_tracker.compact import SIZES, build_pixel_tracker
-from shibori.nn.pixel_tracker.network import PixelNetwork
 from shibori.nn.weights import load_state
-from shibori.systems.pixel.losses import UnrolledTracker
+from shibori.tracking.compact import SIZES, build_pixel_tracker
+from shibori.tracking.losses import UnrolledTracker
+from shibori.tracking.network import PixelNetwork
 from shibori.training.batches import StepBatches, step_loader
 from shibori.training.config import RunConfig, run_option
 from shibori.training.option import option

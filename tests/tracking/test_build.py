@@ -10,7 +10,7 @@ def test_the_compact_tracker_needs_no_torchvision():
     """Importing it takes a second and 160 MB of memory."""
     script = """
 import sys
-from shibori.systems.pixel.build import build_pixel_propagator
+from shibori.tracking.build import build_pixel_propagator
 build_pixel_propagator(device="cpu")
 print("torchvision" in sys.modules)
 """

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from shibori.nn.pixel_tracker.network import Memory, background_of, positions_of, with_surroundings
+from shibori.tracking.network import Memory, background_of, positions_of, with_surroundings
 
 
 def memory(labels: list[float], first: float = 0.0) -> Memory:

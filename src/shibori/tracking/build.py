@@ -9,11 +9,11 @@ import torch
 from torch import Tensor
 
 from shibori.errors import InputError
-from shibori.nn.pixel_tracker.compact import SIZES, build_pixel_tracker
-from shibori.nn.pixel_tracker.network import PixelNetwork
 from shibori.nn.prepare import choose_device, choose_dtype, prepare_network
 from shibori.nn.weights import load_state
-from shibori.systems.pixel.inference import PixelPropagator, TrackingRule
+from shibori.tracking.compact import SIZES, build_pixel_tracker
+from shibori.tracking.network import PixelNetwork
+from shibori.tracking.propagator import PixelPropagator, TrackingRule
 from shibori.weights import locate_weights
 
 

@@ -13,12 +13,12 @@ from PIL import Image
 from shibori.errors import InputError
 from shibori.media.mask import FrameMasks
 from shibori.media.reader import read_clip
-from shibori.nn.pixel_tracker.compact import build_pixel_tracker
 from shibori.nn.weights import save_state
 from shibori.ops.window import GRID
 from shibori.run.propagate import segment_clip
-from shibori.systems.pixel.build import build_pixel_propagator, propagator_from_state
-from shibori.systems.pixel.inference import MAX_REFERENCES, ObjectState, PixelPropagator, TrackingRule
+from shibori.tracking.build import build_pixel_propagator, propagator_from_state
+from shibori.tracking.compact import build_pixel_tracker
+from shibori.tracking.propagator import MAX_REFERENCES, ObjectState, PixelPropagator, TrackingRule
 
 SIZE_HW = (60, 84)
 CREDULOUS = TrackingRule(seen=-1, found=-1, confident=-1, remember_every=2, max_remembered=2)

@@ -11,13 +11,13 @@ import torch
 
 from shibori.errors import InputError
 from shibori.evaluation.measures import region_similarity
-from shibori.nn.pixel_tracker.compact import build_pixel_tracker
 from shibori.nn.weights import load_state, save_state
-from shibori.systems.pixel.build import build_pixel_propagator
-from shibori.systems.pixel.train import TrainConfig, train
+from shibori.tracking.build import build_pixel_propagator
+from shibori.tracking.compact import build_pixel_tracker
+from shibori.tracking.train import TrainConfig, train
 
-from ...datasets.made import moving_disk
-from ...training.runs import (
+from ..datasets.made import moving_disk
+from ..training.runs import (
     SMALL,
     WRONG,
     WRONG_START,
@@ -116,5 +116,5 @@ def test_weights_of_another_preset_are_no_start(config: TrainConfig, tmp_path: P
 
 
 def test_two_processes_train_together(config: TrainConfig):
-    check_two_processes_train_together("shibori.systems.pixel.train", replace(config, steps=3, batch=1, minutes=30))
+    check_two_processes_train_together("shibori.tracking.train", replace(config, steps=3, batch=1, minutes=30))
     build_pixel_tracker("tiny").load_state_dict(load_state(config.out / "weights.safetensors", "pixel", "tiny"))

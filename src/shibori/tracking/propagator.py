@@ -15,14 +15,6 @@ from torch import Tensor
 
 from shibori.interfaces import Propagation, Propagator
 from shibori.media.mask import FrameMasks, ObjectStatus
-from shibori.nn.pixel_tracker.network import (
-    Encoded,
-    Memory,
-    PixelNetwork,
-    as_seen_from,
-    join_memories,
-    with_surroundings,
-)
 from shibori.ops.aggregate import LOGIT_LIMIT
 from shibori.ops.normalise import normalise_images
 from shibori.ops.overlap import OverlapMap, WindowedLogits, settled_ids
@@ -35,6 +27,14 @@ from shibori.ops.window import (
     settled_box,
     whole_size,
     window_size,
+)
+from shibori.tracking.network import (
+    Encoded,
+    Memory,
+    PixelNetwork,
+    as_seen_from,
+    join_memories,
+    with_surroundings,
 )
 
 MAX_REFERENCES = 3

@@ -12,13 +12,12 @@ import pytest
 import torch
 
 from shibori.errors import InputError
-from shibori.nn.pixel_tracker import compact
-from shibori.nn.pixel_tracker.network import join_memories
-from shibori.nn.pixel_tracker.paper import PaperTracker, PaperTrackerSize, bounded_distance
 from shibori.nn.weights import load_state
-from shibori.systems.pixel import build
-from shibori.systems.pixel.losses import UnrolledTracker
-from shibori.systems.pixel.train import TrainConfig, train
+from shibori.tracking import build, compact
+from shibori.tracking.losses import UnrolledTracker
+from shibori.tracking.network import join_memories
+from shibori.tracking.paper import PaperTracker, PaperTrackerSize, bounded_distance
+from shibori.tracking.train import TrainConfig, train
 
 pytestmark = pytest.mark.skipif(
     any(find_spec(name) is None for name in ("segmentation_models_pytorch", "timm")),

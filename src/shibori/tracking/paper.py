@@ -14,8 +14,8 @@ from torch.nn import functional
 
 from shibori.nn.backbones import ConvNorm
 from shibori.nn.deeplab import DeeplabFeatures
-from shibori.nn.pixel_tracker.network import Comparison, Encoded, Memory, PixelNetwork, Prediction
 from shibori.ops.matching import nearest_distances, nearest_in_window
+from shibori.tracking.network import Comparison, Encoded, Memory, PixelNetwork, Prediction
 
 NUM_CUES = 6
 """Two global and two local distances, the previous mask, the mask of the other objects."""

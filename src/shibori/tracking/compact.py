@@ -17,10 +17,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from shibori.nn.backbones import CompactTrunk, ConvNorm, PyramidFeatures, ResidualBlock
-from shibori.nn.pixel_tracker.network import Comparison, Encoded, Memory, PixelNetwork, Prediction
-from shibori.nn.pixel_tracker.paper import PaperTracker, PaperTrackerSize
 from shibori.ops.matching import match_and_read
 from shibori.ops.ridge import balanced_weights, fit_ridge
+from shibori.tracking.network import Comparison, Encoded, Memory, PixelNetwork, Prediction
+from shibori.tracking.paper import PaperTracker, PaperTrackerSize
 
 MASK_CHANNELS = 16
 """A mask at stride 2, its 4x4 cells laid out as channels at stride 8."""

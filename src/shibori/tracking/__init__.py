@@ -1,0 +1,1 @@
+"""Mask of earlier frames -> mask of the next frame: the engine everything stands on. See README.md beside this file."""
