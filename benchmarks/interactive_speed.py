@@ -21,7 +21,7 @@ import numpy as np
 
 import shibori.systems as systems
 from _environment import SIZE_HW, describe_run, print_table
-from shibori.datasets.composite import make_demo_clip
+from shibori.datasets.scene.demo_clip import make_demo_clip
 from shibori.evaluation import robot
 from shibori.evaluation.sequence import sequence_clip
 from shibori.media.marks import Marks

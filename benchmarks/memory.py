@@ -26,7 +26,7 @@ NUM_OBJECTS = 3
 
 def make_clips(folder: Path, num_frames: tuple[int, int]) -> tuple[Path, Path]:
     """The two clips and first.png, made where they are missing."""
-    from shibori.datasets.composite import make_demo_clip
+    from shibori.datasets.scene.demo_clip import make_demo_clip
     from shibori.media.palette import write_palette_png
     from shibori.media.writer import write_video
 

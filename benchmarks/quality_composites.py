@@ -12,8 +12,8 @@ import tempfile
 from pathlib import Path
 
 from _environment import SIZE_HW, benchmark_parser, load_propagator, on_terminal, print_heading, print_table
-from shibori.datasets.composite import composites_from_davis
 from shibori.datasets.davis import read_davis
+from shibori.datasets.scene.composites import composites_from_davis
 from shibori.evaluation.davis import evaluate_davis
 from shibori.evaluation.scores import Scores
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from _environment import benchmark_parser, describe_run, on_terminal, print_table
 from shibori.datasets.classed_stills import ClassedStill, read_classed_stills
-from shibori.datasets.detection_scenes import UNKNOWN_CLASS, still_picture
+from shibori.datasets.scene.detection_scenes import UNKNOWN_CLASS, still_picture
 from shibori.datasets.youtube_vis import InstanceAnnotation, InstanceDataset, Video
 from shibori.evaluation.instances import InstanceScores, score_instances
 from shibori.evaluation.scores import Progress

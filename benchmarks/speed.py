@@ -26,7 +26,7 @@ import torchvision
 
 import shibori.systems as systems
 from _environment import SIZE_HW, benchmark_parser, load_propagator, print_heading, print_table
-from shibori.datasets.composite import make_demo_clip
+from shibori.datasets.scene.demo_clip import make_demo_clip
 from shibori.interfaces import Propagation, Propagator
 from shibori.media.mask import FrameMasks, read_ids
 from shibori.media.palette import write_palette_png

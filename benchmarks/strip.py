@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from _environment import benchmark_parser, load_propagator, print_heading
-from shibori.datasets.composite import make_demo_clip
+from shibori.datasets.scene.demo_clip import make_demo_clip
 from shibori.media.mask import ids_to_masks
 from shibori.media.overlay import overlay_image
 

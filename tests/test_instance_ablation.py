@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from shibori.datasets.classes import category_id
-from shibori.datasets.composite import CompositeSequence
-from shibori.datasets.instance_composite import InstanceComposite, annotations_of
+from shibori.datasets.scene.composite_sequence import CompositeSequence
+from shibori.datasets.scene.instance_composites import InstanceComposite, annotations_of
 from shibori.errors import InputError
 from shibori.instance_ablation import InstanceClips, InstanceRow, coarse_tracks, run_instance_ablation
 from shibori.media.instances import Discovery, InstanceTrack

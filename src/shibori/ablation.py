@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from shibori.datasets.composite import CompositeSequence, composites_from_davis
 from shibori.datasets.davis import DavisSequence, read_davis
-from shibori.datasets.instance_composite import Episode, episodes, hidden_composites
+from shibori.datasets.scene.composite_sequence import CompositeSequence
+from shibori.datasets.scene.composites import composites_from_davis
+from shibori.datasets.scene.episodes import Episode, episodes
+from shibori.datasets.scene.occlusion_composites import hidden_composites
 from shibori.errors import InputError
 from shibori.evaluation.davis import evaluate_davis
 from shibori.evaluation.reappearance import Reappearance, reappearances

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from shibori.datasets.composite import CompositeSequence, make_demo_clip
+from shibori.datasets.scene.composite_sequence import CompositeSequence
+from shibori.datasets.scene.demo_clip import make_demo_clip
 from shibori.evaluation.davis import score_sequences
 from shibori.evaluation.report import write_report
 from shibori.evaluation.scores import Scores

@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 from shibori.datasets.classes import COARSE, COARSE_OF, category_id
 from shibori.datasets.davis import read_davis
-from shibori.datasets.instance_composite import InstanceComposite, annotations_of, instance_composites
-from shibori.datasets.still_sprite import read_classed_objects
+from shibori.datasets.scene.instance_composites import InstanceComposite, annotations_of, instance_composites
+from shibori.datasets.scene.still_sprite import read_classed_objects
 from shibori.datasets.youtube_vis import InstanceDataset
 from shibori.errors import InputError
 from shibori.evaluation.davis import SequenceFrames

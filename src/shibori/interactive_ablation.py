@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from shibori.datasets.composite import CompositeSequence
 from shibori.datasets.davis import DavisSequence
+from shibori.datasets.scene.composite_sequence import CompositeSequence
 from shibori.evaluation.interactive import InteractiveSession, evaluate_interactive
 from shibori.evaluation.interactive_scores import InteractiveProgress, InteractiveRules, InteractiveScores
 from shibori.interfaces import InteractiveSegmenter

@@ -9,8 +9,8 @@ import pytest
 
 import shibori.instance_ablation as instance_ablation
 import shibori.systems as systems
-from shibori.datasets.composite import CompositeSequence
-from shibori.datasets.instance_composite import InstanceComposite
+from shibori.datasets.scene.composite_sequence import CompositeSequence
+from shibori.datasets.scene.instance_composites import InstanceComposite
 from shibori.media.instances import Discovery, InstanceTrack
 from shibori.media.rle import encode_rle
 

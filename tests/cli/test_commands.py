@@ -15,7 +15,7 @@ import pytest
 import shibori as package
 import shibori.demo as demo_module
 import shibori.systems as systems
-from shibori.datasets.composite import make_demo_clip
+from shibori.datasets.scene.demo_clip import make_demo_clip
 from shibori.interfaces import Interaction, InteractiveSegmenter
 from shibori.media.mask import FrameMasks
 from shibori.media.palette import write_palette_png

@@ -9,7 +9,7 @@ import pytest
 
 from shibori.datasets.classed_stills import read_classed_stills
 from shibori.datasets.classes import COARSE_OF, KIND_OF_SET
-from shibori.datasets.still_sprite import read_classed_objects
+from shibori.datasets.scene.still_sprite import read_classed_objects
 from shibori.errors import InputError
 
 from .made import made_still, write_still

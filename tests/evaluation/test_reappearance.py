@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from shibori.datasets.instance_composite import Episode
+from shibori.datasets.scene.episodes import Episode
 from shibori.evaluation.reappearance import reappearances, share_found
 
 from .made import ArraySequence

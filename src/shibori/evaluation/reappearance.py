@@ -8,7 +8,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from shibori.datasets.instance_composite import Episode
+from shibori.datasets.scene.episodes import Episode
 from shibori.evaluation.measures import region_similarity
 from shibori.evaluation.sequence import AnnotatedSequence
 
@@ -41,7 +41,7 @@ def reappearances(
     Args:
         sequence: the truth.
         result_ids: frame index -> (H, W) ids of the result, of the truth's size and with its numbers.
-        episodes: when objects were hidden, such as ``instance_composite.episodes`` tells.
+        episodes: when objects were hidden, such as ``scene.episodes.episodes`` tells.
     """
     return [Reappearance(episode, _j_values(sequence, result_ids, episode)) for episode in episodes]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from shibori.datasets.instance_scenes import UNKNOWN, InstanceView
+from shibori.datasets.scene.instance_scenes import UNKNOWN, InstanceView
 from shibori.systems.trackprop.tracker_pairs import pairs_of
 
 

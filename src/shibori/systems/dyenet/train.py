@@ -17,8 +17,8 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
 from shibori.datasets.flow_clips import FlowClips
-from shibori.datasets.instance_scenes import InstancePlan, InstanceScenes, InstanceView
 from shibori.datasets.sampling import SamplingPlan, TrainingClip, TrainingClips
+from shibori.datasets.scene.instance_scenes import InstancePlan, InstanceScenes, InstanceView
 from shibori.datasets.training_folder import read_training_folder
 from shibori.errors import InputError
 from shibori.nn.weights import load_state

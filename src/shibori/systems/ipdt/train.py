@@ -16,7 +16,7 @@ from torch import Tensor
 
 from shibori.datasets.classed_stills import read_classed_stills
 from shibori.datasets.davis import read_davis
-from shibori.datasets.detection_scenes import DetectionPlan, DetectionScene, DetectionScenes
+from shibori.datasets.scene.detection_scenes import DetectionPlan, DetectionScene, DetectionScenes
 from shibori.errors import InputError
 from shibori.nn.weights import load_state
 from shibori.ops.normalise import normalise_images

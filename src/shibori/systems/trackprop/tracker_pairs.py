@@ -1,7 +1,7 @@
 """Pairs of boxes of one object in two pictures, from scenes that are seen twice: what both trackers are trained on.
 
 The scenes are photographs under a moving camera and frames of real clips, with cut-out objects moving over them
-(``datasets/instance_scenes.py``). Symbols: K pairs.
+(``datasets/scene/instance_scenes.py``). Symbols: K pairs.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from shibori.datasets.instance_scenes import UNKNOWN, InstanceView
+from shibori.datasets.scene.instance_scenes import UNKNOWN, InstanceView
 
 
 class Pairs(NamedTuple):

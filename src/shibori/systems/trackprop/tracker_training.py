@@ -19,8 +19,8 @@ import torch
 from torch import Tensor, nn
 
 from shibori.datasets.davis import DavisSequence, read_davis
-from shibori.datasets.instance_scenes import InstancePlan, InstanceScenes, InstanceView
 from shibori.datasets.sampling import RealSequence
+from shibori.datasets.scene.instance_scenes import InstancePlan, InstanceScenes, InstanceView
 from shibori.datasets.stills import read_stills
 from shibori.errors import InputError
 from shibori.nn.prepare import choose_dtype, prepare_network

@@ -9,7 +9,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from shibori.datasets.choreography import (
+from shibori.datasets.scene.motion import SourceTrack, smoothed
+from shibori.datasets.scene.occluder import screen_layer
+from shibori.datasets.scene.occlusions import (
     Hiding,
     draw_way,
     hold,
@@ -20,9 +22,7 @@ from shibori.datasets.choreography import (
     pillar_outline,
     still_anchor,
 )
-from shibori.datasets.composite import SourceTrack, smoothed
-from shibori.datasets.screen import screen_layer
-from shibori.datasets.sprite import Footage, Layer, Sprite, Stage
+from shibori.datasets.scene.sprite import Footage, Layer, Sprite, Stage
 
 _LARGEST_SCREEN = 0.4  # of the picture
 _STAY = 12  # frames a screen stands after its object has begun to come out

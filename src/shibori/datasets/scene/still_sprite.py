@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from shibori.datasets.sprite import BoundedCache, Silhouette, cut_mask
+from shibori.datasets.scene.sprite import BoundedCache, Silhouette, cut_mask
 from shibori.errors import InputError
 
 _HELD_OUT = 10

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from shibori.datasets.choreography import (
+from shibori.datasets.scene.occlusions import (
     SHORTEST_CLIP,
     SHORTEST_SCENE,
     TRAVEL,

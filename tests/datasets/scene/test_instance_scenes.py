@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 import torch
 
-from shibori.datasets.instance_scenes import MIN_AREA, UNKNOWN, InstancePlan, InstanceScenes, InstanceView
 from shibori.datasets.sampling import RealSequence
+from shibori.datasets.scene.instance_scenes import MIN_AREA, UNKNOWN, InstancePlan, InstanceScenes, InstanceView
 from shibori.datasets.stills import Still
 from shibori.media.box import boxes_from_masks
 
-from .made import disk, made_sequence, made_still
+from ..made import disk, made_sequence, made_still
 
 PLAN = InstancePlan(size=64, real_share=0.4, pool=10, max_gap=5)
 PARTS = ("image", "masks", "boxes", "identities")

@@ -8,10 +8,10 @@ import cv2
 import numpy as np
 import pytest
 
-from shibori.datasets.composite import feathered
-from shibori.datasets.sprite import BoundedCache, Footage, Layer, Stage, cut_mask
+from shibori.datasets.scene.cutting import feathered
+from shibori.datasets.scene.sprite import BoundedCache, Footage, Layer, Stage, cut_mask
 
-from .made import Painted, disk, texture
+from ..made import Painted, disk, texture
 
 SIZE = (72, 128)
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from shibori.datasets.composite import composites_from_davis, feathered, make_demo_clip, there_and_back
+from shibori.datasets.scene.composites import composites_from_davis
+from shibori.datasets.scene.cutting import feathered
+from shibori.datasets.scene.demo_clip import make_demo_clip
+from shibori.datasets.scene.motion import there_and_back
 
-from .made import Painted
+from ..made import Painted
 
 SMALL = (72, 128)
 

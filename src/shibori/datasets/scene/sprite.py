@@ -11,8 +11,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from shibori.datasets.composite import ImageAndIds, feathered, fitted, object_mask, there_and_back, tight_box
 from shibori.datasets.davis import DavisSequence
+from shibori.datasets.scene.composite_sequence import ImageAndIds
+from shibori.datasets.scene.cutting import feathered, fitted, object_mask, tight_box
+from shibori.datasets.scene.motion import there_and_back
 
 _MARGIN = 3  # source pixels kept around an object, for its soft edge
 _RIM = 4  # picture pixels that a soft edge reaches beyond the mask

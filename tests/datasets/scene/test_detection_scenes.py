@@ -8,7 +8,7 @@ import torch
 
 from shibori.datasets.classed_stills import ClassedStill
 from shibori.datasets.classes import COARSE, category_id
-from shibori.datasets.detection_scenes import (
+from shibori.datasets.scene.detection_scenes import (
     UNKNOWN_CLASS,
     DetectionPlan,
     DetectionScenes,
@@ -19,7 +19,7 @@ from shibori.datasets.detection_scenes import (
 )
 from shibori.media.box import boxes_from_masks
 
-from .made import Painted, made_still, write_still
+from ..made import Painted, made_still, write_still
 
 SIZE = (64, 96)
 

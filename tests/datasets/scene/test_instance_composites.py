@@ -12,24 +12,18 @@ import pytest
 
 from shibori.datasets.classes import COARSE, COARSE_OF, KIND_OF_SEQUENCE
 from shibori.datasets.davis import read_davis
-from shibori.datasets.instance_composite import (
-    Episode,
-    annotations_of,
-    episodes,
-    episodes_of_areas,
-    hidden_composites,
-    instance_composites,
-    write_frames,
-)
-from shibori.datasets.sprite import BoundedCache
-from shibori.datasets.still_sprite import ClassedObject, StillSprite, read_classed_objects
+from shibori.datasets.scene.episodes import Episode, episodes, episodes_of_areas
+from shibori.datasets.scene.instance_composites import annotations_of, instance_composites, write_frames
+from shibori.datasets.scene.occlusion_composites import hidden_composites
+from shibori.datasets.scene.sprite import BoundedCache
+from shibori.datasets.scene.still_sprite import ClassedObject, StillSprite, read_classed_objects
 from shibori.datasets.youtube_vis import read_youtube_vis, write_youtube_vis
 from shibori.errors import InputError
 from shibori.media.box import boxes_from_masks
 from shibori.media.picture import read_image
 from shibori.media.rle import decode_rle
 
-from .made import Painted, write_still
+from ..made import Painted, write_still
 
 SIZE = (72, 128)
 LEVELS = {"one": 60, "two": 110, "three": 160, "four": 210, "five": 250}

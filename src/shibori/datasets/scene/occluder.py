@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from shibori.datasets.sprite import Footage, Layer, Silhouette
+from shibori.datasets.scene.sprite import Footage, Layer, Silhouette
 
 _TRIES = 16
 

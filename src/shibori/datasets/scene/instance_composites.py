@@ -1,25 +1,21 @@
-"""Made clips in which objects enter, leave, are hidden for a while and come back, with exact truth and classes.
-
-``hidden_composites`` are for trackers that are given the first masks; ``instance_composites`` for systems that find
-and classify by themselves.
-"""
+"""Made clips of classed instances that enter, leave and hide: for systems that find and classify by themselves."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
-from shibori.datasets.casting import Cast, draw_stage
-from shibori.datasets.choreography import Hiding, draw_hidings, draw_parts
 from shibori.datasets.classes import COARSE, COARSE_OF, CROWDED, KIND_OF_SEQUENCE, category_id
-from shibori.datasets.composite import CompositeSequence
 from shibori.datasets.davis import DavisSequence
-from shibori.datasets.sprite import BoundedCache, Footage, Sprite, Stage
-from shibori.datasets.still_sprite import ClassedObject, StillSprite
+from shibori.datasets.scene.composite_sequence import CompositeSequence
+from shibori.datasets.scene.occlusion_composites import CACHE_BYTES, composite_of
+from shibori.datasets.scene.occlusions import draw_parts
+from shibori.datasets.scene.scene_layout import Cast, draw_stage
+from shibori.datasets.scene.sprite import BoundedCache, Footage, Sprite, Stage
+from shibori.datasets.scene.still_sprite import ClassedObject, StillSprite
 from shibori.datasets.youtube_vis import InstanceAnnotation, InstanceDataset, Video
 from shibori.media.box import boxes_from_masks
 from shibori.media.picture import encode_jpeg
@@ -27,162 +23,10 @@ from shibori.media.rle import encode_rle
 from shibori.media.segmentation_code import Rle
 
 Box = tuple[float, float, float, float]
-CACHE_BYTES = 384 << 20
-HIDDEN_SHARE = 0.05
-"""An object that shows less than this share of its typical area is hidden."""
-_GLIMPSE = 2  # frames
-_LEAST_SHARE = 0.006  # of the picture, for every object of the first frame
-_TRIES, _MOST_TRIES = 10, 100
 _LEAST_SHOWN, _LEAST_FRAMES = 0.004, 5  # share of the picture, for so many frames, that an instance is worth having
 _LEAST_ANNOTATED = 1e-4  # share of the picture; less is a soft rim
+_TRIES, _MOST_TRIES = 10, 100
 _STILL_SHARE = 0.5
-
-
-# ---- episodes, from the truth
-
-
-@dataclass(frozen=True)
-class Episode:
-    """An object was there, could not be seen for a while, and came back."""
-
-    object_id: int
-    first_hidden: int
-    """The first frame without it."""
-    first_back: int
-    """The first frame that shows it again."""
-
-    @property
-    def num_hidden(self) -> int:
-        """Frames without it."""
-        return self.first_back - self.first_hidden
-
-
-def episodes(sequence: CompositeSequence, shortest: int = 10, longest: int = 40) -> list[Episode]:
-    """The times objects of a clip were hidden for ``shortest`` to ``longest`` frames and came back, in order.
-
-    Computed from the truth, see ``episodes_of_areas``.
-    """
-    areas = np.array(
-        [np.bincount(sequence.read_ids(i).ravel(), minlength=256)[:256] for i in range(sequence.num_frames)]
-    )
-    found = [e for k in sequence.object_ids for e in episodes_of_areas(k, areas[:, k], shortest, longest)]
-    return sorted(found, key=lambda episode: (episode.first_hidden, episode.object_id))
-
-
-def episodes_of_areas(
-    object_id: int, areas: NDArray[np.integer], shortest: int = 10, longest: int = 40, settled: int = 5
-) -> list[Episode]:
-    """The times one object was hidden for ``shortest`` to ``longest`` frames and came back.
-
-    Hidden is an area below ``HIDDEN_SHARE`` of the median of its areas where it shows at all. It is back where it
-    then shows in ``settled`` frames on end. A glimpse of a frame or two belongs to the time it is hidden; a time with
-    longer ones is left out: it is neither hidden nor back.
-
-    Args:
-        object_id: its number.
-        areas: (T,) visible pixels in each frame.
-        shortest: least number of hidden frames.
-        longest: most.
-        settled: frames it must show on end, before and after.
-    """
-    if not areas.any():
-        return []
-    shown = areas >= HIDDEN_SHARE * np.median(areas[areas > 0])
-    runs = [run for run in _runs(shown) if run[1] - run[0] >= settled]
-    gaps = zip((stop for _, stop in runs[:-1]), (start for start, _ in runs[1:]), strict=True)
-    return [
-        Episode(object_id, gone, back)
-        for gone, back in gaps
-        if shortest <= back - gone <= longest and shown[gone:back].sum() <= _GLIMPSE
-    ]
-
-
-def _runs(flags: NDArray[np.bool_]) -> list[tuple[int, int]]:
-    """Half-open stretches of true."""
-    steps = np.flatnonzero(np.diff(flags, prepend=False, append=False))
-    return list(zip(steps[::2].tolist(), steps[1::2].tolist(), strict=True))
-
-
-# ---- clips in which objects hide
-
-
-def hidden_composites(
-    sequences: Sequence[DavisSequence],
-    seed: int,
-    num_clips: int,
-    num_objects: int = 3,
-    size_hw: tuple[int, int] = (480, 854),
-    num_frames: int = 90,
-) -> list[CompositeSequence]:
-    """Clips in which objects are fully hidden for 10 to 40 frames and come back, often elsewhere.
-
-    A sequence with its own object (id 1) and others' objects (2, 3 ...) over it, as in ``composites_from_davis``. Each
-    clip has one hiding, most have two: outside the picture, behind a standing or passing piece of another sequence's
-    background, or behind another object. Every object shows well in the first frame. ``episodes`` tells from the truth
-    what came of it.
-
-    Decoded pictures are kept within ``CACHE_BYTES``, shared by all clips.
-
-    Raises:
-        ValueError: fewer sequences than objects and one for the screens, or fewer than ``SHORTEST_CLIP`` frames.
-    """
-    if len(sequences) <= num_objects:
-        raise ValueError(f"{num_objects} objects and a screen need a sequence each, got {len(sequences)} sequences")
-    rng = np.random.default_rng(seed)
-    cache = BoundedCache(CACHE_BYTES)
-    footage = [Footage(sequence, cache) for sequence in sequences]
-    clips = []
-    for clip_index in range(num_clips):
-        ground = footage[clip_index % len(footage)]
-        others = [other for other in footage if other is not ground]
-        order = [others[i] for i in rng.permutation(len(others))]
-        cast = Cast(ground, tuple(order[: num_objects - 1]), tuple(order[num_objects - 1 :]), size_hw, num_frames)
-        name = "+".join(part.name for part in (ground, *cast.actors))
-        clips.append(composite_of(f"{clip_index:02d}-{name}", hidden_stage(rng, cast), cast))
-    return clips
-
-
-def composite_of(name: str, stage: Stage, cast: Cast) -> CompositeSequence:
-    """A staged clip as a sequence."""
-    object_ids = tuple(range(1, cast.num_objects + 1))
-    return CompositeSequence(name, cast.num_frames, object_ids, cast.size_hw, stage, stage.ids)
-
-
-def hidden_stage(rng: np.random.Generator, cast: Cast) -> Stage:
-    """Draw until every planned hiding comes true and every object shows well at first; settle for one after a while.
-
-    Raises:
-        ValueError: nothing drawn hides any object.
-    """
-    for attempt in range(_MOST_TRIES):
-        if attempt % _TRIES == 0:
-            hidings = draw_hidings(rng, cast.num_objects, cast.num_frames)
-        stage = draw_stage(rng, cast, hidings)
-        came_true = 0 if stage is None else _count_true(stage, cast, hidings)
-        if stage is not None and (came_true == len(hidings) or (came_true and attempt >= 2 * _TRIES)):
-            return stage
-    names = ", ".join(part.name for part in (cast.ground, *cast.actors))
-    raise ValueError(f"none of {_MOST_TRIES} clips drawn from {names} hides an object as planned")
-
-
-def _count_true(stage: Stage, cast: Cast, hidings: Sequence[Hiding]) -> int:
-    """How many of the plans the truth shows; none where an object shows badly in the first frame."""
-    first = np.bincount(stage.ids(0).ravel(), minlength=cast.num_objects + 1)[1:]
-    if first.min() < _LEAST_SHARE * np.prod(cast.size_hw):
-        return 0
-    alone = [np.count_nonzero(replace(stage, layers=(layer,)).ids(0)) for layer in stage.layers if layer.object_id]
-    in_order = [layer.object_id - 1 for layer in stage.layers if layer.object_id]
-    if (first[in_order] < 0.6 * np.array(alone)).any():
-        return 0
-    clip = composite_of("", stage, cast)
-    found = episodes(clip)
-    return sum(
-        any(e.object_id == h.slot + 1 and e.first_hidden < h.stop and e.first_back > h.start for e in found)
-        for h in hidings
-    )
-
-
-# ---- clips of classed instances
 
 
 @dataclass(frozen=True)

@@ -19,9 +19,9 @@ from torch.utils.data import Dataset
 
 from shibori.datasets.classed_stills import VOID, ClassedStill
 from shibori.datasets.classes import COARSE, COARSE_OF, CROWDED, KIND_OF_SEQUENCE, category_id
-from shibori.datasets.composite import feathered
 from shibori.datasets.davis import DavisSequence
 from shibori.datasets.sampling import Shutter, recoloured
+from shibori.datasets.scene.cutting import feathered
 from shibori.media.box import boxes_from_masks
 
 UNKNOWN_CLASS = len(COARSE) + 1

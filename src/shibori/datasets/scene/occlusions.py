@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from shibori.datasets.composite import eased
+from shibori.datasets.scene.motion import eased
 
 HidingKind = Literal["outside", "screen", "passer", "object"]
 TRAVEL = 9

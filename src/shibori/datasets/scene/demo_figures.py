@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from shibori.datasets.scenery import noise
+from shibori.datasets.scene.landscape import noise
 
 RGB = tuple[float, float, float]
 FINE = 4  # outlines are drawn this many times larger, then averaged: smooth edges
