@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from _environment import benchmark_parser, describe_run, on_terminal, print_table
+from shibori.boxtracking.views import FrameViews
 from shibori.datasets.classed_stills import ClassedStill, read_classed_stills
 from shibori.datasets.scene.detection_scenes import UNKNOWN_CLASS, still_picture
 from shibori.datasets.youtube_vis import InstanceAnnotation, InstanceDataset, Video
@@ -24,7 +25,6 @@ from shibori.evaluation.scores import Progress
 from shibori.instance_ablation import coarse_tracks
 from shibori.media.instances import InstanceTrack
 from shibori.media.rle import encode_rle
-from shibori.nn.views import FrameViews
 from shibori.systems.ipdt.build import build_ipdt_segmenter
 from shibori.systems.ipdt.inference import IpdtSegmenter
 from shibori.systems.ipdt.rule import DetectionRule

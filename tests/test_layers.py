@@ -16,7 +16,7 @@ LINES = (
     {"ops", "media"},
     {"nn", "weights", "interfaces"},
     {"datasets", "training"},
-    {"tracking"},
+    {"tracking", "boxtracking"},
     {"systems", "evaluation"},
     {"run", "session", "ablation", "instance_ablation", "interactive_ablation"},
     {"web", "batch", "demo", "doctor"},
@@ -39,7 +39,7 @@ DOORS = {
     "ray": ("batch/ray_engine.py",),
     "segmentation_models_pytorch": ("nn/deeplab.py",),
     "timm": ("nn/deeplab.py",),
-    "cv2": ("media/", "ops/", "datasets/", "evaluation/", "nn/", "tracking/", "systems/"),
+    "cv2": ("media/", "ops/", "datasets/", "evaluation/", "nn/", "tracking/", "boxtracking/", "systems/"),
 }
 TORCHLESS = ("media/", "session/", "errors.py", "__init__.py")
 FORBIDDEN_NAMES = {"utils", "util", "common", "core", "misc", "helpers", "helper"}
@@ -153,7 +153,8 @@ def test_file_keeps_the_rules(path: str):
         ("session/project.py", "import torch.nn", "has none"),
         ("evaluation/davis.py", "from shibori.systems.ipdt import build", "not below"),
         ("evaluation/davis.py", "from shibori import systems", "not below"),
-        ("nn/view_trunks.py", "from shibori.tracking.compact import PixelTracker", "not below"),
+        ("nn/backbones.py", "from shibori.tracking.compact import PixelTracker", "not below"),
+        ("boxtracking/trunks.py", "from shibori.tracking.compact import PixelTracker", "not below"),
         ("tracking/propagator.py", "from shibori.systems.ipdt import build", "not below"),
         ("run/propagate.py", "from shibori.systems import PROPAGATORS", "only run/choice.py knows"),
         ("run/choice.py", "from shibori.systems.dyenet.build import build_dyenet", "only by its name"),

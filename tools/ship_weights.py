@@ -54,7 +54,7 @@ def ship_weights(source: Path, preset: str, folder: Path = SHIPPED, system: str 
 def require_fit(state: dict[str, Tensor], preset: str, system: str) -> None:
     """Build what the parameters are for. InputError if they do not fit, or were trained on another trunk."""
     if system in TRACKERS:
-        trackers = importlib.import_module("shibori.systems.trackprop.trackers")
+        trackers = importlib.import_module("shibori.boxtracking.build")
         trackers.tracker_from_state(system, state, preset, "cpu")
         return
     build = importlib.import_module(f"{HOMES[system]}.build")

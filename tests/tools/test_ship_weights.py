@@ -9,15 +9,15 @@ from pathlib import Path
 import pytest
 
 import shibori.weights as weights
+from shibori.boxtracking.atom.tracking import AtomTracker
+from shibori.boxtracking.build import build_tracker
+from shibori.boxtracking.presets import DIGEST, build_iou_network, build_siamese, build_trunk
+from shibori.boxtracking.siamese import SiameseTracker
+from shibori.boxtracking.trunks import trunk_digest
 from shibori.errors import InputError
-from shibori.nn.view_trunks import trunk_digest
 from shibori.nn.weights import load_state, save_state
 from shibori.systems import INSTANCE_SEGMENTERS
 from shibori.systems.ipdt.model import build_detector, load_trunk
-from shibori.systems.trackprop.atom.tracking import AtomTracker
-from shibori.systems.trackprop.siamese import SiameseTracker
-from shibori.systems.trackprop.tracker_model import DIGEST, build_iou_network, build_siamese, build_trunk
-from shibori.systems.trackprop.trackers import build_tracker
 from shibori.tracking.compact import build_pixel_tracker
 
 TOOL = Path(__file__).parents[2] / "tools" / "ship_weights.py"

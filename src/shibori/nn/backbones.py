@@ -90,6 +90,22 @@ class CompactTrunk(nn.Module):
         return PyramidFeatures(s2, s4, self.merge8(functional.relu(s8 + context)))
 
 
+class CompactTrunkSize(NamedTuple):
+    """What tells one ``CompactTrunk`` from another: its arguments."""
+
+    widths: tuple[int, int, int, int]
+    """Channels at strides 2, 4, 8 and 16."""
+    blocks: tuple[int, int, int]
+    """Residual blocks at strides 4, 8 and 16."""
+
+
+COMPACT_TRUNKS = {
+    "compact": CompactTrunkSize((32, 64, 128, 256), (2, 3, 3)),
+    "tiny": CompactTrunkSize((8, 16, 24, 32), (1, 1, 1)),
+}
+"""By the preset of the pixel tracker that trains them; its weights hold them under ``trunk.``."""
+
+
 def _stage(in_channels: int, out_channels: int, blocks: int, last_dilation: int = 1) -> nn.Sequential:
     dilations = [1] * (blocks - 1) + [last_dilation]
     layers = [ResidualBlock(in_channels, out_channels, stride=2, dilation=dilations[0])]

@@ -182,7 +182,7 @@ HOMES = {
 
 TRAINABLE = {
     **{name: f"{home}.train" for name, home in HOMES.items()},
-    "trackers": "shibori.systems.trackprop.tracker_training",
+    "trackers": "shibori.boxtracking.train",
 }
 """What ``shibori train`` knows, and the module of each, with a ``TrainConfig`` and ``train``.
 

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from shibori.nn.backbones import CompactTrunk, ConvNorm, PyramidFeatures, ResidualBlock
+from shibori.nn.backbones import COMPACT_TRUNKS, CompactTrunk, ConvNorm, PyramidFeatures, ResidualBlock
 from shibori.ops.matching import match_and_read
 from shibori.ops.ridge import balanced_weights, fit_ridge
 from shibori.tracking.network import Comparison, Encoded, Memory, PixelNetwork, Prediction
@@ -172,8 +172,8 @@ def _pooled(hidden: Tensor, logits: Tensor) -> Tensor:
 
 SIZES: dict[str, PixelTrackerSize | PaperTrackerSize] = {
     "paper": PaperTrackerSize(),
-    "compact": PixelTrackerSize((32, 64, 128, 256), (2, 3, 3), 64, 96, 32, 128, 4, 8),
-    "tiny": PixelTrackerSize((8, 16, 24, 32), (1, 1, 1), 16, 16, 8, 32, 1, 4),
+    "compact": PixelTrackerSize(*COMPACT_TRUNKS["compact"], 64, 96, 32, 128, 4, 8),
+    "tiny": PixelTrackerSize(*COMPACT_TRUNKS["tiny"], 16, 16, 8, 32, 1, 4),
 }
 
 

@@ -8,10 +8,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from shibori.boxtracking.siamese_network import SiameseNetwork
+from shibori.boxtracking.trunks import trunk_digest
 from shibori.interfaces import FrameSource
 from shibori.media.rle import encode_rle
-from shibori.nn.siamese import SiameseNetwork
-from shibori.nn.view_trunks import trunk_digest
 from shibori.systems.ipdt.build import DIGEST, segmenter_from_states
 from shibori.systems.ipdt.candidate import Candidate
 from shibori.systems.ipdt.inference import IpdtSegmenter

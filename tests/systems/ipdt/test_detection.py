@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from shibori.boxtracking.views import FrameViews
 from shibori.media.rle import decode_rle
-from shibori.nn.views import FrameViews
 from shibori.systems.ipdt.detection import candidates_of, mask_in_box
 from shibori.systems.ipdt.network import Detections
 

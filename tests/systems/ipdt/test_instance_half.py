@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from shibori.nn.siamese import CELLS, Response, anchors
-from shibori.nn.views import FrameViews
+from shibori.boxtracking.siamese_network import CELLS, Response, anchors
+from shibori.boxtracking.views import FrameViews
 from shibori.systems.ipdt.instance_half import InstanceHalf, cosine_window, shape_penalty
 from shibori.systems.ipdt.rule import InstanceRule
 

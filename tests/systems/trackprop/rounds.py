@@ -6,13 +6,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from shibori.boxtracking.target import Target, TargetState, TrackedBox, Tracker
+from shibori.boxtracking.views import FrameViews, ViewRule
 from shibori.evaluation.sequence import sequence_clip
 from shibori.media.clip import Clip
 from shibori.media.scribble import Stroke
-from shibori.nn.views import FrameViews, ViewRule
 from shibori.ops.window import mask_box
 from shibori.systems.trackprop.model import RegionNetwork, Seen
-from shibori.systems.trackprop.target import Target, TargetState, TrackedBox, Tracker
 
 from ...evaluation.made import ArraySequence
 

@@ -8,16 +8,16 @@ import numpy as np
 import pytest
 import torch
 
+from shibori.boxtracking.build import tracker_from_state
+from shibori.boxtracking.presets import build_iou_network, build_siamese, build_trunk
+from shibori.boxtracking.trunks import trunk_digest
 from shibori.errors import InputError
 from shibori.media.marks import Marks, click
-from shibori.nn.view_trunks import trunk_digest
 from shibori.systems.trackprop.build import segmenter_from_state
 from shibori.systems.trackprop.inference import TrackpropInteraction, TrackpropSegmenter
 from shibori.systems.trackprop.model import build_trackprop
 from shibori.systems.trackprop.rule import RULES
 from shibori.systems.trackprop.shelf import Answer
-from shibori.systems.trackprop.tracker_model import build_iou_network, build_siamese, build_trunk
-from shibori.systems.trackprop.trackers import tracker_from_state
 
 from .rounds import SIZE_HW, ColourNetwork, ColourTracker, line, made_clip, made_sequence
 

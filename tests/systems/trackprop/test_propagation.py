@@ -10,7 +10,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from shibori.nn.views import FrameViews, ViewRule
+from shibori.boxtracking.target import Target, TargetState, TrackedBox, Tracker
+from shibori.boxtracking.views import FrameViews, ViewRule
 from shibori.ops.window import mask_box
 from shibori.systems.trackprop.matcher import load_matcher
 from shibori.systems.trackprop.model import RegionNetwork, Seen, build_trackprop
@@ -18,7 +19,6 @@ from shibori.systems.trackprop.propagation import Follower, Propagating
 from shibori.systems.trackprop.region import pasted
 from shibori.systems.trackprop.rule import RULES, TrackpropRule
 from shibori.systems.trackprop.shelf import Answer
-from shibori.systems.trackprop.target import Target, TargetState, TrackedBox, Tracker
 
 from .rounds import SIZE_HW, ColourNetwork, made_sequence
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from shibori.boxtracking.build import TRACKERS
 from shibori.systems.trackprop.rule import RULES
-from shibori.systems.trackprop.trackers import TRACKERS
 
 
 @pytest.mark.parametrize("preset", RULES)

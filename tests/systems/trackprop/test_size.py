@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from shibori.boxtracking.presets import SIZES as TRACKER_SIZES
 from shibori.systems.trackprop.rule import RULES
 from shibori.systems.trackprop.size import SIZES, DecoderSize, DeeplabSize
-from shibori.systems.trackprop.tracker_model import SIZES as TRACKER_SIZES
 from shibori.tracking.compact import PixelTracker, build_pixel_tracker
 
 

@@ -8,11 +8,11 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from shibori.boxtracking.siamese_network import SiameseNetwork, SiameseSize
+from shibori.boxtracking.trunks import trunk_digest
+from shibori.boxtracking.views import ViewTrunk
 from shibori.errors import InputError
 from shibori.nn.prepare import choose_device, choose_dtype, prepare_network
-from shibori.nn.siamese import SiameseNetwork, SiameseSize
-from shibori.nn.view_trunks import trunk_digest
-from shibori.nn.views import ViewTrunk
 from shibori.nn.weights import load_state
 from shibori.systems.ipdt.detection import CandidateFinder
 from shibori.systems.ipdt.dual import DualTracker, Way

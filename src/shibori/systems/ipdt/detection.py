@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from shibori.boxtracking.views import FrameViews, view_size
 from shibori.media.rle import encode_rle
-from shibori.nn.views import FrameViews, view_size
 from shibori.ops.normalise import normalise_images
 from shibori.systems.ipdt.candidate import Candidate
 from shibori.systems.ipdt.network import Detections, Detector

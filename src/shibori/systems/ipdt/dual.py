@@ -15,8 +15,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from shibori.nn.siamese import Reference
-from shibori.nn.views import FrameViews
+from shibori.boxtracking.siamese_network import Reference
+from shibori.boxtracking.views import FrameViews
 from shibori.ops.window import box_around, box_overlap, box_window, pixels_in_box, search_windows, settled_box
 from shibori.systems.ipdt.instance_half import InstanceHalf
 from shibori.systems.ipdt.pixel_half import Box, PixelHalf, PixelSight, PixelState

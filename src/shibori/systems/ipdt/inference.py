@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 
 import torch
 
+from shibori.boxtracking.views import ViewRule, ViewTrunk
 from shibori.interfaces import FrameSource, InstanceSegmenter
 from shibori.media.instances import Discovery, InstanceTrack
 from shibori.media.segmentation_code import Rle, mask_ious
-from shibori.nn.views import ViewRule, ViewTrunk
 from shibori.systems.ipdt.calibration import calibrate, select_candidates
 from shibori.systems.ipdt.candidate import Candidate, Tubelet
 from shibori.systems.ipdt.detection import CandidateFinder

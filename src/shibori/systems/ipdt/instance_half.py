@@ -12,8 +12,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from shibori.nn.siamese import CELLS, Reference, Response, SiameseNetwork
-from shibori.nn.views import FrameViews
+from shibori.boxtracking.siamese_network import CELLS, Reference, Response, SiameseNetwork
+from shibori.boxtracking.views import FrameViews
 from shibori.ops.region import box_centres, object_sizes
 from shibori.systems.ipdt.rule import InstanceRule
 

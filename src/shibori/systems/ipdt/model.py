@@ -11,15 +11,14 @@ from torchvision.models import ResNeXt101_32X8D_Weights
 from torchvision.models.detection import MaskRCNN, MaskRCNN_ResNet50_FPN_V2_Weights, maskrcnn_resnet50_fpn_v2
 from torchvision.models.detection.backbone_utils import resnet_fpn_backbone
 
+from shibori.boxtracking.trunks import CompactViewTrunk, ResNet18ViewTrunk, fetch_resnet18_state
+from shibori.boxtracking.views import ViewTrunk
 from shibori.errors import InputError
-from shibori.nn.backbones import CompactTrunk
-from shibori.nn.view_trunks import CompactViewTrunk, ResNet18ViewTrunk, fetch_resnet18_state
-from shibori.nn.views import ViewTrunk
+from shibori.nn.backbones import COMPACT_TRUNKS, CompactTrunk
 from shibori.nn.weights import load_state
 from shibori.systems.ipdt.network import Detector, class_agnostic
 from shibori.systems.ipdt.size import SIZES, DetectorSize
-from shibori.tracking.compact import SIZES as TRACKER_SIZES
-from shibori.tracking.compact import PixelTracker, PixelTrackerSize, build_pixel_tracker
+from shibori.tracking.compact import PixelTracker, build_pixel_tracker
 from shibori.tracking.network import PixelNetwork
 from shibori.weights import locate_weights
 
@@ -39,9 +38,7 @@ def build_detector(preset: str, pretrained: bool = False) -> Detector:
     """
     size = SIZES[preset]
     if size.trunk is not None:
-        widths = TRACKER_SIZES[size.trunk]
-        assert isinstance(widths, PixelTrackerSize)
-        trunk = CompactTrunk(widths.trunk_widths, widths.trunk_blocks)
+        trunk = CompactTrunk(*COMPACT_TRUNKS[size.trunk])
         return Detector(class_agnostic(trunk.channels[2], size), size, trunk)
     weights = ResNeXt101_32X8D_Weights.IMAGENET1K_V2 if pretrained else None
     try:

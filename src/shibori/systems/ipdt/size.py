@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from shibori.boxtracking.siamese_network import SiameseSize
+from shibori.boxtracking.views import ViewRule
 from shibori.datasets.classes import COARSE
-from shibori.nn.siamese import SiameseSize
-from shibori.nn.views import ViewRule
 
 
 @dataclass(frozen=True)

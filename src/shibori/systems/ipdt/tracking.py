@@ -9,10 +9,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from shibori.boxtracking.views import FrameViews, ViewRule, ViewTrunk
 from shibori.interfaces import FrameSource
 from shibori.media.rle import decode_rle, encode_rle
 from shibori.media.segmentation_code import Rle
-from shibori.nn.views import FrameViews, ViewRule, ViewTrunk
 from shibori.ops.window import mask_box
 from shibori.systems.ipdt.candidate import Candidate
 from shibori.systems.ipdt.dual import DualTarget, DualTracker

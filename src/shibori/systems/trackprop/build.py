@@ -8,6 +8,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from shibori.boxtracking.build import build_tracker
+from shibori.boxtracking.target import Tracker
 from shibori.errors import InputError
 from shibori.nn.prepare import choose_device, choose_dtype, prepare_network
 from shibori.nn.weights import load_state
@@ -16,8 +18,6 @@ from shibori.systems.trackprop.matcher import load_matcher
 from shibori.systems.trackprop.model import RegionNetwork, build_trackprop
 from shibori.systems.trackprop.rule import RULES, TrackpropRule
 from shibori.systems.trackprop.size import SIZES
-from shibori.systems.trackprop.target import Tracker
-from shibori.systems.trackprop.trackers import build_tracker
 from shibori.weights import locate_weights
 
 LEAST_SIDE = 64

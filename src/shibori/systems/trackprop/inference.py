@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from shibori.boxtracking.target import Tracker
 from shibori.errors import InputError
 from shibori.interfaces import Interaction, InteractiveSegmenter
 from shibori.media.clip import Clip
@@ -24,7 +25,6 @@ from shibori.systems.trackprop.rule import TrackpropRule
 from shibori.systems.trackprop.shelf import Answer, Shelf
 from shibori.systems.trackprop.spans import Span, Track, merged, nearest
 from shibori.systems.trackprop.sweep import Job, Surroundings, jobs_of, sweep
-from shibori.systems.trackprop.target import Tracker
 from shibori.tracking.network import Memory
 
 Mask = NDArray[np.bool_]

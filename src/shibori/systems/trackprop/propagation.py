@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from shibori.boxtracking.target import Target, TrackedBox, Tracker
 from shibori.ops.aggregate import LOGIT_LIMIT
 from shibori.ops.overlap import OverlapMap, WindowedLogits
 from shibori.ops.pieces import keep_plausible_pieces, mean_over_mask
@@ -19,7 +20,6 @@ from shibori.systems.trackprop.model import RegionNetwork, Seen
 from shibori.systems.trackprop.region import Place, cut_mask, pictures, place_around
 from shibori.systems.trackprop.rule import TrackpropRule
 from shibori.systems.trackprop.shelf import Answer
-from shibori.systems.trackprop.target import Target, TrackedBox, Tracker
 from shibori.tracking.network import (
     Encoded,
     Memory,
