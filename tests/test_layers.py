@@ -39,7 +39,17 @@ DOORS = {
     "ray": ("batch/ray_engine.py",),
     "segmentation_models_pytorch": ("nn/deeplab.py",),
     "timm": ("nn/deeplab.py",),
-    "cv2": ("media/", "ops/", "datasets/", "evaluation/", "nn/", "tracking/", "boxtracking/", "systems/"),
+    "cv2": (
+        "media/",
+        "ops/",
+        "datasets/",
+        "evaluation/",
+        "nn/",
+        "tracking/",
+        "boxtracking/",
+        "systems/",
+        "training/batches.py",
+    ),  # fmt: skip
 }
 TORCHLESS = ("media/", "session/", "errors.py", "__init__.py")
 FORBIDDEN_NAMES = {"utils", "util", "common", "core", "misc", "helpers", "helper"}

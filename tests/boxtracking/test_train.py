@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from shibori.boxtracking.build import build_tracker
-from shibori.boxtracking.train import TrainConfig, read_small_sequences, train
+from shibori.boxtracking.train import TrainConfig, read_small_sequences, recipe
 from shibori.nn.weights import load_state
 
 from ..training.runs import (
@@ -18,11 +18,15 @@ from ..training.runs import (
     WRONG,
     check_left_behind,
     check_refused,
+    check_two_processes_train_together,
     every_step_logged,
     losses,
     train_in_two_parts,
+    trainer,
     write_training_folder,
 )
+
+train = trainer(recipe)
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +45,7 @@ def log_every_step(monkeypatch: pytest.MonkeyPatch):
 
 
 def test_a_run_writes_weights_that_trackers_take(config: TrainConfig):
-    out = train(config)
+    out = train(config).parent
     for name in ("atom", "siamese"):
         tracker = build_tracker(name, "tiny", "cpu", out / f"{name}.safetensors")
         frame = tracker.see(np.zeros((64, 96, 3), np.uint8))
@@ -51,10 +55,15 @@ def test_a_run_writes_weights_that_trackers_take(config: TrainConfig):
 
 def test_a_resumed_run_ends_where_an_unbroken_one_does(config: TrainConfig):
     whole, resumed = train_in_two_parts(train, config)
-    assert losses(resumed) == losses(whole)
+    assert losses(resumed.parent) == losses(whole.parent)
     for name in ("atom", "siamese"):
-        first, second = (load_state(out / f"{name}.safetensors", name, "tiny") for out in (whole, resumed))
+        first, second = (load_state(path.with_name(f"{name}.safetensors"), name, "tiny") for path in (whole, resumed))
         torch.testing.assert_close(first, second)
+
+
+def test_two_processes_train_together(config: TrainConfig):
+    module = "shibori.boxtracking.train"
+    check_two_processes_train_together(module, replace(config, steps=2, scenes=1, minutes=30))
 
 
 def test_real_frames_are_kept_small(data: Path):

@@ -140,13 +140,17 @@ class Recipe:
 
 def test_train_takes_its_options_from_the_system(shibori, tmp_path, monkeypatch):
     seen = []
-    training = SimpleNamespace(
-        TrainConfig=Recipe, train=lambda config, dev: seen.append((config, dev)) or "w.safetensors"
-    )
+    training = SimpleNamespace(TrainConfig=Recipe, recipe=lambda config, group, device: None)
+
+    def train(config, recipe, dev):
+        seen.append((config, recipe, dev))
+        return [Path("w.safetensors")]
+
     monkeypatch.setitem(sys.modules, "shibori.tracking.train", training)
+    monkeypatch.setattr("shibori.training.fit.train", train)
     result = shibori(f"train pixel --data {tmp_path} --steps 7 --no-quick")
     assert result.exit_code == 0, (result.stderr, result.exception)
-    assert seen == [(Recipe(tmp_path, 7, quick=False), None)]
+    assert seen == [(Recipe(tmp_path, 7, quick=False), training.recipe, None)]
     assert "w.safetensors" in result.stdout
     text = shibori("train pixel --help")
     assert "How many steps." in text.stdout

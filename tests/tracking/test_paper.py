@@ -17,7 +17,8 @@ from shibori.tracking import build, compact
 from shibori.tracking.losses import UnrolledTracker
 from shibori.tracking.network import join_memories
 from shibori.tracking.paper import PaperTracker, PaperTrackerSize, bounded_distance
-from shibori.tracking.train import TrainConfig, train
+from shibori.tracking.train import TrainConfig, recipe
+from shibori.training.fit import train
 
 pytestmark = pytest.mark.skipif(
     any(find_spec(name) is None for name in ("segmentation_models_pytorch", "timm")),
@@ -155,7 +156,7 @@ def test_weights_are_never_fetched_to_be_replaced(monkeypatch, tmp_path):
         replace(config, pretrained=False),
     ):
         with pytest.raises(InputError, match="enough"):
-            train(kept)
+            train(kept, recipe)
     with pytest.raises(InputError, match="enough"):
         build.propagator_from_state({}, "paper", "cpu")
     assert asked == [True, False, False, False, False]
@@ -167,7 +168,7 @@ def test_trains_a_step_and_runs_what_it_wrote(tmp_path):
         data=tmp_path / "data", out=tmp_path / "run", preset="paper", pretrained=False,
         steps=1, batch=1, size=64, frames=2, workers=0, threads=1, dev_every=0,
     )  # fmt: skip
-    weights = train(config)
+    (weights,) = train(config, recipe)
     assert json.loads((tmp_path / "run" / "config.json").read_text())["preset"] == "paper"
     run = build.propagator_from_state(load_state(weights, "pixel", "paper"), "paper", "cpu", size=64).begin((32, 32))
     image, mask = np.zeros((32, 32, 3), np.uint8), np.zeros((32, 32), bool)

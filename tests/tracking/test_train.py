@@ -14,7 +14,7 @@ from shibori.evaluation.measures import region_similarity
 from shibori.nn.weights import load_state, save_state
 from shibori.tracking.build import build_pixel_propagator
 from shibori.tracking.compact import build_pixel_tracker
-from shibori.tracking.train import TrainConfig, train
+from shibori.tracking.train import TrainConfig, recipe
 
 from ..datasets.made import moving_disk
 from ..training.runs import (
@@ -28,8 +28,11 @@ from ..training.runs import (
     every_step_logged,
     losses,
     train_in_two_parts,
+    trainer,
     write_training_folder,
 )
+
+train = trainer(recipe)
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +71,7 @@ def test_noisy_references_change_what_is_learned_from(config: TrainConfig):
 
 def test_what_a_run_leaves_behind(config: TrainConfig, capsys: pytest.CaptureFixture[str]):
     scores = iter([0.25, 0.5])
-    path = train(config, dev_score=lambda state: next(scores) if "key.weight" in state else 0.0)
+    path = train(config, score=lambda state: next(scores) if "key.weight" in state else 0.0)
     assert path == config.out / "weights.safetensors"
     build_pixel_tracker("tiny").load_state_dict(load_state(path, "pixel", "tiny"))
     check_left_behind(config)

@@ -13,7 +13,9 @@ import numpy as np
 import pytest
 
 from shibori.errors import InputError
+from shibori.training.fit import train
 from shibori.training.log import RunLog
+from shibori.training.recipe import DevScore
 
 from ..datasets.made import made_still, moving_disk, write_davis, write_still
 from .together import run_together
@@ -102,14 +104,24 @@ def check_refused(train: Callable[[Any], Path], config: Any, message: str) -> No
     assert not config.out.exists()
 
 
+def trainer(recipe: Any) -> Callable[..., Path]:
+    """What does a run of a recipe, and returns its file of weights; the first, where there are several."""
+
+    def run(config: Any, score: Callable[[dict[str, Any]], float] | None = None, every: int = 2) -> Path:
+        return train(config, recipe, score and DevScore(score, every))[0]
+
+    return run
+
+
 def check_two_processes_train_together(module: str, config: Any) -> None:
     """Run ``config`` in two processes, which leave one log."""
     script = f"""
 from pathlib import Path, PosixPath
-from {module} import TrainConfig, train
+from {module} import TrainConfig, recipe
+from shibori.training.fit import train
 from shibori.training.log import RunLog
 RunLog.EVERY = 1
-train({config!r})
+train({config!r}, recipe)
 """
     run_together(2, ["-c", script])
     assert steps(config.out) == list(range(1, config.steps + 1))

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -14,6 +13,9 @@ import shibori.systems as systems
 from shibori.cli.options import command_from
 from shibori.cli.outcome import outcome
 from shibori.errors import InputError
+
+if TYPE_CHECKING:
+    from shibori.training.recipe import DevScore
 
 DEV_SPLIT = "dev"
 
@@ -36,20 +38,26 @@ def train(context: typer.Context) -> None:
 
 
 def _train(name: str, training: Any, config: Any) -> None:
+    from shibori.training.fit import train as run
+
     with outcome("interrupted; --resume goes on from the last checkpoint"):
-        print(f"weights: {training.train(config, dev_score(name, config))}")
+        files = run(config, training.recipe, dev_score(name, config))
+        print(f"weights: {', '.join(map(str, files))}")
 
 
-def dev_score(name: str, config: Any) -> Callable[[dict[str, Any]], float] | None:
+def dev_score(name: str, config: Any) -> DevScore | None:
     """J&F of a state dict on the held-out sequences of the training data.
 
-    None where there are none, and for systems that are judged by rounds of marks, which takes too long between steps.
+    None where there are none or none is asked for, and for systems that are judged by rounds of marks, which takes too
+    long between steps.
     """
     davis = Path(config.data) / "davis2016"
-    if name not in systems.PROPAGATORS or not (davis / "ImageSets" / "480p" / f"{DEV_SPLIT}.txt").is_file():
+    is_there = (davis / "ImageSets" / "480p" / f"{DEV_SPLIT}.txt").is_file()
+    if name not in systems.PROPAGATORS or not is_there or not config.dev_every:
         return None
     from shibori.datasets.davis import read_davis
     from shibori.evaluation.davis import evaluate_davis
+    from shibori.training.recipe import DevScore
 
     sequences = read_davis(davis, 2016, DEV_SPLIT)
     build = importlib.import_module(f"{systems.HOMES[name]}.build")
@@ -59,4 +67,4 @@ def dev_score(name: str, config: Any) -> Callable[[dict[str, Any]], float] | Non
             propagator = build.propagator_from_state(state, config.preset, config.device)
             return evaluate_davis(sequences, propagator, folder).j_and_f
 
-    return score
+    return DevScore(score, config.dev_every)

@@ -184,7 +184,7 @@ TRAINABLE = {
     **{name: f"{home}.train" for name, home in HOMES.items()},
     "trackers": "shibori.boxtracking.train",
 }
-"""What ``shibori train`` knows, and the module of each, with a ``TrainConfig`` and ``train``.
+"""What ``shibori train`` knows, and the module of each, with a ``TrainConfig`` and a ``recipe``.
 
 ``trackers`` are the networks that follow boxes in trackprop and IPDT.
 """

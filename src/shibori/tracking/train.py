@@ -5,12 +5,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import cv2
 import torch
 from torch import Tensor
 
@@ -24,8 +24,8 @@ from shibori.tracking.network import PixelNetwork
 from shibori.training.batches import StepBatches, step_loader
 from shibori.training.config import RunConfig, run_option
 from shibori.training.option import option
-from shibori.training.processes import ProcessGroup, process_group
-from shibori.training.run import Run, Training, begin
+from shibori.training.processes import ProcessGroup
+from shibori.training.recipe import Recipe, WeightsFile
 from shibori.training.schedule import linear
 
 
@@ -56,53 +56,39 @@ class TrainConfig(RunConfig):
     )
 
 
-def train(config: TrainConfig, dev_score: Callable[[dict[str, Tensor]], float] | None = None) -> Path:
-    """Run ``config`` and return the path of the weights it wrote.
-
-    Args:
-        config: what to do.
-        dev_score: given a state dict, the J&F on the held-out sequences; called every ``dev_every`` steps.
-
-    Raises:
-        InputError: on data, a preset, a device, weights or a checkpoint that are not there.
-    """
-    with process_group() as group:
-        Run(config, PixelTraining(config, group), group).go(dev_score, config.dev_every)
-    return config.out / "weights.safetensors"
-
-
-class PixelTraining(Training[list[Tensor]]):
+def recipe(config: TrainConfig, group: ProcessGroup, device: torch.device) -> Recipe[list[Tensor]]:
     """The network, and the clips it follows."""
+    network = _start_network(config).to(device).to(memory_format=torch.channels_last)
 
-    system = "pixel"
+    def inputs(step: int, clips: list[Tensor]) -> Sequence[Any]:
+        hard_share = linear(step / config.steps, 1.0, 0.15, until=0.5)
+        return *(part.to(device, non_blocking=True) for part in clips), hard_share
 
-    def __init__(self, config: TrainConfig, group: ProcessGroup) -> None:
-        self.config, self.group, self.device = config, group, begin(config, group)
-        network = _start_network(config).to(self.device).to(memory_format=torch.channels_last)
-        super().__init__(network, UnrolledTracker(network))
+    return Recipe(
+        network=network,
+        losses=UnrolledTracker(network),
+        batches=partial(_batches, config, group),
+        inputs=inputs,
+        weights=(WeightsFile("pixel"),),
+        modules={"network": network},
+        parts=(network,),
+    )
 
-    def batches(self, first_step: int) -> Iterable[list[Tensor]]:
-        """As ``stack_clips`` returns them."""
-        config = self.config
-        cv2.setNumThreads(0)  # OpenCV's own threads do not survive the fork into the workers.
-        stills, sequences = read_training_folder(config.data, config.split)
-        length = config.steps * config.batch * self.group.world_size
-        plan = SamplingPlan(
-            config.frames,
-            config.size,
-            config.real_share,
-            config.max_gap,
-            gap_growth=int(length * config.gap_growth),
-            noisy_share=config.noisy_share,
-        )
-        clips = TrainingClips(stills, sequences, plan, config.seed, length)
-        indices = StepBatches(first_step, config.steps, config.batch, self.group)
-        return step_loader(clips, indices, config.workers, stack_clips)
 
-    def inputs(self, step: int, item: list[Tensor]) -> Sequence[Any]:
-        """The clips, and the share of the pixels that count."""
-        hard_share = linear(step / self.config.steps, 1.0, 0.15, until=0.5)
-        return *(part.to(self.device, non_blocking=True) for part in item), hard_share
+def _batches(config: TrainConfig, group: ProcessGroup, first_step: int) -> Iterable[list[Tensor]]:
+    stills, sequences = read_training_folder(config.data, config.split)
+    length = config.steps * config.batch * group.world_size
+    plan = SamplingPlan(
+        config.frames,
+        config.size,
+        config.real_share,
+        config.max_gap,
+        gap_growth=int(length * config.gap_growth),
+        noisy_share=config.noisy_share,
+    )
+    clips = TrainingClips(stills, sequences, plan, config.seed, length)
+    indices = StepBatches(first_step, config.steps, config.batch, group)
+    return step_loader(clips, indices, config.workers, stack_clips)
 
 
 def _start_network(config: TrainConfig) -> PixelNetwork:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import cv2
 import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
 
@@ -35,6 +36,7 @@ def step_loader(
     data: Dataset[Any], batches: StepBatches, workers: int, collate: Callable[[list[Any]], Any]
 ) -> DataLoader[Any]:
     """What each step takes, made ahead by ``workers`` processes (0: by this one)."""
+    cv2.setNumThreads(0)  # OpenCV's own threads do not survive the fork into the workers.
     return DataLoader(
         data,
         batch_sampler=batches,

@@ -12,7 +12,7 @@ from shibori.errors import InputError
 from shibori.nn.weights import load_state, save_state
 from shibori.systems.dyenet.build import build_dyenet_propagator
 from shibori.systems.dyenet.model import build_dyenet
-from shibori.systems.dyenet.train import TrainConfig, TrainingData, stack_clips, stack_scenes, train
+from shibori.systems.dyenet.train import TrainConfig, TrainingData, recipe, stack_clips, stack_scenes
 from shibori.training.processes import ProcessGroup
 
 from ...datasets.made import moving_disk
@@ -27,8 +27,11 @@ from ...training.runs import (
     every_step_logged,
     losses,
     train_in_two_parts,
+    trainer,
     write_training_folder,
 )
+
+train = trainer(recipe)
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +64,7 @@ def test_the_number_of_workers_changes_nothing(config: TrainConfig):
 
 def test_what_a_run_leaves_behind_can_be_run(config: TrainConfig, capsys: pytest.CaptureFixture[str]):
     scores = iter([0.25, 0.5])
-    path = train(config, dev_score=lambda state: next(scores) if "reid.project.weight" in state else 0.0)
+    path = train(config, score=lambda state: next(scores) if "reid.project.weight" in state else 0.0)
     assert path == config.out / "weights.safetensors"
     state = load_state(path, "dyenet", "tiny")
     assert not any(name.startswith("matcher.") for name in state)

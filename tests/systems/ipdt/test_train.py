@@ -10,7 +10,7 @@ import torch
 
 from shibori.nn.weights import load_state
 from shibori.systems.ipdt.build import segmenter_from_states
-from shibori.systems.ipdt.train import TrainConfig, train
+from shibori.systems.ipdt.train import TrainConfig, recipe
 
 from ...training.runs import (
     SMALL,
@@ -21,9 +21,12 @@ from ...training.runs import (
     every_step_logged,
     losses,
     train_in_two_parts,
+    trainer,
     write_training_folder,
 )
 from .made import tiny_siamese
+
+train = trainer(recipe)
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,7 @@ from shibori.systems.strnn.build import build_strnn_segmenter, segmenter_from_st
 from shibori.systems.strnn.losses import ClipLoss
 from shibori.systems.strnn.model import StrnnNetwork, build_strnn
 from shibori.systems.strnn.rule import RULES
-from shibori.systems.strnn.train import TrainConfig, set_step, stack_clips, start_network, train
+from shibori.systems.strnn.train import TrainConfig, recipe, set_step, stack_clips, start_network
 
 from ...datasets.made import moving_disk
 from ...evaluation.made import ArraySequence
@@ -32,8 +32,11 @@ from ...training.runs import (
     every_step_logged,
     losses,
     train_in_two_parts,
+    trainer,
     write_training_folder,
 )
+
+train = trainer(recipe)
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +46,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def config(data: Path, tmp_path: Path) -> TrainConfig:
-    return TrainConfig(**SMALL, data=data, out=tmp_path / "run", first_share=0.5, batch=2, size=48, dev_every=2)
+    return TrainConfig(**SMALL, data=data, out=tmp_path / "run", first_share=0.5, batch=2, size=48)
 
 
 @pytest.fixture(autouse=True)
@@ -65,7 +68,7 @@ def test_the_second_step_fixes_the_extractor(config: TrainConfig):
         states.append(torch.load(config.out / "checkpoint.pt", weights_only=True)["network"])
         return 0.0
 
-    train(replace(config, dev_every=1, save_every=1), remember)
+    train(replace(config, save_every=1), remember, every=1)
     changed = [
         {name for name, value in after.items() if not torch.equal(value, before[name])}
         for before, after in pairwise(states)
@@ -126,7 +129,7 @@ def loss_on_new_clips(config: TrainConfig, network: StrnnNetwork) -> float:
 
 
 def test_tiny_overfits_one_clip_and_then_segments_it(config: TrainConfig):
-    long = replace(config, steps=90, batch=4, size=64, rate=3e-3, warmup=5, real_share=1.0, save_every=90, dev_every=0)
+    long = replace(config, steps=90, batch=4, size=64, rate=3e-3, warmup=5, real_share=1.0, save_every=90)
     torch.manual_seed(0)
     before = loss_on_new_clips(config, start_network(config))
     weights = train(long)

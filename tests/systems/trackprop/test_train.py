@@ -14,7 +14,7 @@ from shibori.systems.trackprop.build import build_trackprop_segmenter
 from shibori.systems.trackprop.losses import RoundsTraining
 from shibori.systems.trackprop.matcher import load_matcher
 from shibori.systems.trackprop.model import build_trackprop
-from shibori.systems.trackprop.train import TrainConfig, stack_clips, train
+from shibori.systems.trackprop.train import TrainConfig, recipe, stack_clips
 from shibori.systems.trackprop.views import render_for_rounds
 
 from ...datasets.made import made_still
@@ -26,8 +26,11 @@ from ...training.runs import (
     every_step_logged,
     losses,
     train_in_two_parts,
+    trainer,
     write_training_folder,
 )
+
+train = trainer(recipe)
 
 
 @pytest.fixture(scope="module")

@@ -5,15 +5,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import repeat
 from pathlib import Path
 from typing import Any
 
-import cv2
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from shibori.datasets.flow_clips import FlowClips
@@ -29,8 +28,8 @@ from shibori.systems.dyenet.size import SIZES
 from shibori.training.batches import StepBatches, step_loader
 from shibori.training.config import RunConfig, run_option
 from shibori.training.option import option
-from shibori.training.processes import ProcessGroup, process_group
-from shibori.training.run import Run, Training, begin
+from shibori.training.processes import ProcessGroup
+from shibori.training.recipe import Recipe, WeightsFile
 from shibori.training.schedule import linear
 
 
@@ -57,66 +56,30 @@ class TrainConfig(RunConfig):
     pretrained: bool = option(True, "Start preset paper from public ImageNet weights, which are fetched.")
 
 
-def train(config: TrainConfig, dev_score: Callable[[dict[str, Tensor]], float] | None = None) -> Path:
-    """Run ``config`` and return the path of the weights it wrote.
-
-    Args:
-        config: what to do.
-        dev_score: given a state dict, the J&F on the held-out sequences; called every ``dev_every`` steps.
-
-    Raises:
-        InputError: on data, a preset, a device, weights or a checkpoint that are not there.
-    """
-    with process_group() as group:
-        Run(config, DyeNetTraining(config, group), group).go(dev_score, config.dev_every)
-    return config.out / "weights.safetensors"
-
-
-class DyeNetTraining(Training[tuple[Clips | None, Scenes]]):
+def recipe(config: TrainConfig, group: ProcessGroup, device: torch.device) -> Recipe[tuple[Clips | None, Scenes]]:
     """All networks, with a classifier of the identities that only the training has."""
+    _check_sides(config)
+    data = TrainingData.read(config, group.world_size)
+    joint = JointTraining(_start_network(config), data.num_identities)
+    joint = joint.to(device).to(memory_format=torch.channels_last)
 
-    system = "dyenet"
-    parts_idle = True
-
-    def __init__(self, config: TrainConfig, group: ProcessGroup) -> None:
-        self.config, self.group, self.device = config, group, begin(config, group)
-        _check_sides(config)
-        self.data = TrainingData.read(config, group.world_size)
-        joint = JointTraining(_start_network(config), self.data.num_identities)
-        self.joint = joint.to(self.device).to(memory_format=torch.channels_last)
-        super().__init__(self.joint.network, self.joint)
-
-    @property
-    def parts(self) -> Sequence[nn.Module]:
-        """One for each loss: they differ in size, and no parameter serves two."""
-        return self.joint.network.trained_parts
-
-    def batches(self, first_step: int) -> Iterable[tuple[Clips | None, Scenes]]:
-        """Clips, unless there are none, and scenes."""
-        return self.data.batches(self.config, first_step, self.group)
-
-    def inputs(self, step: int, item: tuple[Clips | None, Scenes]) -> Sequence[Any]:
-        """Both, and the share of the pixels that count."""
+    def inputs(step: int, item: tuple[Clips | None, Scenes]) -> Sequence[Any]:
         clips, scenes = item
-        hard_share = linear(step / self.config.steps, 1.0, 0.15, until=0.5)
-        return None if clips is None else clips.on(self.device), scenes.on(self.device), hard_share
+        hard_share = linear(step / config.steps, 1.0, 0.15, until=0.5)
+        return None if clips is None else clips.on(device), scenes.on(device), hard_share
 
-    def own(self, state: dict[str, Tensor]) -> dict[str, Tensor]:
-        """All but the pixel tracker's."""
-        return {name: value for name, value in state.items() if not name.startswith(MATCHER_PREFIX)}
-
-    def state(self) -> dict[str, Any]:
-        """With the classifier, which is not among the weights."""
-        return super().state() | {"identities": self.joint.identities.state_dict()}
-
-    def load(self, state: dict[str, Any]) -> None:
-        """The opposite of ``state``."""
-        self.joint.network.load_own_state(state["network"])
-        self.joint.identities.load_state_dict(state["identities"])
-
-    def load_frozen(self) -> None:
-        """The pixel tracker."""
-        load_matcher(self.joint.network)
+    return Recipe(
+        network=joint.network,
+        losses=joint,
+        batches=lambda first_step: data.batches(config, first_step, group),
+        inputs=inputs,
+        weights=(WeightsFile("dyenet"),),
+        modules={"network": joint.network, "identities": joint.identities},
+        parts=joint.network.trained_parts,  # one for each loss: they differ in size, and no parameter serves two
+        parts_idle=True,
+        frozen=(MATCHER_PREFIX,),
+        load_frozen=lambda: load_matcher(joint.network),
+    )
 
 
 def _check_sides(config: TrainConfig) -> None:
@@ -153,14 +116,15 @@ class TrainingData:
         length = config.steps * config.batch * world_size
         clips = FlowClips(TrainingClips(stills, sequences, plan, config.seed, length), config.size // 4)
         instance_plan = InstancePlan(config.scene_size, config.real_share, config.pool)
-        scenes = InstanceScenes(stills, sequences, instance_plan, config.seed, config.steps * config.scenes)
+        scenes = InstanceScenes(
+            stills, sequences, instance_plan, config.seed, config.steps * config.scenes * world_size
+        )
         return cls(clips, scenes, scenes.num_identities)
 
     def batches(
         self, config: TrainConfig, first_step: int, group: ProcessGroup
     ) -> Iterator[tuple[Clips | None, Scenes]]:
         """A batch of each for every step left."""
-        cv2.setNumThreads(0)  # OpenCV's own threads do not survive the fork into the workers.
         scenes = _loader(self.scenes, config, first_step, config.scenes, group, stack_scenes)
         if config.batch == 0:
             return zip(repeat(None), scenes, strict=False)

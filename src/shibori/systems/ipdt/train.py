@@ -5,12 +5,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import cv2
 import torch
 from torch import Tensor
 
@@ -27,8 +27,8 @@ from shibori.systems.ipdt.size import SIZES, STRIDE
 from shibori.training.batches import StepBatches, step_loader
 from shibori.training.config import RunConfig, run_option
 from shibori.training.option import option
-from shibori.training.processes import ProcessGroup, process_group
-from shibori.training.run import Run, Training, begin
+from shibori.training.processes import ProcessGroup
+from shibori.training.recipe import Recipe, WeightsFile
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,64 +52,39 @@ class TrainConfig(RunConfig):
     pretrained: bool = option(True, "Start preset paper from public ImageNet weights, which are fetched.")
 
 
-def train(config: TrainConfig, dev_score: Callable[[dict[str, Tensor]], float] | None = None) -> Path:
-    """Run ``config`` and return the path of the weights it wrote.
-
-    Args:
-        config: what to do.
-        dev_score: not asked: a detector is not scored on the sequences of one object each.
-
-    Raises:
-        InputError: on data, a preset, a device, weights or a checkpoint that are not there.
-    """
-    with process_group() as group:
-        Run(config, DetectionTraining(config, group), group).go()
-    return config.out / "weights.safetensors"
-
-
 Pictures = tuple[Tensor, list[Truth]]
 """(B, 3, H, W) uint8, and the objects of each."""
 
 
-class DetectionTraining(Training[Pictures]):
+def recipe(config: TrainConfig, group: ProcessGroup, device: torch.device) -> Recipe[Pictures]:
     """The detector, and the pictures it learns from."""
+    _check_sides(config)
+    detector = _start_detector(config).to(device).to(memory_format=torch.channels_last).train()
 
-    system = "ipdt"
-    key = "detector"
-    largest_norm = 5.0
-    parts_idle = True  # no object, no mask
+    def inputs(_step: int, pictures: Pictures) -> Sequence[Any]:
+        images, truths = pictures
+        normal = normalise_images(images.to(device)).contiguous(memory_format=torch.channels_last)
+        return normal, [Truth(*(part.to(device) for part in truth)) for truth in truths]
 
-    def __init__(self, config: TrainConfig, group: ProcessGroup) -> None:
-        self.config, self.group, self.device = config, group, begin(config, group)
-        _check_sides(config)
-        self.detector = _start_detector(config).to(self.device).to(memory_format=torch.channels_last).train()
-        super().__init__(self.detector, DetectorTraining(self.detector))
+    return Recipe(
+        network=detector,
+        losses=DetectorTraining(detector),
+        batches=partial(_batches, config, group),
+        inputs=inputs,
+        weights=(WeightsFile("ipdt"),),
+        modules={"detector": detector},
+        parts=(detector,),
+        largest_norm=5.0,
+        parts_idle=True,  # no object, no mask
+        frozen=("trunk.",),
+        load_frozen=lambda: load_trunk(detector),
+    )
 
-    def batches(self, first_step: int) -> Iterable[Pictures]:
-        """As ``stack_scenes`` returns them."""
-        config = self.config
-        cv2.setNumThreads(0)  # OpenCV's own threads do not survive the fork into the workers.
-        scenes: Any = _scenes(config, config.steps * config.batch * self.group.world_size)
-        indices = StepBatches(first_step, config.steps, config.batch, self.group)
-        return step_loader(scenes, indices, config.workers, stack_scenes)
 
-    def inputs(self, step: int, item: Pictures) -> Sequence[Any]:
-        """The normalised pictures and their objects."""
-        images, truths = item
-        normal = normalise_images(images.to(self.device)).contiguous(memory_format=torch.channels_last)
-        return normal, [Truth(*(part.to(self.device) for part in truth)) for truth in truths]
-
-    def own(self, state: dict[str, Tensor]) -> dict[str, Tensor]:
-        """All but the trunk's."""
-        return {name: value for name, value in state.items() if not name.startswith("trunk.")}
-
-    def load(self, state: dict[str, Any]) -> None:
-        """The opposite of ``state``."""
-        self.detector.load_own_state(state[self.key])
-
-    def load_frozen(self) -> None:
-        """The trunk."""
-        load_trunk(self.detector)
+def _batches(config: TrainConfig, group: ProcessGroup, first_step: int) -> Iterable[Pictures]:
+    scenes = _scenes(config, config.steps * config.batch * group.world_size)
+    indices = StepBatches(first_step, config.steps, config.batch, group)
+    return step_loader(scenes, indices, config.workers, stack_scenes)
 
 
 def _check_sides(config: TrainConfig) -> None:

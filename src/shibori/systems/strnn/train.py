@@ -5,12 +5,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import cv2
 import torch
 from torch import Tensor
 
@@ -19,14 +19,14 @@ from shibori.datasets.training_folder import read_training_folder
 from shibori.errors import InputError
 from shibori.nn.weights import load_state
 from shibori.systems.strnn.losses import ClipLoss
-from shibori.systems.strnn.model import StrnnNetwork, build_strnn
+from shibori.systems.strnn.model import EXTRACTOR_PREFIX, StrnnNetwork, build_strnn
 from shibori.systems.strnn.size import SIZES, rule_of
 from shibori.systems.strnn.tracker import load_tracker, start_from_tracker
 from shibori.training.batches import StepBatches, step_loader
 from shibori.training.config import RunConfig, run_option
 from shibori.training.option import option
-from shibori.training.processes import ProcessGroup, process_group
-from shibori.training.run import Run, Training, begin
+from shibori.training.processes import ProcessGroup
+from shibori.training.recipe import Recipe, WeightsFile
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,69 +45,43 @@ class TrainConfig(RunConfig):
     adaption_weight: float = option(1.0, "Weight of the adaption's own loss beside Eq. 4; 0 for Eq. 4 alone.")
     real_share: float = option(0.5, "Share of clips drawn from real sequences.")
     max_gap: int = option(4, "Largest gap between frames of a real clip.")
-    dev_every: int = option(0, "Steps between scores on the dev split; 0 for never.")
     start: Path | None = option(None, "Weights of strnn to start from.")
     pretrained: bool = option(
         True, "Start the backbone of preset paper from public ImageNet weights, which are fetched."
     )
 
 
-def train(config: TrainConfig, dev_score: Callable[[dict[str, Tensor]], float] | None = None) -> Path:
-    """Run ``config`` and return the path of the weights it wrote.
-
-    Args:
-        config: what to do.
-        dev_score: given a state dict, the J&F on the held-out sequences; called every ``dev_every`` steps.
-
-    Raises:
-        InputError: on data, a preset, a device, weights or a checkpoint that are not there.
-    """
-    with process_group() as group:
-        Run(config, StrnnTraining(config, group), group).go(dev_score, config.dev_every)
-    return config.out / "weights.safetensors"
-
-
-class StrnnTraining(Training[list[Tensor]]):
+def recipe(config: TrainConfig, group: ProcessGroup, device: torch.device) -> Recipe[list[Tensor]]:
     """The network in the first or the second step of Sec. 2.4.1, and the clips it learns from."""
+    network = start_network(config).to(device).to(memory_format=torch.channels_last)
 
-    system = "strnn"
-    parts_idle = True  # in the second step the extractor has no gradient
+    def inputs(step: int, clips: list[Tensor]) -> Sequence[Any]:
+        with_time = step >= config.first_share * config.steps
+        set_step(network, with_time)
+        images, masks = (part.to(device, non_blocking=True) for part in clips)
+        return images, masks, with_time, config.seed + step
 
-    def __init__(self, config: TrainConfig, group: ProcessGroup) -> None:
-        self.config, self.group, self.device = config, group, begin(config, group)
-        self.strnn = start_network(config).to(self.device).to(memory_format=torch.channels_last)
-        rule = rule_of(config.preset)
-        super().__init__(self.strnn, ClipLoss(self.strnn, rule, adaption_weight=config.adaption_weight))
+    return Recipe(
+        network=network,
+        losses=ClipLoss(network, rule_of(config.preset), adaption_weight=config.adaption_weight),
+        batches=partial(_batches, config, group),
+        inputs=inputs,
+        weights=(WeightsFile("strnn"),),
+        modules={"network": network},
+        parts=(network,),
+        parts_idle=True,  # in the second step the extractor has no gradient
+        frozen=() if network.tracker is None else (EXTRACTOR_PREFIX,),
+        load_frozen=lambda: load_tracker(network),
+    )
 
-    def batches(self, first_step: int) -> Iterable[list[Tensor]]:
-        """As ``stack_clips`` returns them."""
-        config = self.config
-        cv2.setNumThreads(0)  # OpenCV's own threads do not survive the fork into the workers.
-        stills, sequences = read_training_folder(config.data, config.split)
-        length = config.steps * config.batch * self.group.world_size
-        plan = SamplingPlan(config.frames, config.size, config.real_share, config.max_gap)
-        clips = TrainingClips(stills, sequences, plan, config.seed, length, render_widely)
-        indices = StepBatches(first_step, config.steps, config.batch, self.group)
-        return step_loader(clips, indices, config.workers, stack_clips)
 
-    def inputs(self, step: int, item: list[Tensor]) -> Sequence[Any]:
-        """The clips, whether with the temporal link, and a seed; the network is made ready for it."""
-        with_time = step >= self.config.first_share * self.config.steps
-        set_step(self.strnn, with_time)
-        images, masks = (part.to(self.device, non_blocking=True) for part in item)
-        return images, masks, with_time, self.config.seed + step
-
-    def own(self, state: dict[str, Tensor]) -> dict[str, Tensor]:
-        """All but a frozen pixel tracker's."""
-        return self.strnn.own_part(state)
-
-    def load(self, state: dict[str, Any]) -> None:
-        """The opposite of ``state``."""
-        self.strnn.load_own_state(state["network"])
-
-    def load_frozen(self) -> None:
-        """The pixel tracker, if the network stands on it."""
-        load_tracker(self.strnn)
+def _batches(config: TrainConfig, group: ProcessGroup, first_step: int) -> Iterable[list[Tensor]]:
+    stills, sequences = read_training_folder(config.data, config.split)
+    length = config.steps * config.batch * group.world_size
+    plan = SamplingPlan(config.frames, config.size, config.real_share, config.max_gap)
+    clips = TrainingClips(stills, sequences, plan, config.seed, length, render_widely)
+    indices = StepBatches(first_step, config.steps, config.batch, group)
+    return step_loader(clips, indices, config.workers, stack_clips)
 
 
 def start_network(config: TrainConfig) -> StrnnNetwork:

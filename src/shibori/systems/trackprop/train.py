@@ -5,14 +5,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import cv2
 import torch
-from torch import Tensor
 
 from shibori.datasets.sampling import SamplingPlan, TrainingClip, TrainingClips
 from shibori.datasets.training_folder import read_training_folder
@@ -26,8 +25,8 @@ from shibori.systems.trackprop.views import render_for_rounds
 from shibori.training.batches import StepBatches, step_loader
 from shibori.training.config import RunConfig, run_option
 from shibori.training.option import option
-from shibori.training.processes import ProcessGroup, process_group
-from shibori.training.run import Run, Training, begin
+from shibori.training.processes import ProcessGroup
+from shibori.training.recipe import Recipe, WeightsFile
 from shibori.training.schedule import linear
 
 
@@ -52,59 +51,35 @@ class TrainConfig(RunConfig):
     pretrained: bool = option(True, "Start preset paper from public ImageNet weights, which are fetched.")
 
 
-def train(config: TrainConfig, dev_score: Callable[[dict[str, Tensor]], float] | None = None) -> Path:
-    """Run ``config`` and return the path of the weights it wrote.
-
-    Args:
-        config: what to do.
-        dev_score: not called: the interactive protocol takes longer than a few hundred steps.
-
-    Raises:
-        InputError: on data, a preset, a device, weights or a checkpoint that are not there.
-    """
-    with process_group() as group:
-        Run(config, TrackpropTraining(config, group), group).go()
-    return config.out / "weights.safetensors"
-
-
-class TrackpropTraining(Training[Batch]):
+def recipe(config: TrainConfig, group: ProcessGroup, device: torch.device) -> Recipe[Batch]:
     """The three networks, and the clips of which they make rounds."""
+    _check(config)
+    regions = start_network(config).to(device).to(memory_format=torch.channels_last)
 
-    system = "trackprop"
+    def inputs(step: int, clips: Batch) -> Sequence[Any]:
+        hard_share = linear(step / config.steps, 1.0, 0.25, until=0.5)
+        return clips.on(device), hard_share, config.seed * 1_000_003 + step
 
-    def __init__(self, config: TrainConfig, group: ProcessGroup) -> None:
-        self.config, self.group, self.device = config, group, begin(config, group)
-        _check(config)
-        self.regions = start_network(config).to(self.device).to(memory_format=torch.channels_last)
-        super().__init__(self.regions, RoundsTraining(self.regions))
+    return Recipe(
+        network=regions,
+        losses=RoundsTraining(regions),
+        batches=partial(_batches, config, group),
+        inputs=inputs,
+        weights=(WeightsFile("trackprop"),),
+        modules={"network": regions},
+        parts=(regions,),
+        frozen=(MATCHER_PREFIX,),
+        load_frozen=lambda: load_matcher(regions),
+    )
 
-    def batches(self, first_step: int) -> Iterable[Batch]:
-        """As ``stack_clips`` returns them."""
-        config = self.config
-        cv2.setNumThreads(0)  # OpenCV's own threads do not survive the fork into the workers.
-        stills, sequences = read_training_folder(config.data, config.split)
-        plan = SamplingPlan(config.frames, config.size, config.real_share, config.max_gap)
-        length = config.steps * config.batch * self.group.world_size
-        clips = TrainingClips(stills, sequences, plan, config.seed, length, render_for_rounds)
-        indices = StepBatches(first_step, config.steps, config.batch, self.group)
-        return step_loader(clips, indices, config.workers, stack_clips)
 
-    def inputs(self, step: int, item: Batch) -> Sequence[Any]:
-        """The clips, the share of the pixels that count, and a seed of the rounds."""
-        hard_share = linear(step / self.config.steps, 1.0, 0.25, until=0.5)
-        return item.on(self.device), hard_share, self.config.seed * 1_000_003 + step
-
-    def own(self, state: dict[str, Tensor]) -> dict[str, Tensor]:
-        """All but the pixel tracker's."""
-        return {name: value for name, value in state.items() if not name.startswith(MATCHER_PREFIX)}
-
-    def load(self, state: dict[str, Any]) -> None:
-        """The opposite of ``state``."""
-        self.regions.load_own_state(state["network"])
-
-    def load_frozen(self) -> None:
-        """The pixel tracker."""
-        load_matcher(self.regions)
+def _batches(config: TrainConfig, group: ProcessGroup, first_step: int) -> Iterable[Batch]:
+    stills, sequences = read_training_folder(config.data, config.split)
+    plan = SamplingPlan(config.frames, config.size, config.real_share, config.max_gap)
+    length = config.steps * config.batch * group.world_size
+    clips = TrainingClips(stills, sequences, plan, config.seed, length, render_for_rounds)
+    indices = StepBatches(first_step, config.steps, config.batch, group)
+    return step_loader(clips, indices, config.workers, stack_clips)
 
 
 def _check(config: TrainConfig) -> None:

@@ -1,9 +1,9 @@
-"""A run of a made training: its steps, its end, its checkpoints, and how it goes on from them."""
+"""A run of a made recipe: its steps, its end, its checkpoints, and how it goes on from them."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,10 +15,11 @@ from torch import Tensor, nn
 
 from shibori.errors import InputError
 from shibori.nn.weights import load_state
-from shibori.training import run as module
+from shibori.training import fit as module
 from shibori.training.config import RunConfig
+from shibori.training.fit import fit, train
 from shibori.training.processes import ProcessGroup
-from shibori.training.run import Run, Training, begin
+from shibori.training.recipe import DevScore, Recipe, WeightsFile
 from shibori.training.schedule import warm_stable_decay
 
 from .runs import check_left_behind, every_step_logged, losses, steps
@@ -52,30 +53,26 @@ class LineLoss(nn.Module):
         return Loss((self.line.own(self.line.frozen(drawn)) - target).square().mean(), drawn.mean())
 
 
-class LineTraining(Training[Tensor]):
-    system = "line"
+def line_recipe(config: RunConfig, _group: ProcessGroup, _device: torch.device, width: int = 3) -> Recipe[Tensor]:
+    line = Line(width)
+    with torch.no_grad():
+        line.frozen.weight.fill_(0.5)
+        line.frozen.bias.fill_(0.0)
 
-    def __init__(self, config: RunConfig, width: int = 3) -> None:
-        begin(config, ALONE)
-        line = Line(width)
-        with torch.no_grad():
-            line.frozen.weight.fill_(0.5)
-            line.frozen.bias.fill_(0.0)
-        self.steps = config.steps
-        super().__init__(line, LineLoss(line))
-
-    def batches(self, first_step: int) -> Iterable[Tensor]:
-        return [torch.tensor(float(step % 3)) for step in range(first_step, self.steps)]
-
-    def inputs(self, step: int, item: Tensor) -> Sequence[Any]:
+    def inputs(step: int, item: Tensor) -> Sequence[Tensor]:
         assert item == step % 3
         return (item,)
 
-    def own(self, state: dict[str, Tensor]) -> dict[str, Tensor]:
-        return {name: value for name, value in state.items() if name.startswith("own.")}
-
-    def load(self, state: dict[str, Any]) -> None:
-        self.network.load_state_dict(self.network.state_dict() | state["network"])
+    return Recipe(
+        network=line,
+        losses=LineLoss(line),
+        batches=lambda first_step: [torch.tensor(float(step % 3)) for step in range(first_step, config.steps)],
+        inputs=inputs,
+        weights=(WeightsFile("line"),),
+        modules={"network": line},
+        parts=(line,),
+        frozen=("frozen.",),
+    )
 
 
 @pytest.fixture
@@ -88,8 +85,14 @@ def log_every_step(monkeypatch: pytest.MonkeyPatch):
     yield from every_step_logged(monkeypatch)
 
 
-def go(config: RunConfig) -> None:
-    Run(config, LineTraining(config), ALONE).go()
+def go(config: RunConfig, dev: DevScore | None = None) -> None:
+    train(config, line_recipe, dev)
+
+
+def begun(config: RunConfig, width: int = 3) -> Recipe[Tensor]:
+    """As ``go`` begins."""
+    torch.manual_seed(config.seed)
+    return line_recipe(config, ALONE, torch.device("cpu"), width)
 
 
 def checkpoint(config: RunConfig) -> dict[str, Any]:
@@ -108,7 +111,7 @@ def test_a_run_that_was_killed_goes_on_as_if_it_had_not_been(config: RunConfig):
     go(config)
     broken = replace(config, out=config.out.with_name("broken"))
     with pytest.raises(Killed):
-        Run(broken, LineTraining(broken), ALONE).go(killed, dev_every=4)
+        go(broken, DevScore(killed, 4))
     assert checkpoint(broken)["step"] == 4
     go(replace(broken, resume=True))
     assert losses(broken.out) == losses(config.out)
@@ -120,7 +123,7 @@ def test_a_run_killed_between_checkpoints_makes_the_lost_steps_again(config: Run
     go(config)
     broken = replace(config, out=config.out.with_name("broken"))
     with pytest.raises(Killed):
-        Run(broken, LineTraining(broken), ALONE).go(killed, dev_every=5)
+        go(broken, DevScore(killed, 5))
     go(replace(broken, resume=True))
     assert steps(broken.out) == [1, 2, 3, 4, 5, 5, 6]
     torch.testing.assert_close(checkpoint(broken)["network"], checkpoint(config)["network"], rtol=0, atol=0)
@@ -168,24 +171,24 @@ def test_the_rate_and_the_steps_are_as_planned(config: RunConfig):
     assert rates == [0.1 * warm_stable_decay(step, 6, 2, config.decay_share) for step in range(6)]
     still = replace(config, rate=0.0, out=config.out.with_name("still"))
     go(still)
-    first = LineTraining(still).network.state_dict()
+    first = begun(still).network.state_dict()
     assert all(value.equal(first[name]) for name, value in checkpoint(still)["network"].items())
     assert not checkpoint(config)["network"]["own.weight"].equal(first["own.weight"])
 
 
 def test_what_is_frozen_is_neither_changed_nor_saved(config: RunConfig):
-    training = LineTraining(config)
+    recipe = begun(config)
     scored: list[set[str]] = []
 
     def score(state: dict) -> float:
         scored.append(set(state))
         return 0.5
 
-    Run(config, training, ALONE).go(score, dev_every=3)
+    fit(config, recipe, ALONE, DevScore(score, 3))
     own = {"own.weight", "own.bias"}
     assert scored == [own, own]
     assert set(checkpoint(config)["network"]) == set(checkpoint(config)["average"]) == own
-    assert training.network.get_parameter("frozen.weight").eq(0.5).all()
+    assert recipe.network.get_parameter("frozen.weight").eq(0.5).all()
     weights = load_state(config.out / "weights.safetensors", "line", "tiny")
     torch.testing.assert_close(weights["own.bias"], checkpoint(config)["average"]["own.bias"].half().float())
     dev = [json.loads(line) for line in (config.out / "log.jsonl").read_text().splitlines() if "dev" in line]
@@ -197,7 +200,7 @@ def test_a_checkpoint_of_another_network_is_refused(config: RunConfig, width: in
     go(replace(config, steps=2))
     on = replace(config, resume=True)
     with pytest.raises(InputError, match="found one of another network"):
-        Run(on, LineTraining(on, width), ALONE).go()
+        fit(on, begun(on, width), ALONE)
 
 
 def test_nothing_to_go_on_from(config: RunConfig):
@@ -207,22 +210,41 @@ def test_nothing_to_go_on_from(config: RunConfig):
 
 
 def test_only_the_first_process_writes(config: RunConfig):
-    training = LineTraining(config)
-    run = Run(config, training, ProcessGroup(1, 1, 1))
-    run.go(killed, dev_every=1)
+    recipe = begun(config)
+    fit(config, recipe, ProcessGroup(1, 1, 1), DevScore(killed, 1))
     assert not config.out.exists()
-    assert training.network.get_parameter("own.weight").grad is not None
+    assert recipe.network.get_parameter("own.weight").grad is not None
 
 
 def test_gradients_are_scaled_down_part_by_part(config: RunConfig):
-    class Careful(LineTraining):
-        largest_norm = 1e-4
-
-        @property
-        def parts(self) -> Sequence[nn.Module]:
-            return (self.network.get_submodule("own"),)
-
-    training = Careful(replace(config, steps=1))
-    Run(replace(config, steps=1), training, ALONE).go()
-    norm = torch.stack([p.grad.norm() for p in training.parts[0].parameters() if p.grad is not None]).norm()
+    recipe = begun(config)
+    part = recipe.network.get_submodule("own")
+    fit(replace(config, steps=1), replace(recipe, parts=(part,), largest_norm=1e-4), ALONE)
+    norm = torch.stack([p.grad.norm() for p in part.parameters() if p.grad is not None]).norm()
     assert norm == pytest.approx(1e-4, rel=1e-2)
+
+
+def test_several_files_of_weights_each_with_its_part_and_more(config: RunConfig):
+    noted = torch.tensor([7], dtype=torch.uint8)
+    files = (
+        WeightsFile("slope", "slope.safetensors", "own.w"),
+        WeightsFile("offset", "b.safetensors", "own.b", {"n": noted}),
+    )
+    fit(replace(config, steps=1), replace(begun(config), weights=files), ALONE)
+    average = checkpoint(config)["average"]
+    assert load_state(config.out / "slope.safetensors", "slope", "tiny").keys() == {"eight"}
+    offset = load_state(config.out / "b.safetensors", "offset", "tiny")
+    torch.testing.assert_close(offset, {"ias": average["own.bias"].half().float(), "n": noted}, rtol=0, atol=0)
+
+
+def test_what_is_frozen_is_taken_up_after_what_was_saved(config: RunConfig):
+    go(replace(config, steps=2))
+    recipe = begun(config)
+    saved = checkpoint(config)["network"]["own.weight"]
+    seen = []
+
+    def load_frozen() -> None:
+        seen.append(recipe.network.get_parameter("own.weight").detach().clone())
+
+    fit(replace(config, resume=True, steps=3), replace(recipe, load_frozen=load_frozen), ALONE)
+    assert [weight.equal(saved) for weight in seen] == [True]
