@@ -49,7 +49,7 @@ DOORS = {
         "boxtracking/",
         "systems/",
         "training/batches.py",
-    ),  # fmt: skip
+    ),
 }
 TORCHLESS = ("media/", "session/", "errors.py", "__init__.py")
 FORBIDDEN_NAMES = {"utils", "util", "common", "core", "misc", "helpers", "helper"}
