@@ -1,0 +1,90 @@
+"""The masks that every command gives with the weights that ship, on drawn clips: what moving code must not change.
+
+Where masks are meant to change (new weights, a better rule), record them anew and look at what changed::
+
+    SHIBORI_RECORD_GOLDEN=1 python -m pytest tests/golden
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from shibori.cli.commands import app
+
+from .clips import BALL, BOX, EGG, SIZE_HW
+from .record import check, from_instances_json, from_masks_json
+
+BOXES = "--box 0:34,46,86,82:1 --box 0:134,42,166,74:2"
+DISTANT = f"--click 0:52,64:{EGG} --click 0:150,58:{BALL} --click 0:104,30:0 --click 11:160,91:{BOX}"
+
+
+def run(line: str) -> None:
+    """One command line that must succeed."""
+    result = CliRunner().invoke(app, line.split(), prog_name="shibori")
+    assert result.exit_code == 0, result.stderr
+
+
+@pytest.fixture
+def segment(monkeypatch, tmp_path):
+    """Compare the masks of ``shibori segment clip OPTIONS`` with a record's."""
+
+    def segment(clip, name: str, options: str) -> None:
+        monkeypatch.chdir(clip.folder)
+        run(f"segment clip --format rle --device cpu --out {tmp_path} {options}")
+        check(name, from_masks_json(tmp_path / "masks.json"), SIZE_HW)
+
+    return segment
+
+
+@pytest.mark.parametrize("system", ["auto", "pixel"])
+def test_first_masks_where_one_object_hides_another(crossing, segment, system):
+    segment(crossing, f"crossing-{system}", f"--system {system} --size 128 --mask first.png")
+
+
+@pytest.mark.parametrize("system", ["auto", "pixel"])
+def test_first_masks_of_an_object_that_hides_and_comes_back(returning, segment, system):
+    segment(returning, f"returning-{system}", f"--system {system} --size 144 --mask first.png")
+
+
+@pytest.mark.parametrize("system", ["auto", "pixel"])
+def test_a_correction_and_an_object_that_begins_later(crossing, segment, system):
+    masks = "--mask half.png --mask 3:egg3.png --mask 5:box5.png"
+    segment(crossing, f"several-{system}", f"--system {system} --size 128 {masks}")
+
+
+@pytest.mark.parametrize("system", ["auto", "pixel"])
+def test_both_ways_from_masks_of_later_frames(crossing, segment, system):
+    masks = "--mask 5:egg5.png --mask 10:ball10.png"
+    segment(crossing, f"both-ways-{system}", f"--system {system} --size 128 --both-ways {masks}")
+
+
+def test_training_on_the_first_mask(crossing, segment):
+    segment(crossing, "online", "--system dyenet --size 128 --end 3 --online-steps 1 --mask first.png")
+
+
+@pytest.mark.parametrize("system", ["strnn", "strnn-plain", "trackprop"])
+def test_clicks(crossing, segment, system):
+    segment(crossing, f"click-{system}", f"--system {system} --size 160 {DISTANT}")
+
+
+@pytest.mark.parametrize("system", ["strnn", "trackprop"])
+def test_boxes(crossing, segment, system):
+    segment(crossing, f"box-{system}", f"--system {system} --size 160 {BOXES} --click 8:120,112:0")
+
+
+@pytest.mark.parametrize("system", ["strnn", "trackprop"])
+def test_scribbles(returning, segment, system):
+    egg = [(148.0, 90.0), (164.0, 94.0), (178.0, 96.0)]
+    strokes = {0: [(EGG, egg), (BALL, [(28.0, 38.0), (40.0, 46.0)]), (0, [(20.0, 100.0), (120.0, 106.0)])]}
+    strokes[12] = [(BALL, [(138.0, 38.0), (146.0, 46.0)])]
+    returning.write_scribbles("scribbles.json", strokes)
+    segment(returning, f"scribbles-{system}", f"--system {system} --size 160 --scribbles scribbles.json")
+
+
+def test_discovery(crossing, monkeypatch, tmp_path):
+    monkeypatch.chdir(crossing.folder)
+    run(f"discover clip --device cpu --size 160 --tracked 3 --out {tmp_path / 'found.json'}")
+    check("discover", from_instances_json(Path(tmp_path / "found.json")), SIZE_HW)
