@@ -14,7 +14,7 @@ from shibori.evaluation.sequence import ResultFolder
 from shibori.media.atomic import disk_errors
 from shibori.media.palette import write_palette_png
 from shibori.media.writer import ONE_FILE_NAMES, write_video
-from shibori.run.choice import facts_of
+from shibori.run.choice import facts_of, settled_choice
 from shibori.run.job import SegmentJob, SegmentSummary, run_job
 from shibori.run.progress import Progress
 
@@ -54,7 +54,9 @@ def run_demo(
     summary = run_job(job, progress)
     scores = score_sequences([(truth, ResultFolder(job.out))])
     scores = replace(scores, sequences=(replace(scores.sequences[0], seconds=summary.seconds),))
-    report = write_report(scores, job.out.parent / "report", title="Shibori demonstration", facts=facts_of(job))
+    report = write_report(
+        scores, job.out.parent / "report", title="Shibori demonstration", facts=facts_of(settled_choice(job))
+    )
     overlay, sheet = (job.out / ONE_FILE_NAMES[name] for name in ("overlay", "sheet"))
     return DemoResult(job.clip, Path(job.mask[0]), job.out, overlay, sheet, report, summary, scores)
 

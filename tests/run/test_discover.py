@@ -101,6 +101,11 @@ def test_masks_and_overlay_lie_beside_it(place):
     assert (first.track_id, first.category, first.score, first.frames, first.first) == (1, "dog", 0.75, 4, 0)
 
 
+def test_a_system_that_is_loaded(place, monkeypatch):
+    monkeypatch.setattr(systems, "INSTANCE_SEGMENTERS", {})
+    assert len(run_discovery(job(place), segmenter=Finder(TRACKS[:1])).instances) == 1
+
+
 def test_a_folder_takes_all_three(place):
     summary = run_discovery(job(place, "all"))
     assert summary.outputs == tuple(str(place / "all" / name) for name in ("instances.json", "masks", "overlay.mp4"))

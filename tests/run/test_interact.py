@@ -10,7 +10,8 @@ from shibori.media.clip import Clip
 from shibori.media.marks import Marks, click
 from shibori.media.reader import read_clip
 from shibori.media.writer import write_video
-from shibori.run.interact import Span, mark_clip
+from shibori.run.interact import mark_clip
+from shibori.run.plan import FrameRange
 
 from ..squares import Squares
 
@@ -32,7 +33,7 @@ def test_every_frame_comes_with_its_masks(clip):
 
 @pytest.mark.parametrize(("span", "indices"), [((1, 5, 2), [1, 3]), ((2, None, 1), [2, 3, 4, 5]), ((0, 99, 4), [0, 4])])
 def test_a_span(clip, span, indices):
-    pairs = mark_clip(clip, MARKS, Squares(), Span.of(clip, *span))
+    pairs = mark_clip(clip, MARKS, Squares(), FrameRange.of(clip, *span))
     assert [(frame.index, masks.index) for frame, masks in pairs] == [(index, index) for index in indices]
 
 
@@ -49,4 +50,4 @@ def test_what_is_refused(clip):
         mark_clip(clip, Marks({1: (click(0, 0, 0),)}), Squares())
     for start, stop, every, message in ((3, 3, 1, "No frames"), (7, None, 1, "No frames"), (0, None, 0, "at least 1")):
         with pytest.raises(InputError, match=message):
-            Span.of(clip, start, stop, every)
+            FrameRange.of(clip, start, stop, every)

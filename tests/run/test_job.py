@@ -149,6 +149,14 @@ def test_progress_counts_each_frame_when_it_is_seen_and_when_it_is_written(looka
     assert told == [(done, 12) for done in range(1, 13)]
 
 
+@pytest.mark.parametrize(("both_ways", "total"), [(False, 6), (True, 10)])
+def test_progress_counts_the_frames_of_the_backward_run_first(clip, both_ways, total):
+    counts: list[tuple[int, int]] = []
+    job = whole_job(mask=("3:first.png",), both_ways=both_ways)
+    run_job(job, lambda *count: counts.append(count), Holder())
+    assert counts == [(done, total) for done in range(1, total + 1)]
+
+
 def test_both_ways_reaches_a_whole_clip_through_the_short_form(lookahead):
     found = list(shibori.segment("clip.mp4", {3: IDS}, "whole", both_ways=True))
     np.testing.assert_array_equal(found[0].ids, IDS)

@@ -4,47 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from fractions import Fraction
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from shibori.errors import InputError
 from shibori.interfaces import Propagation, Propagator
-from shibori.media.clip import Clip, Frame
+from shibori.media.clip import Frame
 from shibori.media.mask import FrameMasks, ObjectStatus, masks_to_ids
 from shibori.media.track import Tracklet
-from shibori.run.propagate import Plan, PlannedFrames, Spool, Watch, _in_clip, run_plan, segment_clip, segment_frames
+from shibori.run.propagate import Spool, Watch, _in_clip, run_plan, segment_clip, segment_frames
 
 from ..lookahead import Lookahead
-
-SIZE_HW = (8, 40)
-
-
-class ClockClip(Clip):
-    """Every pixel of frame t is t."""
-
-    def __init__(self, num_frames: int = 20, decodable: int | None = None) -> None:
-        self.name, self.path, self.size_hw = "clock", Path("clock"), SIZE_HW
-        self.num_frames, self.frame_rate, self.time_base = num_frames, Fraction(25), Fraction(1, 25)
-        self.decodable = num_frames if decodable is None else decodable
-        self.decoded: list[int] = []
-
-    @property
-    def shortfall(self) -> str | None:
-        return None if self.decodable == self.num_frames else "the file ends early"
-
-    def frame(self, index: int) -> Frame:
-        self.decoded.append(index)
-        return Frame(index, Fraction(index, 25), np.full((*self.size_hw, 3), index, np.uint8))
-
-    def frames(self, start: int = 0, stop: int | None = None, step: int = 1) -> Iterator[Frame]:
-        stop = self.num_frames if stop is None else stop
-        yield from map(self.frame, range(start, min(stop, self.decodable), step))
-
-    def backward(self, start: int, stop: int = -1) -> Iterator[Frame]:
-        yield from map(self.frame, range(start, stop, -1))
+from .clock import SIZE_HW, ClockClip, box, planned
 
 
 class Shifting(Propagation):
@@ -73,12 +45,6 @@ class Shifter(Propagator):
         return self.runs[-1]
 
 
-def box(left: int, object_id: int = 1, top: int = 0) -> np.ndarray:
-    ids = np.zeros(SIZE_HW, np.uint8)
-    ids[top : top + 3, left : left + 4] = object_id
-    return ids
-
-
 def left_of(ids: np.ndarray, object_id: int) -> int | None:
     columns = np.flatnonzero((ids == object_id).any(axis=0))
     return int(columns[0]) if columns.size else None
@@ -96,7 +62,6 @@ def test_range_and_stride_and_reference_off_the_stride():
     clip = ClockClip()
     found = list(segment_clip(clip, {4: box(6), 7: box(9, 2, top=4)}, Shifter(), start=2, stop=12, every=2))
     assert [masks.index for masks in found] == [2, 4, 6, 7, 8, 10]
-    assert Plan({4: box(6), 7: box(9)}, 2, 12, 2).num_frames == 6
     assert [left_of(masks.ids, 2) for masks in found] == [None, None, None, 9, 10, 12]
 
 
@@ -230,38 +195,10 @@ def test_wrong_input_is_named_at_once(references, options, expected):
 
 # ---- systems that work on the clip as a whole
 
-RANGE = Plan({4: box(6), 7: box(9, 2, top=4)}, 2, 12, 2)
-
-
-def clocks(frames: Iterator[tuple[int, np.ndarray]]) -> dict[int, int]:
-    """Position -> frame of the clip, read from its pixels."""
-    return {position: int(image[0, 0, 0]) for position, image in frames}
-
-
-def test_planned_frames_are_those_that_are_due_numbered_from_0():
-    clip = ClockClip()
-    frames = PlannedFrames(clip, RANGE)
-    assert frames.indices == [2, 4, 6, 7, 8, 10]
-    assert (frames.num_frames, frames.size_hw) == (6, SIZE_HW)
-    assert clip.decoded == []
-    assert [int(frames.read(position)[0, 0, 0]) for position in range(6)] == frames.indices
-    assert clocks(frames.forward(0, 6)) == dict(enumerate(frames.indices))
-
-
-@pytest.mark.parametrize(("start", "stop"), [(0, 6), (1, 4), (3, 4), (5, 6), (2, 2), (6, 6)])
-def test_planned_frames_run_forward_and_backward_over_a_part(start: int, stop: int):
-    frames = PlannedFrames(ClockClip(), RANGE)
-    expected = {position: frames.indices[position] for position in range(start, stop)}
-    assert clocks(frames.forward(start, stop)) == expected
-    assert list(clocks(frames.forward(start, stop))) == list(range(start, stop))
-    backward = clocks(frames.backward(stop - 1, start - 1))
-    assert backward == expected
-    assert list(backward) == list(reversed(range(start, stop)))
-
 
 def test_a_whole_clip_gives_every_frame_that_is_due():
     propagator = Lookahead()
-    found = list(segment_frames(ClockClip(), RANGE.references, propagator, start=2, stop=12, every=2))
+    found = list(segment_frames(ClockClip(), planned().references, propagator, start=2, stop=12, every=2))
     assert [frame.index for frame, _ in found] == [masks.index for _, masks in found] == [2, 4, 6, 7, 8, 10]
     assert all(int(frame.image[0, 0, 0]) == frame.index for frame, _ in found)
     assert [left_of(masks.ids, 1) for _, masks in found] == [None, 6, 6, 6, 6, 6]
@@ -286,7 +223,7 @@ def test_a_whole_clip_both_ways():
 def test_who_watches_hears_of_every_frame_and_then_of_the_tracklets():
     heard: list[tuple[str, object]] = []
     watch = Watch(lambda frames: heard.append(("seen", frames)), lambda found: heard.append(("linked", found)))
-    for frame, _ in run_plan(ClockClip(), RANGE, Lookahead(), watch=watch):
+    for frame, _ in run_plan(ClockClip(), planned(), Lookahead(), watch=watch):
         heard.append(("frame", frame.index))
     assert [what for what, _ in heard] == ["seen"] * 5 + ["linked"] + ["frame"] * 6
     assert [value for what, value in heard if what == "seen"] == [2, 3, 4, 5, 6]

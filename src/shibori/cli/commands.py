@@ -17,7 +17,7 @@ from shibori.cli.progress import ProgressBar
 from shibori.cli.tables import print_json, show_instance_scores, show_interactive_scores, show_scores
 from shibori.cli.training import train
 from shibori.evaluation.scores import ProtocolName
-from shibori.run.choice import SystemChoice, facts_of, load_interactive_system, load_system
+from shibori.run.choice import SystemChoice, facts_of, load_interactive_system, load_system, settled_choice
 from shibori.run.job import SegmentJob, SegmentSummary, run_job
 
 ABOUT = "Video object segmentation: a clip and a few marks in, a mask of every chosen object in every frame out."
@@ -158,7 +158,7 @@ def evaluate_davis(options: EvaluateOptions) -> None:
             overwrite=options.overwrite,
             progress=lambda done: bar(done.frames_done, done.num_frames),
         )
-        report = write_report(scores, options.out, facts=facts_of(options))
+        report = write_report(scores, options.out, facts=facts_of(settled_choice(options)))
     show_scores(scores, report, options.as_json)
 
 
@@ -191,7 +191,6 @@ class InteractiveOptions(SystemChoice):
 
     root: Path = field(kw_only=True, metadata={"help": "Folder with JPEGImages and Annotations.", "argument": True})
     out: Path = field(kw_only=True, metadata={"help": "Folder for masks, scribbles, tables and the HTML report."})
-    system: str = field(default="strnn", metadata={"help": "Interactive segmentation system."})
     split: str = field(default="val", metadata={"help": "List of sequences in ImageSets."})
     year: int | None = field(default=None, metadata={"help": "2016: all that is marked is one object; 2017: ids."})
     scribbles: Path | None = field(
@@ -223,7 +222,7 @@ def evaluate_interactive(options: InteractiveOptions) -> None:
             overwrite=options.overwrite,
             progress=lambda done: bar(done.frames_done, done.num_frames),
         )
-        report = write_interactive_report(scores, options.out, facts=facts_of(options))
+        report = write_interactive_report(scores, options.out, facts=facts_of(settled_choice(options, for_marks=True)))
     show_interactive_scores(scores, report, options.as_json)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import platform
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -14,6 +14,7 @@ from shibori.errors import InputError
 from shibori.interfaces import InstanceSegmenter, InteractiveSegmenter, Propagator
 
 Built = TypeVar("Built")
+Choice = TypeVar("Choice", bound="SystemChoice")
 AUTO = "auto"
 SYSTEM_HELP = "Segmentation system; auto: dyenet for masks (pixel with a weights file of your own), strnn for marks."
 
@@ -22,7 +23,7 @@ SYSTEM_HELP = "Segmentation system; auto: dyenet for masks (pixel with a weights
 class SystemChoice:
     """Which system is to do the work, and how it is set up."""
 
-    system: str = field(default="pixel", metadata={"help": "Segmentation system."})
+    system: str = field(default=AUTO, metadata={"help": SYSTEM_HELP})
     preset: str = field(default="compact", metadata={"help": "Size of the system's network."})
     weights: Path | None = field(
         default=None, metadata={"help": "Weights file; without one, those that ship with the package."}
@@ -62,11 +63,13 @@ class SegmenterChoice:
     )
 
 
-def default_system(choice: SystemChoice, is_marked: bool) -> str:
-    """The name of the system for marks, or for masks, where none is named."""
-    if is_marked:
-        return next(iter(systems.INTERACTIVE_SEGMENTERS))
-    return systems.default_propagator(choice.preset, choice.weights is not None)
+def settled_choice(choice: Choice, for_marks: bool = False) -> Choice:
+    """The choice with the name of its system: where none is named, the default one for masks, or for marks."""
+    if choice.system != AUTO:
+        return choice
+    if for_marks:
+        return replace(choice, system=next(iter(systems.INTERACTIVE_SEGMENTERS)))
+    return replace(choice, system=systems.default_propagator(choice.preset, choice.weights is not None))
 
 
 def load_system(choice: SystemChoice = SystemChoice()) -> Propagator:
@@ -75,12 +78,19 @@ def load_system(choice: SystemChoice = SystemChoice()) -> Propagator:
     Raises:
         InputError: there is no such system, preset, device or weights file.
     """
-    return _load(choice, systems.PROPAGATORS, online_steps=choice.online_steps)
+    return _load(settled_choice(choice), systems.PROPAGATORS, online_steps=choice.online_steps)
 
 
-def load_interactive_system(choice: SystemChoice) -> InteractiveSegmenter:
+def load_interactive_system(choice: SystemChoice = SystemChoice()) -> InteractiveSegmenter:
     """The interactive segmenter of a choice; see ``load_system``."""
-    return _load(choice, systems.INTERACTIVE_SEGMENTERS)
+    return _load(settled_choice(choice, for_marks=True), systems.INTERACTIVE_SEGMENTERS)
+
+
+def check_system(system: Propagator | InteractiveSegmenter, for_marks: bool) -> None:
+    """InputError where a system that is loaded already is not one for masks, or not one for marks."""
+    kind, marks = (InteractiveSegmenter, "marks") if for_marks else (Propagator, "masks")
+    if not isinstance(system, kind):
+        raise InputError(f"expected a system for {marks} ({kind.__name__}), found {type(system).__name__}")
 
 
 def _load(choice: SystemChoice, table: Mapping[str, Callable[..., Built]], **more: int) -> Built:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -16,7 +16,8 @@ from shibori.media.mask import FrameMasks, ObjectStatus
 from shibori.media.reader import read_clip
 from shibori.media.writer import open_writer
 from shibori.run.choice import SegmenterChoice, load_instance_segmenter
-from shibori.run.propagate import Plan, PlannedFrames
+from shibori.run.plan import FrameRange, Plan, PlannedFrames
+from shibori.run.progress import FrameCounter, Progress
 
 VIDEO_ID = 1
 """Of the clip in its results file."""
@@ -71,8 +72,15 @@ class DiscoverSummary:
     outputs: tuple[str, ...]
 
 
-def run_discovery(job: DiscoverJob, progress: Callable[[int, int], None] = lambda done, total: None) -> DiscoverSummary:
+def run_discovery(
+    job: DiscoverJob, progress: Progress = lambda done, total: None, segmenter: InstanceSegmenter | None = None
+) -> DiscoverSummary:
     """Do the job. A clip in which nothing is found gives an empty results file.
+
+    Args:
+        job: what is asked for.
+        progress: called with the number of frames searched and of all frames.
+        segmenter: a system that is loaded already, instead of the one the job names.
 
     Raises:
         InputError: anything wrong with the clip, the system, the classes or the place for the results.
@@ -81,11 +89,11 @@ def run_discovery(job: DiscoverJob, progress: Callable[[int, int], None] = lambd
     if job.most < 1:
         raise InputError(f"expected at least 1 instance to be kept, found {job.most}")
     path, folder = _places(job)
-    segmenter = load_instance_segmenter(job)
+    segmenter = segmenter or load_instance_segmenter(job)
     check_classes(job.classes, segmenter)
     began = time.perf_counter()
     frames = frames_of(clip)
-    found = segmenter.discover(frames, lambda done: progress(done, frames.num_frames))
+    found = segmenter.discover(frames, FrameCounter(progress, frames.num_frames).seen)
     tracks = chosen_tracks(found, job.classes, job.most)
     write_instances(path, {VIDEO_ID: tracks})
     outputs = [str(path), *write_pictures(clip, tracks, folder, job.overwrite)]
@@ -105,7 +113,7 @@ def run_discovery(job: DiscoverJob, progress: Callable[[int, int], None] = lambd
 
 def frames_of(clip: Clip) -> FrameSource:
     """All frames of a clip."""
-    return PlannedFrames(clip, Plan({}, 0, clip.num_frames))
+    return PlannedFrames(clip, Plan({}, FrameRange(0, clip.num_frames)))
 
 
 def check_classes(classes: Sequence[str], segmenter: InstanceSegmenter) -> None:

@@ -24,17 +24,19 @@ from shibori.media.reference import frame_index, read_references
 from shibori.media.track import Tracklet, write_tracklets
 from shibori.media.track_log import TrackLog
 from shibori.media.writer import FORMATS, ONE_FILE_NAMES, MaskWriter, open_writer
-from shibori.run.choice import AUTO, SYSTEM_HELP, SystemChoice, default_system, load_interactive_system, load_system
-from shibori.run.interact import Span, mark_clip
-from shibori.run.progress import JobCounter, Progress
-from shibori.run.propagate import Watch, make_plan, run_plan, segment_frames
+from shibori.run.choice import AUTO, SystemChoice, check_system, load_interactive_system, load_system, settled_choice
+from shibori.run.interact import mark_clip
+from shibori.run.plan import FrameRange, make_plan
+from shibori.run.progress import FrameCounter, Progress
+from shibori.run.propagate import Watch, frames_ahead, run_plan, segment_frames
+
+System = Propagator | InteractiveSegmenter
 
 
 @dataclass(frozen=True)
 class SegmentJob(SystemChoice):
     """Segment objects in every frame of CLIP, given masks of some frames, or marks on some frames."""
 
-    system: str = field(default=AUTO, metadata={"help": SYSTEM_HELP})
     clip: Path = field(kw_only=True, metadata={"help": "A video file or a folder of images.", "argument": True})
     mask: tuple[str, ...] = field(
         default=(),
@@ -111,17 +113,26 @@ class SegmentSummary:
     """Which of the frames asked for could not be decoded, in a sentence; None if all could."""
 
 
-def run_job(job: SegmentJob, progress: Progress = lambda done, total: None) -> SegmentSummary:
+def run_job(
+    job: SegmentJob, progress: Progress = lambda done, total: None, system: System | None = None
+) -> SegmentSummary:
     """Do the job, frame by frame in bounded memory. If it is stopped, the frames finished so far stay on disk.
+
+    Args:
+        job: what is asked for.
+        progress: called after each frame, with the number of frames done and of all frames to do.
+        system: one that is loaded already; then what the job says of its system, preset, weights, device, size and
+            online steps is not looked at.
 
     Raises:
         InputError: anything wrong with the clip, the masks, the system or the place for the results.
     """
-    job = settled_job(job)
+    job = settled_job(job, system)
     clip = read_clip(job.clip)
     start = frame_index(clip, job.start) if job.start else 0
     stop = _end_index(clip, job.end) if job.end else clip.num_frames
-    work = _marked_work(job, clip, start, stop) if job.is_marked else _masked_work(job, clip, start, stop)
+    prepare = _marked_work if job.is_marked else _masked_work
+    work = prepare(job, clip, (start, stop), system)
     with ExitStack() as stack:
         # Places that cannot take the results are refused before the network is loaded.
         tracks = stack.enter_context(_track_log(job, clip, work.object_ids))
@@ -137,11 +148,11 @@ def run_job(job: SegmentJob, progress: Progress = lambda done, total: None) -> S
     return _summary(job, tracks, time.perf_counter() - began, None if complete else clip.shortfall)
 
 
-def settled_job(job: SegmentJob) -> SegmentJob:
-    """The job with the name of its system.
+def settled_job(job: SegmentJob, system: System | None = None) -> SegmentJob:
+    """The job with the name of its system; that of one which is loaded already is its class's.
 
     Raises:
-        InputError: marks beside masks or found instances, or options that only those have.
+        InputError: marks beside masks or found instances, options that only those have, a system for the other.
     """
     if job.is_marked:
         if job.mask or job.found or job.keep is not None:
@@ -152,9 +163,10 @@ def settled_job(job: SegmentJob) -> SegmentJob:
             raise InputError(
                 "--both-ways and --online-steps are for masks: marks are answered in all frames, leave them out"
             )
-    if job.system != AUTO:
-        return job
-    return replace(job, system=default_system(job, job.is_marked))
+    if system is None:
+        return settled_choice(job, job.is_marked)
+    check_system(system, job.is_marked)
+    return replace(job, system=type(system).__name__)
 
 
 @dataclass(frozen=True)
@@ -167,35 +179,28 @@ class _Work:
     """Load the system; give the frames with their masks, one at a time."""
 
 
-def _masked_work(job: SegmentJob, clip: Clip, start: int, stop: int) -> _Work:
-    plan = make_plan(clip, _starting_masks(job, clip, start, stop), start, stop, job.every)
+def _masked_work(job: SegmentJob, clip: Clip, bounds: tuple[int, int], system: System | None) -> _Work:
+    plan = make_plan(clip, _starting_masks(job, clip, *bounds), *bounds, job.every)
 
     def begin(progress: Progress) -> Iterator[tuple[Frame, FrameMasks]]:
-        counter = JobCounter(plan, job.both_ways, progress)
-        propagator = counter.counted(load_system(job))
+        propagator = system if isinstance(system, Propagator) else load_system(job)
+        counter = FrameCounter(progress, plan.num_frames, frames_ahead(plan, propagator, job.both_ways))
         watch = Watch(counter.seen, partial(_write_tracklets, job, clip))
-        return counter.told(run_plan(clip, plan, propagator, job.both_ways, watch))
+        return counter.counted(run_plan(clip, plan, propagator, job.both_ways, watch))
 
     return _Work(tuple(plan.first_frames), plan.num_frames, begin)
 
 
-def _marked_work(job: SegmentJob, clip: Clip, start: int, stop: int) -> _Work:
-    span = Span.of(clip, start, stop, job.every)
+def _marked_work(job: SegmentJob, clip: Clip, bounds: tuple[int, int], system: System | None) -> _Work:
+    frames = FrameRange.of(clip, *bounds, job.every)
     marks = read_marks(clip, job.scribbles, job.click, job.box)
 
     def begin(progress: Progress) -> Iterator[tuple[Frame, FrameMasks]]:
-        return _told(mark_clip(clip, marks, load_interactive_system(job), span), len(span.indices), progress)
+        segmenter = system if isinstance(system, InteractiveSegmenter) else load_interactive_system(job)
+        counter = FrameCounter(progress, len(frames.indices))
+        return counter.counted(mark_clip(clip, marks, segmenter, frames))
 
-    return _Work(marks.object_ids, len(span.indices), begin)
-
-
-def _told(
-    answers: Iterator[tuple[Frame, FrameMasks]], total: int, progress: Progress
-) -> Iterator[tuple[Frame, FrameMasks]]:
-    """The answers, each counted once it was written."""
-    for done, answer in enumerate(answers, 1):
-        yield answer
-        progress(done, total)
+    return _Work(marks.object_ids, len(frames.indices), begin)
 
 
 def _starting_masks(job: SegmentJob, clip: Clip, start: int, stop: int) -> dict[int, NDArray[Any]]:
@@ -276,9 +281,7 @@ def _summary(job: SegmentJob, tracks: TrackLog, seconds: float, shortfall: str |
     )
 
 
-def segment(
-    source: str | Path | Clip, marks: Any, system: str | Propagator | InteractiveSegmenter = AUTO, **options: Any
-) -> Iterator[FrameMasks]:
+def segment(source: str | Path | Clip, marks: Any, system: str | System = AUTO, **options: Any) -> Iterator[FrameMasks]:
     """Segment a clip: the short form of ``segment_clip`` and of ``mark_clip``.
 
     Args:
@@ -293,19 +296,18 @@ def segment(
     Yields:
         FrameMasks in frame order, one at a time.
     """
-    span = {name: options.pop(name) for name in ("start", "stop", "every", "both_ways") if name in options}
+    bounds = {name: options.pop(name) for name in ("start", "stop", "every", "both_ways") if name in options}
     clip = source if isinstance(source, Clip) else read_clip(source)
-    choice = replace(SystemChoice(), **options)
-    if isinstance(marks, Marks):
-        name = default_system(choice, True) if system == AUTO else system
-        segmenter = load_interactive_system(replace(choice, system=name)) if isinstance(name, str) else name
-        assert isinstance(segmenter, InteractiveSegmenter)
-        return (masks for _, masks in mark_clip(clip, marks, segmenter, Span.of(clip, **span)))
-    references = _references(clip, marks, span.get("start", 0))
-    name = default_system(choice, False) if system == AUTO else system
-    chosen = load_system(replace(choice, system=name)) if isinstance(name, str) else name
-    assert isinstance(chosen, Propagator)
-    return (masks for _, masks in segment_frames(clip, references, chosen, **span))
+    for_marks = isinstance(marks, Marks)
+    if not isinstance(system, str):
+        check_system(system, for_marks)
+    choice = SystemChoice(system if isinstance(system, str) else AUTO, **options)
+    if for_marks:
+        segmenter = system if isinstance(system, InteractiveSegmenter) else load_interactive_system(choice)
+        return (masks for _, masks in mark_clip(clip, marks, segmenter, FrameRange.of(clip, **bounds)))
+    references = _references(clip, marks, bounds.get("start", 0))
+    propagator = system if isinstance(system, Propagator) else load_system(choice)
+    return (masks for _, masks in segment_frames(clip, references, propagator, **bounds))
 
 
 def _references(clip: Clip, marks: Any, start: int) -> dict[int, NDArray[Any]]:

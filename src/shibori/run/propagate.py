@@ -13,18 +13,17 @@ import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field, replace
-from functools import cached_property
 from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
 
-from shibori.errors import InputError
-from shibori.interfaces import ClipPropagator, FrameSource, Propagator
+from shibori.interfaces import ClipPropagator, Propagator
 from shibori.media.clip import Clip, Frame
 from shibori.media.heap import trimmed
-from shibori.media.mask import FrameMasks, ObjectStatus, check_size, ids_to_masks, object_ids, require_objects
+from shibori.media.mask import FrameMasks, ObjectStatus, ids_to_masks
 from shibori.media.track import Tracklet
+from shibori.run.plan import Plan, PlannedFrames, check_decoded, make_plan
 
 
 def segment_clip(
@@ -78,103 +77,40 @@ def segment_frames(
 
 @dataclass(frozen=True)
 class Watch:
-    """Who is told how a run goes on. Only a system that works on the clip as a whole has anything to tell."""
+    """What is called as a run goes on, before it gives its first masks."""
 
     seen: Callable[[int], None] = lambda _frames: None
-    """Called with the number of frames seen before the first masks."""
+    """Called with the number of frames seen so far, each time there is one more; of ``frames_ahead`` in the end."""
     linked: Callable[[tuple[Tracklet, ...]], None] = lambda _tracklets: None
-    """Called with the tracklets, positions counted as frames of the clip, before the first masks."""
+    """Called with the tracklets of a system that works on the clip as a whole; they count frames of the clip."""
 
 
-NOBODY = Watch()
+UNWATCHED = Watch()
 
 
 def run_plan(
-    clip: Clip, plan: Plan, propagator: Propagator, both_ways: bool = False, watch: Watch = NOBODY
+    clip: Clip, plan: Plan, propagator: Propagator, both_ways: bool = False, watch: Watch = UNWATCHED
 ) -> Iterator[tuple[Frame, FrameMasks]]:
     """What ``segment_frames`` does, for a plan that is made already."""
     if isinstance(propagator, ClipPropagator):
         return _whole(clip, plan, propagator, both_ways, watch)
-    return _merged(clip, plan, propagator) if both_ways else _forward(clip, plan, propagator)
+    return _merged(clip, plan, propagator, watch) if both_ways else _forward(clip, plan, propagator)
 
 
-@dataclass(frozen=True)
-class Plan:
-    """Which frames are due, and what is known about them."""
-
-    references: Mapping[int, NDArray[np.integer]]
-    """Frame index -> (H, W) ids map."""
-    start: int
-    stop: int
-    """One past the last frame."""
-    every: int = 1
-
-    @cached_property
-    def first_frames(self) -> dict[int, int]:
-        """object_id -> index of its first reference, by rising object_id."""
-        first: dict[int, int] = {}
-        for index in sorted(self.references):
-            for object_id in object_ids(self.references[index]):
-                first.setdefault(object_id, index)
-        return dict(sorted(first.items()))
-
-    @property
-    def num_frames(self) -> int:
-        """How many frames a forward run yields."""
-        off_stride = sum(1 for index in self.references if (index - self.start) % self.every)
-        return len(range(self.start, self.stop, self.every)) + off_stride
-
-    def is_due(self, index: int) -> bool:
-        """Whether a frame of the range is to be segmented."""
-        return (index - self.start) % self.every == 0 or index in self.references
-
-    def masks_at(self, index: int) -> dict[int, NDArray[np.bool_]] | None:
-        """object_id -> (H, W) bool, or None for a frame without reference."""
-        return ids_to_masks(self.references[index]) if index in self.references else None
-
-
-def make_plan(
-    clip: Clip, references: Mapping[int, NDArray[np.integer]], start: int = 0, stop: int | None = None, every: int = 1
-) -> Plan:
-    """The frames of a clip that are due. InputError where range and references do not fit it."""
-    stop = clip.num_frames if stop is None else min(stop, clip.num_frames)
-    _check_range(clip, start, stop, every)
-    _check_references(clip, references, start, stop)
-    return Plan(references, start, stop, every)
-
-
-def _check_range(clip: Clip, start: int, stop: int, every: int) -> None:
-    if every < 1:
-        raise InputError(f"The step between frames must be at least 1, but it is {every}.")
-    if not 0 <= start < stop:
-        raise InputError(
-            f"No frames to segment: the range starts at {start} and ends before {stop}, but {clip.name} has "
-            f"{clip.num_frames} frames, numbered 0 to {clip.num_frames - 1}."
-        )
-
-
-def _check_references(clip: Clip, references: Mapping[int, NDArray[np.integer]], start: int, stop: int) -> None:
-    if not references:
-        raise InputError("There is no mask to start from: give at least one frame's mask.")
-    for index, ids in references.items():
-        if not 0 <= index < clip.num_frames:
-            raise InputError(
-                f"A mask is given for frame {index}, but {clip.name} has {clip.num_frames} frames, numbered 0 to "
-                f"{clip.num_frames - 1}."
-            )
-        if not start <= index < stop:
-            raise InputError(
-                f"A mask is given for frame {index}, outside the range to segment ({start} to {stop - 1}): widen the "
-                "range or move the mask."
-            )
-        check_size(ids, clip.size_hw, f"The mask for frame {index}")
-        require_objects(ids, f"The mask for frame {index}")
+def frames_ahead(plan: Plan, propagator: Propagator, both_ways: bool) -> int:
+    """How many frames a run sees before it gives its first masks."""
+    if isinstance(propagator, ClipPropagator):
+        return plan.num_frames
+    last = max(plan.first_frames.values())
+    if not both_ways or last == plan.range.start:
+        return 0
+    return sum(index <= last for index in plan.indices)
 
 
 def _due_frames(clip: Clip, plan: Plan) -> Iterator[Frame]:
     """The frames on the stride as one stream, with those off it that have a reference fetched in between."""
-    off_stride = sorted(index for index in plan.references if (index - plan.start) % plan.every)
-    for frame in trimmed(clip.frames(plan.start, plan.stop, plan.every)):
+    off_stride = sorted(index for index in plan.references if index not in plan.range.indices)
+    for frame in trimmed(clip.frames(plan.range.start, plan.range.stop, plan.range.every)):
         while off_stride and off_stride[0] < frame.index:
             yield clip.frame(off_stride.pop(0))
         yield frame
@@ -187,22 +123,14 @@ def _forward(clip: Clip, plan: Plan, propagator: Propagator) -> Iterator[tuple[F
     waiting = sorted(plan.references, reverse=True)
     for frame in _due_frames(clip, plan):
         if waiting and waiting[-1] <= frame.index:
-            _check_decoded(clip, waiting.pop(), frame.index)
+            check_decoded(clip, waiting.pop(), frame.index)
         if frame.index < first_index:
             masks = FrameMasks(frame.index, np.zeros(clip.size_hw, np.uint8), (), None)
         else:
             masks = propagation.step(frame.image, plan.masks_at(frame.index))
         yield frame, _complete(replace(masks, index=frame.index), plan)
     if waiting:
-        _check_decoded(clip, waiting[-1], -1)
-
-
-def _check_decoded(clip: Clip, expected: int, found: int) -> None:
-    """A mask on a frame that cannot be decoded would start its object nowhere: say so instead."""
-    if found != expected:
-        raise InputError(
-            f"frame {expected} of {clip.path} cannot be decoded, so its mask is of no use: mark a frame near it"
-        )
+        check_decoded(clip, waiting[-1], -1)
 
 
 def _complete(masks: FrameMasks, plan: Plan) -> FrameMasks:
@@ -222,63 +150,16 @@ def _complete(masks: FrameMasks, plan: Plan) -> FrameMasks:
     return replace(masks, statuses=statuses, probs=probs)
 
 
-def _merged(clip: Clip, plan: Plan, propagator: Propagator) -> Iterator[tuple[Frame, FrameMasks]]:
+def _merged(clip: Clip, plan: Plan, propagator: Propagator, watch: Watch) -> Iterator[tuple[Frame, FrameMasks]]:
     with ExitStack() as stack:
         spool = Spool(stack.enter_context(tempfile.TemporaryFile()))
-        _run_backward(clip, plan, propagator, spool)
+        for done, masks in enumerate(_backward(clip, plan, propagator), 1):
+            if masks.statuses:
+                spool.put(masks)
+            watch.seen(done)
         for frame, masks in _forward(clip, plan, propagator):
             earlier = spool.get(frame.index)
             yield frame, masks if earlier is None else _merge(masks, earlier)
-
-
-class PlannedFrames(FrameSource):
-    """The frames of a plan, numbered from 0, for a system that works on the clip as a whole."""
-
-    def __init__(self, clip: Clip, plan: Plan) -> None:
-        self.clip, self.references = clip, plan.references
-        self.indices = [index for index in range(plan.start, plan.stop) if plan.is_due(index)]
-        self.positions = {index: position for position, index in enumerate(self.indices)}
-
-    @property
-    def size_hw(self) -> tuple[int, int]:
-        """Height and width in pixels."""
-        return self.clip.size_hw
-
-    @property
-    def num_frames(self) -> int:
-        """How many are due."""
-        return len(self.indices)
-
-    def read(self, index: int) -> NDArray[np.uint8]:
-        """One frame."""
-        return self.clip.frame(self.indices[index]).image
-
-    def forward(self, start: int, stop: int) -> Iterator[tuple[int, NDArray[np.uint8]]]:
-        """Decoded as one stream; frames between those that are due are passed over.
-
-        Raises:
-            InputError: a frame with a reference cannot be decoded.
-        """
-        waiting = [index for index in reversed(self.indices[start:stop]) if index in self.references]
-        for position, image in self._stream(start, stop):
-            if waiting and waiting[-1] <= self.indices[position]:
-                _check_decoded(self.clip, waiting.pop(), self.indices[position])
-            yield position, image
-        if waiting:
-            _check_decoded(self.clip, waiting[-1], -1)
-
-    def backward(self, start: int, stop: int) -> Iterator[tuple[int, NDArray[np.uint8]]]:
-        """The same, against time."""
-        if start > stop:
-            yield from self._due(self.clip.backward(self.indices[start], self.indices[stop + 1] - 1))
-
-    def _stream(self, start: int, stop: int) -> Iterator[tuple[int, NDArray[np.uint8]]]:
-        if start < stop:
-            yield from self._due(self.clip.frames(self.indices[start], self.indices[stop - 1] + 1))
-
-    def _due(self, frames: Iterator[Frame]) -> Iterator[tuple[int, NDArray[np.uint8]]]:
-        due = ((self.positions[frame.index], frame.image) for frame in frames if frame.index in self.positions)
-        return trimmed(due)
 
 
 def _whole(
@@ -287,11 +168,11 @@ def _whole(
     frames = PlannedFrames(clip, plan)
     references = {frames.positions[index]: ids_to_masks(ids) for index, ids in plan.references.items()}
     propagation = propagator.propagate(frames, references, both_ways, watch.seen)
-    answers, told = propagation.masks(), False
+    answers, is_first = propagation.masks(), True
     for frame in _due_frames(clip, plan):
         masks = next(masks for masks in answers if masks.index >= frames.positions[frame.index])
-        if not told:
-            told = True
+        if is_first:
+            is_first = False
             watch.linked(tuple(_in_clip(tracklet, frames.indices) for tracklet in propagation.tracklets))
         yield frame, _complete(replace(masks, index=frame.index), plan)
 
@@ -307,21 +188,20 @@ def _in_clip(tracklet: Tracklet, indices: Sequence[int]) -> Tracklet:
     return replace(tracklet, start=start, first=first, last=last, confidences=tuple(confidences))
 
 
-def _run_backward(clip: Clip, plan: Plan, propagator: Propagator, spool: Spool) -> None:
-    """Fill the spool with every object's masks at the frames before its first reference."""
+def _backward(clip: Clip, plan: Plan, propagator: Propagator) -> Iterator[FrameMasks]:
+    """Every object's masks at the frames before its first reference, from the last such frame to the first."""
     last = max(plan.first_frames.values())
-    if last == plan.start:
+    if last == plan.range.start:
         return
     propagation = propagator.begin(clip.size_hw)
-    for frame in trimmed(clip.backward(last, plan.start - 1)):
+    for frame in trimmed(clip.backward(last, plan.range.start - 1)):
         if not plan.is_due(frame.index):
             continue
         # All objects of the reference take part, those too that the forward run already follows here: an object
         # that is known is not mistaken for another. Only the masks of later ones are kept.
         masks = propagation.step(frame.image, plan.masks_at(frame.index))
         later = {object_id for object_id, first in plan.first_frames.items() if first > frame.index}
-        if later:
-            spool.put(_only(replace(masks, index=frame.index), later))
+        yield _only(replace(masks, index=frame.index), later)
 
 
 def _only(masks: FrameMasks, object_ids: set[int]) -> FrameMasks:
