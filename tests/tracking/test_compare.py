@@ -31,13 +31,14 @@ def nearest(query: Tensor, others: Tensor) -> float:
     return max(1 - float((query - other).square().sum()) / 2 for other in others)
 
 
-def test_likeness_is_that_of_the_comparison(seen: tuple[PixelNetwork, Encoded, Memory, Comparison]) -> None:
-    network, encoded, memory, comparison = seen
-    torch.testing.assert_close(network.likeness(encoded, memory), comparison.likeness)
-    assert ((comparison.likeness >= 0) & (comparison.likeness <= 1)).all()
+def test_the_foreground_share_is_a_share(seen: tuple[PixelNetwork, Encoded, Memory, Comparison]) -> None:
+    comparison = seen[-1]
+    assert ((comparison.foreground_share >= 0) & (comparison.foreground_share <= 1)).all()
 
 
-def test_kinship_is_the_own_cosine_and_its_lead(seen: tuple[PixelNetwork, Encoded, Memory, Comparison]) -> None:
+def test_the_similarity_margin_is_the_own_cosine_and_its_lead(
+    seen: tuple[PixelNetwork, Encoded, Memory, Comparison],
+) -> None:
     _, encoded, memory, comparison = seen
     keys = memory.key[0].T.float()
     own, other = keys[memory.label[0] > 0.5], keys[memory.label[0] <= 0.5]
@@ -47,4 +48,4 @@ def test_kinship_is_the_own_cosine_and_its_lead(seen: tuple[PixelNetwork, Encode
     for row, column in [(0, 0), (height // 2, width // 3), (height - 1, width - 1)]:
         query = encoded.key[0, :, row, column].float()
         expected = 2 * nearest(query, own) - nearest(query, other)
-        assert float(comparison.kinship[0, row, column]) == pytest.approx(max(min(expected, 3), -3), abs=1e-3)
+        assert float(comparison.similarity_margin[0, row, column]) == pytest.approx(max(min(expected, 3), -3), abs=1e-3)

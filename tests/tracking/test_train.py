@@ -12,7 +12,7 @@ import torch
 from shibori.errors import InputError
 from shibori.evaluation.measures import region_similarity
 from shibori.nn.weights import load_state, save_state
-from shibori.tracking.build import build_pixel_propagator
+from shibori.tracking.build import build_mask_propagator
 from shibori.tracking.compact import build_pixel_tracker
 from shibori.tracking.train import TrainConfig, recipe
 
@@ -94,7 +94,7 @@ def test_tiny_overfits_one_clip_and_then_follows_it(config: TrainConfig, data: P
     curve = [line["iou"] for line in losses(config.out)]
     assert np.mean(curve[-20:]) > np.mean(curve[:20]) + 0.1
     images, masks = moving_disk(14)
-    propagation = build_pixel_propagator("tiny", "cpu", 64, weights).begin(masks[0].shape)
+    propagation = build_mask_propagator("tiny", "cpu", 64, weights).begin(masks[0].shape)
     found = [propagation.step(image, {1: masks[0]} if t == 0 else None) for t, image in enumerate(images)]
     scores = [region_similarity(f.ids == 1, mask) for f, mask in zip(found, masks, strict=True)][1:]
     assert np.mean(scores) > 0.8

@@ -15,7 +15,7 @@ REFUSED_LOGIT = -6.0
 
 
 def keep_plausible_pieces(
-    logits: NDArray[np.float32], previous: NDArray[np.float32], likeness: NDArray[np.float32]
+    logits: NDArray[np.float32], previous: NDArray[np.float32], foreground_share: NDArray[np.float32]
 ) -> NDArray[np.float32]:
     """Refuse pieces of a mask that are far from the object and weaker than it.
 
@@ -23,7 +23,7 @@ def keep_plausible_pieces(
         logits: (h, w) log-odds in a window.
         previous: (h, w) probability of the object in the previous frame, as the window sees it. Where it shows nothing,
             the strongest piece takes its place.
-        likeness: (h', w') in [0, 1] how much each place looks like the object, on any grid over the window.
+        foreground_share: (h', w') in [0, 1] how much each place looks like the object, on any grid over the window.
 
     Returns:
         (h, w) log-odds; those of refused pieces are ``REFUSED_LOGIT`` at most.
@@ -31,7 +31,7 @@ def keep_plausible_pieces(
     count, labels = cv2.connectedComponents((logits > 0).astype(np.uint8), connectivity=8)
     if count <= 2:
         return logits
-    fine = cv2.resize(likeness, logits.shape[::-1], interpolation=cv2.INTER_LINEAR)
+    fine = cv2.resize(foreground_share, logits.shape[::-1], interpolation=cv2.INTER_LINEAR)
     evidence = np.bincount(labels.ravel(), weights=(np.clip(logits, 0, 4) * fine).ravel(), minlength=count)
     evidence[0] = 0
     strongest = int(evidence.argmax())
@@ -54,11 +54,11 @@ def _main_piece(mask: NDArray[np.bool_]) -> NDArray[np.uint8]:
     return ((labels == largest) & mask).astype(np.uint8)
 
 
-def mean_over_mask(likeness: NDArray[np.float32], logits: NDArray[np.float32]) -> float:
+def mean_over_mask(values: NDArray[np.float32], logits: NDArray[np.float32]) -> float:
     """Mean of a (h', w') map over the (h, w) mask of positive log-odds; 0 for an empty mask."""
-    weights = cv2.resize((logits > 0).astype(np.float32), likeness.shape[::-1], interpolation=cv2.INTER_AREA)
+    weights = cv2.resize((logits > 0).astype(np.float32), values.shape[::-1], interpolation=cv2.INTER_AREA)
     total = float(weights.sum())
-    return float((likeness * weights).sum()) / total if total > 0 else 0.0
+    return float((values * weights).sum()) / total if total > 0 else 0.0
 
 
 def _grown(mask: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -35,6 +35,9 @@ class WindowRule:
     """A small window is not enlarged by much more than this."""
     min_share: float = 0.1
     """A window is no smaller than this share of the frame's short side."""
+    fixed_side: int | None = None
+    """Every window is resized to a square of this many pixels, whatever its shape, as papers have it; None: its shape
+    is kept, and ``area_side`` and ``max_zoom`` say how large it gets."""
 
 
 def box_window(
@@ -91,8 +94,11 @@ def settled_box(
 def window_size(rule: WindowRule, window: NDArray[np.float64]) -> tuple[int, int]:
     """Height and width in pixels to which ``window`` is resized: multiples of ``GRID``, its shape nearly kept.
 
-    Its area is the full one if that takes no more than ``rule.max_zoom``, otherwise the nearest of a few smaller ones.
+    Unless the rule has a fixed side, its area is the full one if that takes no more than ``rule.max_zoom``, otherwise
+    the nearest of a few smaller ones.
     """
+    if rule.fixed_side is not None:
+        return rule.fixed_side, rule.fixed_side
     width, height = window[2:] - window[:2]
     side = np.sqrt(width * height)
     steps = max(round(np.log(rule.area_side / (rule.max_zoom * side)) / np.log(SIDE_STEP)), 0)

@@ -23,11 +23,11 @@ def _pixel(
     weights: Path | None = None,
     online_steps: int = 0,
 ) -> Propagator:
-    from shibori.tracking.build import build_pixel_propagator
+    from shibori.tracking.build import build_mask_propagator
 
     if online_steps:
         raise InputError("expected online steps for a system that trains on the first mask (dyenet), found pixel")
-    return build_pixel_propagator(preset, device, size, weights)
+    return build_mask_propagator(preset, device, size, weights)
 
 
 def _dyenet(
@@ -108,11 +108,11 @@ def _strnn_rows(
 
 def _lenient_pixel(device: str) -> Propagator:
     """The pixel tracker for work between frames that a person has marked, who sees where it is wrong."""
-    from shibori.tracking.build import build_pixel_propagator
-    from shibori.tracking.propagator import PixelPropagator
+    from shibori.tracking.build import build_mask_propagator
+    from shibori.tracking.config import TrackerConfig
 
-    found = build_pixel_propagator("compact", device)
-    return PixelPropagator(found.network, replace(found.rule, seen=0.2, found=0.4), found.device)
+    lenient = replace(TrackerConfig(), lost_threshold=0.2, redetect_threshold=0.4)
+    return build_mask_propagator("compact", device, config=lenient)
 
 
 def _mask_mender(device: str) -> MaskMender | None:

@@ -12,14 +12,20 @@ from shibori.errors import InputError
 from shibori.nn.prepare import choose_device, choose_dtype, prepare_network
 from shibori.nn.weights import load_state
 from shibori.tracking.compact import SIZES, build_pixel_tracker
+from shibori.tracking.config import TrackerConfig
 from shibori.tracking.network import PixelNetwork
-from shibori.tracking.propagator import PixelPropagator, TrackingRule
+from shibori.tracking.propagator import MaskPropagator
+from shibori.tracking.window_tracker import WindowTracker
 from shibori.weights import locate_weights
 
 
-def build_pixel_propagator(
-    preset: str = "compact", device: str = "auto", size: int | None = None, weights: Path | None = None
-) -> PixelPropagator:
+def build_mask_propagator(
+    preset: str = "compact",
+    device: str = "auto",
+    size: int | None = None,
+    weights: Path | None = None,
+    config: TrackerConfig | None = None,
+) -> MaskPropagator:
     """The pixel tracker with its weights.
 
     Args:
@@ -27,6 +33,7 @@ def build_pixel_propagator(
         device: auto, cpu, cuda, cuda:N or mps.
         size: working side: each object's window is resized to about ``size`` squared pixels.
         weights: a file to use instead of the shipped one.
+        config: numbers of inference, in place of the usual ones.
 
     Raises:
         InputError: on a preset, device, size or file that is not there.
@@ -34,7 +41,7 @@ def build_pixel_propagator(
     if preset not in SIZES:
         raise InputError(f"expected a preset of the pixel tracker ({', '.join(SIZES)}), found {preset!r}")
     state = load_state(locate_weights("pixel", preset, weights), "pixel", preset)
-    return propagator_from_state(state, preset, device, size)
+    return propagator_from_state(state, preset, device, size, config)
 
 
 def propagator_from_state(
@@ -42,15 +49,15 @@ def propagator_from_state(
     preset: str,
     device: str = "auto",
     size: int | None = None,
-    rule: TrackingRule | None = None,
+    config: TrackerConfig | None = None,
     dtype: torch.dtype | None = None,
-) -> PixelPropagator:
-    """The pixel tracker with parameters that are in memory; see ``build_pixel_propagator``."""
-    rule = rule or TrackingRule()
+) -> MaskPropagator:
+    """The pixel tracker with parameters that are in memory; see ``build_mask_propagator``."""
+    config = config or TrackerConfig()
     if size is not None:
         if size < 64:
             raise InputError(f"expected a working size of at least 64 pixels, found {size}; the default is 320")
-        rule = replace(rule, window=replace(rule.window, area_side=size))
+        config = replace(config, window=replace(config.window, area_side=size))
     network = build_pixel_tracker(preset)
     try:
         network.load_state_dict(state)
@@ -59,4 +66,4 @@ def propagator_from_state(
     chosen = choose_device(device)
     prepared = prepare_network(network, chosen, dtype or choose_dtype(chosen))
     assert isinstance(prepared, PixelNetwork)
-    return PixelPropagator(prepared, rule, chosen)
+    return MaskPropagator(WindowTracker(prepared, config, chosen))

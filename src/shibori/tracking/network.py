@@ -51,11 +51,11 @@ class Memory(NamedTuple):
 class Comparison(NamedTuple):
     """One frame against a memory, position by position."""
 
-    likeness: Tensor
+    foreground_share: Tensor
     """(B, h, w) in [0, 1]: how much of what the position matches is the object."""
-    kinship: Tensor
+    similarity_margin: Tensor
     """(B, h, w) cosine with the object's most similar position, plus how much that is more than the cosine with the
-    most similar other one: in [-3, 3], hardly ever above 1. It tells objects apart better than ``likeness`` does,
+    most similar other one: in [-3, 3], hardly ever above 1. It tells objects apart better than the share does,
     because what is like nothing in the memory has little of it."""
 
 
@@ -95,10 +95,6 @@ class PixelNetwork(nn.Module, ABC):
     @abstractmethod
     def compare(self, encoded: Encoded, memory: Memory) -> Comparison:
         """What each position has in common with what is remembered."""
-
-    def likeness(self, encoded: Encoded, memory: Memory) -> Tensor:
-        """(B, h, w) in [0, 1]: how much of what each position matches in ``memory`` is the object."""
-        return self.compare(encoded, memory).likeness
 
     @abstractmethod
     def forward(

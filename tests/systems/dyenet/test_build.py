@@ -15,7 +15,7 @@ from shibori.systems import PROPAGATORS
 from shibori.systems.dyenet.build import behind, build_dyenet_propagator, propagator_from_state
 from shibori.systems.dyenet.inference import DyeNetPropagator
 from shibori.systems.dyenet.rule import FollowRule
-from shibori.tracking.propagator import PixelPropagator
+from shibori.tracking.propagator import MaskPropagator
 
 from .made import CREDULOUS, frames, made_propagator, rectangle, strong_state
 
@@ -78,7 +78,7 @@ def test_a_tracker_goes_ahead_where_the_variant_has_one():
 
 
 def test_the_system_by_its_name_has_the_pixel_tracker_ahead(weights: Path):
-    assert isinstance(PROPAGATORS["dyenet"](device="cpu").tracker, PixelPropagator)
+    assert isinstance(PROPAGATORS["dyenet"](device="cpu").tracker, MaskPropagator)
     assert PROPAGATORS["dyenet"](device="cpu", size=256).tracker.rule.window.area_side == 256
     assert PROPAGATORS["dyenet"](preset="tiny", device="cpu", weights=weights).tracker is None
 

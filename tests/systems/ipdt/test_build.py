@@ -24,7 +24,7 @@ def weights(tmp_path):
 
 def test_files_give_a_system_that_is_ready(weights):
     segmenter = build_ipdt_segmenter("tiny", "cpu", 128, *weights)
-    assert segmenter.parts.tracker.pixel.rule.window.area_side == 128
+    assert segmenter.parts.tracker.pixel.config.window.area_side == 128
     assert segmenter.parts.tracker.instance is not None
     assert build_ipdt_segmenter("tiny", "cpu", None, *weights, most_tracked=3).rule.most_tracked == 3
     assert not any(parameter.requires_grad for parameter in segmenter.parts.finder.detector.parameters())
@@ -34,7 +34,7 @@ def test_a_preset_says_whether_classes_are_calibrated(weights):
     assert build_ipdt_segmenter("tiny", "cpu", None, *weights).rule.beta == BETA
     segmenter = build_ipdt_segmenter("compact", "cpu", 128)
     assert segmenter.rule.beta == 1
-    assert segmenter.parts.tracker.pixel.rule.window.area_side == 128
+    assert segmenter.parts.tracker.pixel.config.window.area_side == 128
 
 
 def test_the_trunk_is_the_pixel_trackers_own(weights):

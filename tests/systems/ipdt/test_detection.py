@@ -63,7 +63,7 @@ def test_finding_uses_the_features_that_all_share():
             asked.append(images.shape)
             return super().forward(images)
 
-    trunk = Counting(parts.tracker.pixel.network)
+    trunk = Counting(parts.tracker.pixel.network.trunk, parts.tracker.pixel.network.key)
     frame = FrameViews(np.full((60, 100, 3), 90, np.uint8), trunk, parts.views)
     parts.finder.find(frame, 0)
     parts.finder.find(frame, 0)

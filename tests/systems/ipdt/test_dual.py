@@ -2,45 +2,56 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 
 from shibori.ops.window import WindowRule
 from shibori.systems.ipdt.dual import DualTracker
 from shibori.systems.ipdt.instance_half import InstanceSight
-from shibori.systems.ipdt.pixel_half import PixelSight
-from shibori.systems.ipdt.rule import DualRule, PixelRule
+from shibori.systems.ipdt.rule import TRACKER, DualRule
+from shibori.tracking.config import TrackerConfig
+from shibori.tracking.window_tracker import Crop, ObjectPrediction, TrackState, crop_around
 
 SIZE = (100, 160)
-RULE = DualRule(momentum=0.0)
+STILL = replace(TRACKER, window=WindowRule(reach=1.5), momentum=0.0)
 
 
 @dataclass
 class SaidPixels:
-    """Sees a given mask of the frame, as far as it is in the window, and is as sure as it is told."""
+    """Sees a given mask of the frame, as far as it is in the crop, and is as sure as it is told."""
 
     mask: np.ndarray
     confidence: float = 0.9
     looked: list[np.ndarray] = field(default_factory=list)
-    settled: list[np.ndarray | None] = field(default_factory=list)
-    rule: PixelRule = field(default_factory=lambda: PixelRule(WindowRule(reach=1.5)))
+    settled: list[np.ndarray] = field(default_factory=list)
+    config: TrackerConfig = STILL
 
-    def begin(self, image, mask):
-        return "state"
+    def crop(self, box, frame_hw):
+        return self.uncut(crop_around(self.config.window, box, frame_hw))
 
-    def look(self, state, image, window):
-        left, top, right, bottom = window.astype(int)
-        self.looked.append(window)
-        seen = self.mask[top:bottom, left:right]
-        return PixelSight(
-            window, None, np.where(seen, 4.0, -4.0).astype(np.float32), self.confidence * bool(seen.any())
-        )
+    @staticmethod
+    def uncut(crop):
+        left, top, right, bottom = crop.window.astype(int)
+        return Crop(crop.window, (bottom - top, right - left))
 
-    def settle(self, state, sight, kept):
-        self.settled.append(kept)
+    def begin(self, image, object_id, mask):
+        crop = self.crop(HERE, SIZE)
+        return TrackState(object_id, crop, torch.zeros(1, 2, *crop.size_hw), None, HERE)
+
+    def step(self, image, aims):
+        ((_, crop),) = aims
+        crop = self.uncut(crop)
+        self.looked.append(crop.window)
+        seen = crop.cut(self.mask.astype(np.float32)) > 0.5
+        logits = np.where(seen, 4.0, -4.0).astype(np.float32)
+        return [ObjectPrediction(1, crop, None, logits, self.confidence * bool(seen.any()))]
+
+    def settle(self, state, prediction, mask, others):
+        self.settled.append(mask)
 
 
 @dataclass
@@ -69,23 +80,23 @@ FRAME = SimpleNamespace(image=np.zeros((*SIZE, 3), np.uint8), size_hw=SIZE)
 HERE = np.array([20.0, 20, 50, 50])
 
 
-def started(pixels, boxes, way="dual", rule=RULE):
-    tracker = DualTracker(pixels, boxes, rule, way)
+def started(pixels, boxes, way="dual", rule=None):
+    tracker = DualTracker(pixels, boxes, rule or DualRule(), way)
     return tracker, tracker.begin(FRAME, area(20, 20, 50, 50), HERE)
 
 
 def test_the_mask_is_multiplied_with_the_box():
     pixels = SaidPixels(area(20, 20, 50, 50) | area(51, 20, 60, 50))
-    tracker, target = started(pixels, SaidBoxes(HERE), rule=DualRule(momentum=0, margin=0.0))
+    tracker, target = started(pixels, SaidBoxes(HERE), rule=DualRule(margin=0.0))
     answer = tracker.step(target, FRAME)
     assert np.array_equal(answer.mask, area(20, 20, 50, 50))
-    assert pixels.settled[0].sum() < pixels.settled[0].size  # what goes on is cut as well
-    assert target.box.tolist() == HERE.tolist()
+    assert (pixels.settled[0] > 0.5).sum() == 30 * 30  # what goes on is cut as well
+    assert target.state.box.tolist() == HERE.tolist()
 
 
 def test_what_the_box_or_the_place_it_was_expected_at_holds_is_not_cut():
     pixels = SaidPixels(area(20, 20, 50, 50) | area(51, 20, 70, 50))
-    tracker, target = started(pixels, SaidBoxes(np.array([28.0, 20, 58, 50])), rule=DualRule(momentum=0, margin=0.0))
+    tracker, target = started(pixels, SaidBoxes(np.array([28.0, 20, 58, 50])), rule=DualRule(margin=0.0))
     assert np.array_equal(tracker.step(target, FRAME).mask, area(20, 20, 50, 50) | area(51, 20, 58, 50))
 
 
@@ -131,14 +142,14 @@ def test_what_is_not_seen_is_lost_and_comes_back_only_when_it_is_sure():
     pixels = SaidPixels(area(20, 20, 50, 50), confidence=0.2)
     tracker, target = started(pixels, SaidBoxes(HERE, 0.1))
     assert tracker.step(target, FRAME) is None
-    assert target.lost_for == 1
-    assert pixels.settled == [None]
-    pixels.confidence = (RULE.seen + RULE.found) / 2  # enough to be kept, not to be found
+    assert target.state.lost_for == 1
+    assert [mask.max() for mask in pixels.settled] == [0]
+    pixels.confidence = (STILL.lost_threshold + STILL.redetect_threshold) / 2  # enough to be kept, not to be found
     assert tracker.step(target, FRAME) is None
-    assert target.lost_for == 2
-    pixels.confidence = RULE.found
+    assert target.state.lost_for == 2
+    pixels.confidence = STILL.redetect_threshold
     assert np.array_equal(tracker.step(target, FRAME).mask, area(20, 20, 50, 50))
-    assert target.lost_for == 0
+    assert target.state.lost_for == 0
 
 
 def test_a_lost_object_is_found_where_the_box_points():
@@ -148,7 +159,7 @@ def test_a_lost_object_is_found_where_the_box_points():
     tracker.step(target, FRAME)
     pixels.confidence, boxes.score = 0.9, 0.9
     assert np.array_equal(tracker.step(target, FRAME).mask, area(110, 60, 140, 90))
-    assert np.abs(target.box[:2] - [110, 60]).max() < 6
+    assert np.abs(target.state.box[:2] - [110, 60]).max() < 6
 
 
 def test_without_boxes_a_lost_object_is_looked_for_everywhere_in_turn():
@@ -174,7 +185,7 @@ def test_on_whole_frames_the_window_is_the_frame():
     pixels.confidence = 0.0
     tracker.step(target, FRAME)
     tracker.step(target, FRAME)
-    assert target.lost_for == 2
+    assert target.state.lost_for == 2
     assert all(window.tolist() == [0, 0, 160, 100] for window in pixels.looked)
     assert len(pixels.looked) == 3
     assert target.reference is None
@@ -182,9 +193,10 @@ def test_on_whole_frames_the_window_is_the_frame():
 
 def test_the_next_window_is_moved_ahead():
     pixels = SaidPixels(area(24, 20, 54, 50))
-    tracker, target = started(pixels, None, "pixel", DualRule(momentum=0.5))
+    pixels.config = replace(STILL, momentum=0.5)
+    tracker, target = started(pixels, None, "pixel")
     tracker.step(target, FRAME)
-    assert target.velocity.tolist() == pytest.approx([4, 0])
+    assert target.state.velocity.tolist() == pytest.approx([4, 0])
     tracker.step(target, FRAME)
     first, second = pixels.looked
     assert second[0] - first[0] == pytest.approx(6, abs=1)

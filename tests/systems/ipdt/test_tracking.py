@@ -14,6 +14,7 @@ from shibori.systems.ipdt.candidate import Candidate
 from shibori.systems.ipdt.dual import DualTracker
 from shibori.systems.ipdt.rule import DualRule
 from shibori.systems.ipdt.tracking import SharedFrames, track
+from shibori.tracking.window_tracker import WindowTracker
 
 from .made import Frames, tiny_segmenter
 
@@ -44,11 +45,16 @@ def square(index: int, shift: int = 0) -> Candidate:
     return Candidate(index, np.array([0.9]), box, encode_rle(mask))
 
 
+def believing(tracker: WindowTracker, threshold: float) -> WindowTracker:
+    config = replace(tracker.config, lost_threshold=threshold, redetect_threshold=threshold)
+    return WindowTracker(tracker.network, config, tracker.device)
+
+
 @pytest.fixture(scope="module")
 def tracker(segmenter) -> DualTracker:
     """Believes what random networks say, so that there is something to compare."""
     parts = segmenter.parts
-    return DualTracker(parts.tracker.pixel, parts.tracker.instance, DualRule(seen=-1, found=-1), "dual")
+    return DualTracker(believing(parts.tracker.pixel, -1), parts.tracker.instance, DualRule(), "dual")
 
 
 def shared(segmenter, images, missing=()) -> SharedFrames:
@@ -114,7 +120,7 @@ def test_features_are_computed_once_for_all_and_kept_within_a_bound(segmenter, t
 
 def test_what_stays_lost_is_looked_for_less_often(segmenter, images, monkeypatch):
     parts = segmenter.parts
-    hopeless = DualTracker(parts.tracker.pixel, None, DualRule(seen=2, found=2), "pixel")
+    hopeless = DualTracker(believing(parts.tracker.pixel, 2), None, DualRule(), "pixel")
     steps = []
     step = DualTracker.step
     monkeypatch.setattr(DualTracker, "step", lambda self, target, frame: steps.append(1) or step(self, target, frame))

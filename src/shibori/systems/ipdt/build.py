@@ -28,10 +28,10 @@ from shibori.systems.ipdt.model import (
     trunk_of,
 )
 from shibori.systems.ipdt.network import Detector
-from shibori.systems.ipdt.pixel_half import PixelHalf
 from shibori.systems.ipdt.rule import DiscoveryRule, rule_of
 from shibori.systems.ipdt.size import SIZES, TRACKERS
 from shibori.tracking.network import PixelNetwork
+from shibori.tracking.window_tracker import WindowTracker
 from shibori.weights import locate_weights
 
 DIGEST = "trunk_digest"
@@ -66,8 +66,8 @@ def build_ipdt_segmenter(
     if most_tracked is not None:
         rule = rule.tracking(most_tracked)
     if size is not None:
-        pixel = replace(rule.dual.pixel, window=replace(rule.dual.pixel.window, area_side=size))
-        rule = replace(rule, dual=replace(rule.dual, pixel=pixel))
+        tracker = replace(rule.dual.tracker, window=replace(rule.dual.tracker.window, area_side=size))
+        rule = replace(rule, dual=replace(rule.dual, tracker=tracker))
     chosen = choose_device(device)
     return segmenter_from_states(*load_states(preset, weights, tracker_weights), preset, chosen, rule=rule)
 
@@ -125,7 +125,7 @@ def segmenter_from_states(
         ready = prepare_network(network, device, precision)
         assert isinstance(ready, SiameseNetwork)
         instance = InstanceHalf(ready, numbers.dual.instance)
-    dual = DualTracker(PixelHalf(prepared, numbers.dual.pixel, device), instance, numbers.dual, way)
+    dual = DualTracker(WindowTracker(prepared, numbers.dual.tracker, device), instance, numbers.dual, way)
     finder = CandidateFinder(_prepared_detector(found, device, precision), numbers.detection, device)
     views = replace(trackers.views, sides=(found.size.side, *trackers.views.sides[1:]))
     parts = Parts(finder, dual, trunk, views if found.size.trunk else trackers.views, device)

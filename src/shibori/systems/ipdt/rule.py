@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from shibori.errors import InputError
 from shibori.ops.window import WindowRule
 from shibori.systems.ipdt.calibration import BETA
+from shibori.tracking.config import TrackerConfig
 
 
 @dataclass(frozen=True)
@@ -33,25 +34,8 @@ class DetectionRule:
         return np.arange(num_frames) % step == 0
 
 
-@dataclass(frozen=True)
-class PixelRule:
-    """The pixel-level tracker; the same numbers as the pixel tracker on its own."""
-
-    window: WindowRule = field(default_factory=lambda: WindowRule(area_side=256))
-    max_remembered: int = 1
-    """Confident past frames that are matched beside the reference."""
-    remember_every: int = 2
-    """Frames between additions to them."""
-    confident: float = 0.8
-    """Confidence above which a frame is remembered."""
-    strange: float = 0.15
-    """Likeness to the reference at and below which there is no confidence left."""
-    familiar: float = 0.45
-    """Likeness to the reference from which it does not limit confidence any more."""
-    leaning: float = 0.5
-    """Added to the log-odds: masks that lose a limb lose it for good, so doubt counts for the object."""
-    context: float = 2.5
-    """How much wider than usual the surroundings of the reference are remembered, as background."""
+TRACKER = replace(TrackerConfig(), window=WindowRule(area_side=256))
+"""The pixel-level tracker: the numbers of the tracker on its own, in smaller windows, for many are followed."""
 
 
 @dataclass(frozen=True)
@@ -74,12 +58,9 @@ class InstanceRule:
 class DualRule:
     """How box and mask are kept in step (Sec. 3.3)."""
 
-    pixel: PixelRule = field(default_factory=PixelRule)
+    tracker: TrackerConfig = TRACKER
+    """Of the pixel-level half; it says as well when an object is lost and found again."""
     instance: InstanceRule = field(default_factory=InstanceRule)
-    seen: float = 0.35
-    """Confidence in the mask below which the object counts as lost."""
-    found: float = 0.6
-    """Confidence in the mask from which a lost object counts as found again."""
     same: float = 0.6
     """Probability of being the target from which a box is believed."""
     near: float = 0.3
@@ -90,14 +71,6 @@ class DualRule:
     """Of its sides, by which the box is widened before the mask is multiplied with it."""
     agreed: float = 0.35
     """Share of the mask that must be in the widened box for the two to agree; else the mask is not multiplied."""
-    min_shrink: float = 0.92
-    """The box that is followed shrinks at most to this share from one frame to the next."""
-    max_growth: float = 1.25
-    """The box that is followed grows at most to this share from one frame to the next."""
-    momentum: float = 0.5
-    """Share of the last displacement by which the next window is moved ahead."""
-    widen: float = 2.2
-    """How much wider than usual a lost object is looked for."""
     least_area: float = 1e-4
     """Share of the frame; a smaller mask is none."""
 

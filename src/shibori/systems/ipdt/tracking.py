@@ -101,7 +101,7 @@ def _begun(tracker: DualTracker, frame: FrameViews, candidate: Candidate) -> Dua
 
 
 def _followed(tracker: DualTracker, target: DualTarget, frame: FrameViews, index: int) -> Rle | None:
-    rest = next((rest for patience, rest in RESTS if target.lost_for > patience), 1)
+    rest = next((rest for patience, rest in RESTS if target.state.lost_for > patience), 1)
     if index % rest:
         return None
     answer = tracker.step(target, frame)

@@ -235,7 +235,7 @@ class Propagating:
         """How much of what a place matches in the marked frames is the object, at every other grid position."""
         assert self.network.matcher is not None
         sparse = encoded._replace(key=encoded.key[:, :, ::2, ::2])
-        likeness = self.network.matcher.likeness(sparse, join_memories(*references))
+        likeness = self.network.matcher.compare(sparse, join_memories(*references)).foreground_share
         return np.asarray(likeness[0].float().cpu().numpy(), np.float32)
 
     def _advance(self, glance: _Glance, shares: OverlapMap) -> None:

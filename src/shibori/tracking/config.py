@@ -1,0 +1,54 @@
+"""The numbers of the tracker: when an object counts as seen, where it is looked for, what is remembered of it.
+
+No threshold of tracking stands anywhere else. A system that needs another value says ``replace(TrackerConfig(), ...)``,
+in one place.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from shibori.ops.window import WindowRule
+
+
+@dataclass(frozen=True)
+class TrackerConfig:
+    """One way to go about it."""
+
+    window: WindowRule = field(default_factory=WindowRule)
+    """How much around an object is looked at, and how finely."""
+    max_references: int = 3
+    """Given masks of an object that are kept, at least 2: the first and the latest ones."""
+    max_remembered: int = 1
+    """Confident past frames matched globally besides the references; the last frame is matched locally only."""
+    remember_every: int = 2
+    """Frames between additions to them."""
+    remember_threshold: float = 0.8
+    """Confidence from which a frame is remembered."""
+    similarity_low: float = 0.15
+    """Foreground share in the references at and below which no confidence is left: looking back one frame only
+    drifts."""
+    similarity_high: float = 0.45
+    """Foreground share in the references from which it does not limit confidence any more."""
+    lost_threshold: float = 0.35
+    """Confidence below which an object counts as lost."""
+    redetect_threshold: float = 0.6
+    """Confidence from which a lost object counts as found again: more than it takes to be kept."""
+    redetect_margin: float = 0.7
+    """Mean similarity margin of a mask from which a lost object counts as found again."""
+    search_widening: float = 2.2
+    """How much wider than usual a lost object is looked for where it was lost."""
+    search_side: int = 288
+    """Short side in pixels to which the whole frame is resized to see where else a lost object might be."""
+    search_margin: float = 0.72
+    """Similarity margin from which a place of the whole frame might be a lost object."""
+    logit_bias: float = 0.5
+    """Added to the log-odds: masks that lose a limb lose it for good, so doubt counts for the object."""
+    min_shrink: float = 0.92
+    """The box that is followed shrinks at most to this share from one frame to the next."""
+    max_growth: float = 1.25
+    """The box that is followed grows at most to this share from one frame to the next."""
+    momentum: float = 0.5
+    """Share of the last displacement by which the next window is moved ahead."""
+    context: float = 2.5
+    """How much wider than usual the surroundings of a reference are remembered, as background; 1 for not at all."""
