@@ -9,14 +9,13 @@ from typing import Any
 import typer
 
 from shibori.cli.options import command_from
-from shibori.cli.outcome import outcome
-from shibori.cli.progress import ProgressBar
-from shibori.cli.tables import print_json
+from shibori.cli.outcome import outcome, print_json
+from shibori.cli.progress import progress_bar
 
-ablate = typer.Typer(no_args_is_help=True)
+app = typer.Typer(name="ablate", no_args_is_help=True, add_completion=False)
 
 
-@ablate.callback()
+@app.callback()
 def ablate_help() -> None:
     """Measure what each part of a system is worth: the rows of its paper's table."""
 
@@ -49,7 +48,7 @@ def ablate_system(name: str, options: AblateOptions) -> None:
     from shibori.ablation import AblationClips, AblationRow, run_ablation
     from shibori.systems import ABLATIONS
 
-    with outcome(), ProgressBar("ablate", wanted=not options.as_json) as bar:
+    with outcome(), progress_bar("ablate", wanted=not options.as_json) as bar:
         wanted = AblationClips(
             options.data,
             options.on,
@@ -107,7 +106,7 @@ def _dyenet(options: AblateOptions) -> None:
     ablate_system("dyenet", options)
 
 
-ablate.command("dyenet")(command_from(AblateOptions, _dyenet))
+app.command("dyenet")(command_from(AblateOptions, _dyenet))
 
 
 @dataclass(frozen=True)
@@ -134,7 +133,7 @@ def ablate_instances(name: str, options: InstanceAblateOptions) -> None:
     from shibori.instance_ablation import InstanceClips, InstanceRow, run_instance_ablation
     from shibori.systems import INSTANCE_ABLATIONS
 
-    with outcome(), ProgressBar("ablate", wanted=not options.as_json) as bar:
+    with outcome(), progress_bar("ablate", wanted=not options.as_json) as bar:
         size_hw = (options.height, round(options.height * 16 / 18) * 2)
         wanted = InstanceClips(
             options.data, options.clips, options.frames, options.objects, size_hw, options.seed, options.split
@@ -170,7 +169,7 @@ def _ipdt(options: InstanceAblateOptions) -> None:
     ablate_instances("ipdt", options)
 
 
-ablate.command("ipdt")(command_from(InstanceAblateOptions, _ipdt))
+app.command("ipdt")(command_from(InstanceAblateOptions, _ipdt))
 
 
 @dataclass(frozen=True)
@@ -200,7 +199,7 @@ def ablate_interactive(name: str, options: InteractiveAblateOptions) -> None:
     from shibori.interactive_ablation import InteractiveRow, run_interactive_ablation
     from shibori.systems import INTERACTIVE_ABLATIONS
 
-    with outcome(), ProgressBar("ablate", wanted=not options.as_json) as bar:
+    with outcome(), progress_bar("ablate", wanted=not options.as_json) as bar:
         rules = InteractiveRules(options.interactions, num_starts=options.starts)
         made = (options.clips, options.frames, options.objects, options.seed)
         clips = AblationClips(options.data, options.on, options.split, options.year, *made).read()
@@ -247,7 +246,7 @@ def _trackprop(options: InteractiveAblateOptions) -> None:
     ablate_interactive("trackprop", options)
 
 
-ablate.command("trackprop")(command_from(InteractiveAblateOptions, _trackprop))
+app.command("trackprop")(command_from(InteractiveAblateOptions, _trackprop))
 
 
 def _strnn(options: InteractiveAblateOptions) -> None:
@@ -255,4 +254,4 @@ def _strnn(options: InteractiveAblateOptions) -> None:
     ablate_interactive("strnn", options)
 
 
-ablate.command("strnn")(command_from(InteractiveAblateOptions, _strnn))
+app.command("strnn")(command_from(InteractiveAblateOptions, _strnn))

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from dataclasses import MISSING, Field, fields
+from dataclasses import MISSING, Field, field, fields
 from types import UnionType
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import typer
 
 Config = TypeVar("Config")
+JSON_HELP = "Print a summary for machines on stdout, and no progress."
+
+
+def json_switch() -> Any:
+    """The field of ``--json``."""
+    return field(default=False, metadata={"help": JSON_HELP, "flags": ("--json",)})
 
 
 def command_from(config_class: type[Config], run: Callable[[Config], None], help_text: str | None = None) -> Any:

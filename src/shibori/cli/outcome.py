@@ -1,11 +1,13 @@
-"""What went wrong, as one sentence on stderr and an exit code."""
+"""What came of a command: JSON for machines on stdout; what went wrong, as one sentence on stderr and an exit code."""
 
 from __future__ import annotations
 
 import errno
+import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import typer
 
@@ -35,3 +37,8 @@ def complaint(sentence: str, code: int) -> typer.Exit:
     """Say it, and give back the exit to raise."""
     print(f"shibori: {sentence}", file=sys.stderr, flush=True)
     return typer.Exit(code)
+
+
+def print_json(summary: dict[str, Any]) -> None:
+    """One JSON object on stdout."""
+    print(json.dumps(summary, indent=2))

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
+from shibori.cli.outcome import print_json
 from shibori.evaluation.instance_report import COLUMNS, category_row, instance_scores_to_json, summary_row, value_text
 from shibori.evaluation.instances import InstanceScores
 from shibori.evaluation.interactive_report import interactive_scores_to_json
 from shibori.evaluation.interactive_scores import InteractiveScores
 from shibori.evaluation.report import scores_to_json
 from shibori.evaluation.scores import Scores
-
-
-def print_json(summary: dict[str, Any]) -> None:
-    """One JSON object on stdout."""
-    print(json.dumps(summary, indent=2))
 
 
 def show_scores(scores: Scores, report: Path | None, as_json: bool) -> None:

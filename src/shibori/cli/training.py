@@ -18,8 +18,10 @@ if TYPE_CHECKING:
     from shibori.training.recipe import DevScore
 
 DEV_SPLIT = "dev"
+app = typer.Typer(add_completion=False)
 
 
+@app.command(add_help_option=False, context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def train(context: typer.Context) -> None:
     """Train a system: shibori train SYSTEM, with options of its own (shibori train pixel --help)."""
     name, *arguments = context.args or ["--help"]
