@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
+from shibori.datasets.classed_stills import read_classed_objects
 from shibori.datasets.classes import COARSE, COARSE_OF, category_id
 from shibori.datasets.davis import read_davis
 from shibori.datasets.scene.instance_composites import InstanceComposite, annotations_of, instance_composites
-from shibori.datasets.scene.still_sprite import read_classed_objects
 from shibori.datasets.youtube_vis import InstanceDataset
 from shibori.errors import InputError
 from shibori.evaluation.davis import SequenceFrames

@@ -7,9 +7,8 @@ import json
 import numpy as np
 import pytest
 
-from shibori.datasets.classed_stills import read_classed_stills
+from shibori.datasets.classed_stills import read_classed_objects, read_classed_stills
 from shibori.datasets.classes import COARSE_OF, KIND_OF_SET
-from shibori.datasets.scene.still_sprite import read_classed_objects
 from shibori.errors import InputError
 
 from .made import made_still, write_still
@@ -45,7 +44,7 @@ def test_the_held_out_tenth_is_that_of_the_composites(shared):
     held = {still.image_path.stem: still.is_held_out for still in read_classed_stills(folder)}
     objects = read_classed_objects(folder / "voc_seg")
     assert len(objects) > 1000
-    assert all(held[each.image_path.stem] == each.is_held_out for each in objects)
+    assert all(held[each.still.image_path.stem] == each.is_held_out for each in objects)
 
 
 def test_what_is_not_there_is_said(tmp_path, root):

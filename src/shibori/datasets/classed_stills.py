@@ -37,7 +37,7 @@ class ClassedStill:
 
     @property
     def is_held_out(self) -> bool:
-        """Whether it is among the tenth that is for measuring; the same tenth as ``ClassedObject.is_held_out``."""
+        """Whether it is among the tenth that is for measuring, not for training."""
         return zlib.crc32(self.image_path.stem.encode()) % _HELD_OUT == 0
 
     def kind_of(self, object_id: int) -> str | None:
@@ -76,4 +76,46 @@ def read_classed_stills(root: str | Path) -> list[ClassedStill]:
                 found.append(ClassedStill(image, masks[image.stem], KIND_OF_SET.get(folder.name), own))
     if not found:
         raise InputError(f"expected folders <set>/images and <set>/masks with the same stems under {root}, found none")
+    return found
+
+
+@dataclass(frozen=True)
+class ClassedObject:
+    """An object of a photograph, and what it is."""
+
+    still: ClassedStill
+    object_id: int
+    """Its number in the mask."""
+    kind: str
+    """Its class, as ``classes.json`` names it."""
+
+    @property
+    def name(self) -> str:
+        """Unique in its set."""
+        return f"{self.still.image_path.stem}.{self.object_id}"
+
+    @property
+    def is_held_out(self) -> bool:
+        """Whether its photograph is."""
+        return self.still.is_held_out
+
+
+def read_classed_objects(folder: str | Path) -> list[ClassedObject]:
+    """The objects of a set ``{images,masks,classes.json}`` by name. No picture is opened.
+
+    Raises:
+        InputError: the folder lacks one of the three, or ``classes.json`` names what is not there.
+    """
+    folder = Path(folder)
+    listing = folder / "classes.json"
+    if not listing.is_file():
+        raise InputError(f"{folder} has no classes.json: expected a set of photographs with images, masks and classes")
+    images = {path.stem: path for path in (folder / "images").glob("*")}
+    found = []
+    for stem, kinds in sorted(json.loads(listing.read_text()).items()):
+        mask_path = folder / "masks" / f"{stem}.png"
+        if stem not in images or not mask_path.is_file():
+            raise InputError(f"{listing} names {stem}, of which {folder} has no picture and mask")
+        still = ClassedStill(images[stem], mask_path, None, {int(number): kind for number, kind in kinds.items()})
+        found += [ClassedObject(still, object_id, kind) for object_id, kind in still.kinds.items()]
     return found

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from shibori.datasets.scene.blending import feathered
 from shibori.datasets.scene.composites import composites_from_davis
-from shibori.datasets.scene.cutting import feathered
 from shibori.datasets.scene.demo_clip import make_demo_clip
 from shibori.datasets.scene.motion import there_and_back
 

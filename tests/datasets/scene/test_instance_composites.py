@@ -10,13 +10,14 @@ import cv2
 import numpy as np
 import pytest
 
+from shibori.datasets.classed_stills import ClassedStill, read_classed_objects
 from shibori.datasets.classes import COARSE, COARSE_OF, KIND_OF_SEQUENCE
 from shibori.datasets.davis import read_davis
+from shibori.datasets.scene.cache import BoundedCache
 from shibori.datasets.scene.episodes import Episode, episodes, episodes_of_areas
 from shibori.datasets.scene.instance_composites import annotations_of, instance_composites, write_frames
 from shibori.datasets.scene.occlusion_composites import hidden_composites
-from shibori.datasets.scene.sprite import BoundedCache
-from shibori.datasets.scene.still_sprite import ClassedObject, StillSprite, read_classed_objects
+from shibori.datasets.scene.sprite import StillSprite
 from shibori.datasets.youtube_vis import read_youtube_vis, write_youtube_vis
 from shibori.errors import InputError
 from shibori.media.box import boxes_from_masks
@@ -149,7 +150,7 @@ def test_classed_objects_are_listed_and_held_out(photographs):
     assert sprites[0].silhouette(0).box_xyxy == (20, 30, 100, 130)
     assert sprites[0].colours(3)[10, 10].tolist() == [230, 230, 230]
     assert all(a.is_held_out == b.is_held_out for a, b in zip(photographs[::2], photographs[1::2], strict=True))
-    held = [ClassedObject(Path(f"{number}.jpg"), Path("x"), 1, "cat").is_held_out for number in range(2000)]
+    held = [ClassedStill(Path(f"{number}.jpg"), Path("x")).is_held_out for number in range(2000)]
     assert 0.07 < np.mean(held) < 0.13
 
 

@@ -16,13 +16,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from shibori.datasets.classed_stills import read_classed_objects
 from shibori.datasets.davis import read_davis
 from shibori.datasets.scene.composite_sequence import CompositeSequence
 from shibori.datasets.scene.composites import composites_from_davis
 from shibori.datasets.scene.demo_clip import make_demo_clip
 from shibori.datasets.scene.instance_composites import instance_composites
 from shibori.datasets.scene.occlusion_composites import hidden_composites
-from shibori.datasets.scene.still_sprite import read_classed_objects
 
 from ..made import Painted
 

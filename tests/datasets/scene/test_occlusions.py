@@ -1,4 +1,4 @@
-"""Ways and hidings: what is planned fits into the clip, anchors are where they should be, shapes cover their box."""
+"""Paths and occlusions: what is planned fits the clip, anchors are where they should be, shapes cover their box."""
 
 from __future__ import annotations
 
@@ -12,48 +12,48 @@ from shibori.datasets.scene.occlusions import (
     SHORTEST_CLIP,
     SHORTEST_SCENE,
     TRAVEL,
-    Hiding,
-    draw_hidings,
-    draw_parts,
-    draw_way,
-    hold,
+    Occlusion,
+    draw_appearances,
+    draw_occlusions,
+    draw_path,
+    hiding_weight,
     line_anchor,
     outline_around,
     outside_anchor,
-    passing_way,
+    passing_path,
     pillar_outline,
     still_anchor,
 )
 
 SIZE = (100, 200)
-HIDING = Hiding(1, "outside", 20, 32)
-WAY = np.stack([np.linspace(150, 60, 60), np.linspace(40, 60, 60)], axis=1)
+OCCLUSION = Occlusion(1, "outside", 20, 32)
+PATH = np.stack([np.linspace(150, 60, 60), np.linspace(40, 60, 60)], axis=1)
 
 
 @pytest.mark.parametrize("num_frames", [SHORTEST_CLIP, 60, 90, 140])
 @pytest.mark.parametrize("num_objects", [1, 2, 3, 6])
 def test_hidings_fit_into_the_clip(num_frames, num_objects):
     for seed in range(40):
-        hidings = draw_hidings(np.random.default_rng(seed), num_objects, num_frames)
-        assert 1 <= len(hidings) <= 2
-        for hiding in hidings:
-            assert 10 <= hiding.stop - hiding.start <= 33
-            assert hiding.start - TRAVEL > 0
-            assert hiding.stop + 8 <= num_frames
-            assert 0 <= hiding.slot < num_objects
-            assert (hiding.kind == "passer") or hiding.slot > 0
-            assert (hiding.host > 0) == (hiding.kind == "object")
-            assert hiding.host not in {other.slot for other in hidings if other.kind == "object"}
-        assert all(a.stop < b.start for a, b in pairwise(hidings))
+        occlusions = draw_occlusions(np.random.default_rng(seed), num_objects, num_frames)
+        assert 1 <= len(occlusions) <= 2
+        for occlusion in occlusions:
+            assert 10 <= occlusion.stop - occlusion.start <= 33
+            assert occlusion.start - TRAVEL > 0
+            assert occlusion.stop + 8 <= num_frames
+            assert 0 <= occlusion.slot < num_objects
+            assert (occlusion.kind == "passing") or occlusion.slot > 0
+            assert (occlusion.host > 0) == (occlusion.kind == "object")
+            assert occlusion.host not in {other.slot for other in occlusions if other.kind == "object"}
+        assert all(a.stop < b.start for a, b in pairwise(occlusions))
 
 
 def test_too_short_a_clip():
     with pytest.raises(ValueError, match="46 frames or more, got 20"):
-        draw_hidings(np.random.default_rng(0), 3, 20)
+        draw_occlusions(np.random.default_rng(0), 3, 20)
 
 
 def test_hold_is_whole_in_hiding_and_gone_away_from_it():
-    held = hold(HIDING, 60)
+    held = hiding_weight(OCCLUSION, 60)
     assert (held[20:32] == 1).all()
     assert held[:11].max() == held[40:].max() == 0
     assert (np.diff(held[11:21]) > 0).all()
@@ -61,41 +61,41 @@ def test_hold_is_whole_in_hiding_and_gone_away_from_it():
 
 
 def test_way_jumps_only_in_the_middle_of_hidings():
-    hidings = [HIDING, Hiding(1, "screen", 60, 80)]
+    occlusions = [OCCLUSION, Occlusion(1, "standing", 60, 80)]
     for seed in range(20):
-        way = draw_way(np.random.default_rng(seed), np.array([0.3, 0.5]), hidings, 100)
-        steps = np.linalg.norm(np.diff(way, axis=0), axis=1)
+        path = draw_path(np.random.default_rng(seed), np.array([0.3, 0.5]), occlusions, 100)
+        steps = np.linalg.norm(np.diff(path, axis=0), axis=1)
         assert set(np.flatnonzero(steps > 0.05) + 1) == {26, 70}
-        assert ((way > 0) & (way < 1)).all()
+        assert ((path > 0) & (path < 1)).all()
 
 
 def test_outside_is_outside():
     for seed in range(8):
-        anchor = outside_anchor(np.random.default_rng(seed), HIDING, WAY, np.array([30.0, 20.0]), SIZE)
+        anchor = outside_anchor(np.random.default_rng(seed), OCCLUSION, PATH, np.array([30.0, 20.0]), SIZE)
         assert ((anchor[:, 0] + 30 < 0) | (anchor[:, 0] - 30 > 200)).all()
         assert anchor[20, 0] > 200  # the nearer side
 
 
 def test_line_leads_from_before_to_after():
-    anchor = line_anchor(HIDING, WAY)
-    np.testing.assert_allclose(anchor[20], WAY[19])
-    np.testing.assert_allclose(anchor[32], WAY[32])
+    anchor = line_anchor(OCCLUSION, PATH)
+    np.testing.assert_allclose(anchor[20], PATH[19])
+    np.testing.assert_allclose(anchor[32], PATH[32])
 
 
 def test_still_anchor_leaves_room_and_keeps_away():
     for seed in range(10):
-        anchor = still_anchor(np.random.default_rng(seed), HIDING, WAY, np.array([30.0, 60.0]), SIZE)
+        anchor = still_anchor(np.random.default_rng(seed), OCCLUSION, PATH, np.array([30.0, 60.0]), SIZE)
         assert (anchor == anchor[0]).all()
         assert 30 <= anchor[0, 0] <= 170
         assert anchor[0, 1] == 50
-        assert np.abs(anchor[0, 0] - WAY[[20, 41], 0]).min() > 20
+        assert np.abs(anchor[0, 0] - PATH[[20, 41], 0]).min() > 20
 
 
 def test_passing_screen_is_with_its_target_and_comes_from_outside():
     for seed in range(8):
-        way = passing_way(np.random.default_rng(seed), (20, 32), WAY, np.array([40.0, 30.0]), SIZE)
-        np.testing.assert_allclose(way[20:32], WAY[20:32])
-        assert ((way[[0, -1], 0] < -40) | (way[[0, -1], 0] > 240)).all()
+        path = passing_path(np.random.default_rng(seed), (20, 32), PATH, np.array([40.0, 30.0]), SIZE)
+        np.testing.assert_allclose(path[20:32], PATH[20:32])
+        assert ((path[[0, -1], 0] < -40) | (path[[0, -1], 0] > 240)).all()
 
 
 def test_outlines_cover_their_box():
@@ -113,23 +113,23 @@ def test_outlines_cover_their_box():
 def test_parts_of_a_scene(num_frames):
     seen = set()
     for seed in range(60):
-        hidings = draw_parts(np.random.default_rng(seed), 5, num_frames)
-        assert len({hiding.slot for hiding in hidings}) == len(hidings)
-        for hiding in hidings:
-            held = hold(hiding, num_frames)
-            assert 0 < hiding.slot < 5
+        occlusions = draw_appearances(np.random.default_rng(seed), 5, num_frames)
+        assert len({occlusion.slot for occlusion in occlusions}) == len(occlusions)
+        for occlusion in occlusions:
+            held = hiding_weight(occlusion, num_frames)
+            assert 0 < occlusion.slot < 5
             assert held.min() == 0
             assert held.max() == 1
             seen |= {"enter"} if held[0] == 1 else set()
             seen |= {"leave"} if held[-1] == 1 else set()
             if held[0] < 1 and held[-1] < 1:
-                seen.add(hiding.kind)
-                assert hiding.stop - hiding.start >= 6 or num_frames < 40
-            way = draw_way(np.random.default_rng(0), np.array([0.4, 0.5]), [hiding], num_frames)
-            assert ((way > 0) & (way < 1)).all()
-    assert seen == {"enter", "leave", "outside", "screen", "passer", "object"}
+                seen.add(occlusion.kind)
+                assert occlusion.stop - occlusion.start >= 6 or num_frames < 40
+            path = draw_path(np.random.default_rng(0), np.array([0.4, 0.5]), [occlusion], num_frames)
+            assert ((path > 0) & (path < 1)).all()
+    assert seen == {"enter", "leave", "outside", "standing", "passing", "object"}
 
 
 def test_too_short_a_scene():
     with pytest.raises(ValueError, match="32 frames or more, got 31"):
-        draw_parts(np.random.default_rng(0), 3, 31)
+        draw_appearances(np.random.default_rng(0), 3, 31)

@@ -10,14 +10,17 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from shibori.datasets.scene.blending import over_premultiplied
 from shibori.datasets.scene.landscape import noise
+from shibori.datasets.scene.motion import SpriteMotion
+from shibori.datasets.scene.renderer import covered_box
 
 RGB = tuple[float, float, float]
 FINE = 4  # outlines are drawn this many times larger, then averaged: smooth edges
 
 
 @dataclass(frozen=True)
-class Sprite:
+class Piece:
     """A shaded piece of a figure; lengths are in units of the figure's height."""
 
     rgba: NDArray[np.float32]
@@ -29,63 +32,56 @@ class Sprite:
 
 
 @dataclass(frozen=True)
-class Placed:
-    """A sprite put somewhere in its figure."""
+class PlacedPiece:
+    """A piece put somewhere in its figure."""
 
-    sprite: Sprite
+    piece: Piece
     x: float
     y: float
     turn: float = 0.0
     """Radians, clockwise on the screen."""
 
 
-class Puppet(ABC):
+class Figure(ABC):
     """A figure one unit high that stands with its feet at y = 0; y grows downwards."""
 
     @abstractmethod
-    def pose(self, phase: float) -> list[Placed]:
+    def pose(self, phase: float) -> list[PlacedPiece]:
         """The pieces, back to front; ``phase`` is the distance gone so far, in units of the figure's height."""
 
 
 def draw(
-    puppet: Puppet, phase: float, feet_xy: tuple[float, float], height: float, size_hw: tuple[int, int], mirror: bool
+    figure: Figure, phase: float, feet_xy: tuple[float, float], height: float, size_hw: tuple[int, int], mirror: bool
 ) -> NDArray[np.float32]:
-    """(H, W, 4) float32 in [0, 1], premultiplied: the puppet ``height`` pixels high, its feet at ``feet_xy``."""
+    """(H, W, 4) float32 in [0, 1], premultiplied: the figure ``height`` pixels high, its feet at ``feet_xy``."""
     canvas = np.zeros((*size_hw, 4), np.float32)
     facing = -1.0 if mirror else 1.0
-    for placed in puppet.pose(phase):
-        zoom = height / placed.sprite.scale
-        cosine, sine = zoom * np.cos(placed.turn), zoom * np.sin(placed.turn)
-        matrix = np.array([[facing * cosine, -facing * sine, 0], [sine, cosine, 0]])
-        target = (feet_xy[0] + facing * placed.x * height, feet_xy[1] + placed.y * height)
-        matrix[:, 2] = np.asarray(target) - matrix[:, :2] @ np.asarray(placed.sprite.centre_xy)
-        _paint(canvas, placed.sprite.rgba, matrix)
+    for placed in figure.pose(phase):
+        centre = np.array([[feet_xy[0] + facing * placed.x * height, feet_xy[1] + placed.y * height]])
+        zoom, turn = np.array([height / placed.piece.scale]), np.array([placed.turn])
+        motion = SpriteMotion(centre, zoom, turn, mirror)
+        _paint(canvas, placed.piece.rgba, motion.matrices(np.array(placed.piece.centre_xy))[0])
     return canvas
 
 
 def _paint(canvas: NDArray[np.float32], rgba: NDArray[np.float32], matrix: NDArray[np.float64]) -> None:
-    """Lay the transformed sprite over the canvas, touching only the box it falls in."""
-    height, width = rgba.shape[:2]
-    corners = matrix @ np.array([[0, width, 0, width], [0, 0, height, height], [1, 1, 1, 1]])
-    left, top = np.floor(corners.min(axis=1)).astype(int).clip(0)
-    right, bottom = (np.ceil(corners.max(axis=1)).astype(int) + 1).clip(None, canvas.shape[1::-1])
+    """Lay the transformed piece over the canvas, touching only the box it falls in."""
+    left, top, right, bottom = covered_box(matrix, rgba.shape, canvas.shape[:2])
     if left >= right or top >= bottom:
         return
     local = matrix.copy()
     local[:, 2] -= (left, top)
-    piece = cv2.warpAffine(rgba, local, (int(right - left), int(bottom - top)))
     box = canvas[top:bottom, left:right]
-    box *= 1 - piece[..., 3:]
-    box += piece
+    box[:] = over_premultiplied(np.asarray(cv2.warpAffine(rgba, local, (right - left, bottom - top)), np.float32), box)
 
 
-def make_sprite(
+def make_piece(
     outline: Sequence[tuple[float, float]],
     texture: NDArray[np.float32],
     scale: float,
     roundness: float = 0.5,
     fit: bool = False,
-) -> Sprite:
+) -> Piece:
     """A piece with this closed outline, painted with a corner of ``texture`` and shaded as if it bulged.
 
     Args:
@@ -104,7 +100,7 @@ def make_sprite(
     least_wh = (0, 0) if fit else texture.shape[1::-1]
     painted = cv2.resize(texture, (int(max(width, least_wh[0])), int(max(height, least_wh[1]))))
     colour = (painted[:height, :width] * _shading(fine, (height, width), roundness)[..., None]).clip(0, 1)
-    return Sprite(np.dstack([colour * alpha[..., None], alpha]), (-low[0], -low[1]), scale)
+    return Piece(np.dstack([colour * alpha[..., None], alpha]), (-low[0], -low[1]), scale)
 
 
 def _shading(fine: NDArray[np.uint8], size_hw: tuple[int, int], roundness: float) -> NDArray[np.float32]:
@@ -146,33 +142,33 @@ def plain(rng: np.random.Generator, colour: RGB, grain: float = 0.03) -> NDArray
     return (np.array(colour, np.float32) * speckle).astype(np.float32)
 
 
-class Dog(Puppet):
+class Dog(Figure):
     """Four two-jointed legs in a trot, a nodding head, a wagging tail, a patched coat."""
 
     def __init__(self, rng: np.random.Generator, scale: float, base: RGB, patch: RGB) -> None:
         coat, dark = fur(rng, base, patch, 60), fur(rng, patch, patch, 40)
         shaded = coat * 0.72
-        self._trunk = make_sprite(_belly(ellipse(0.42, 0.19)), coat, scale, 0.7)
-        self._head = make_sprite(ellipse(0.16, 0.145), coat[64:], scale, 0.7)
-        self._snout = make_sprite(ellipse(0.12, 0.075), np.minimum(coat * 1.1, 1), scale, 0.7)
-        self._nose = make_sprite(ellipse(0.032, 0.028), plain(rng, (0.08, 0.07, 0.07)), scale)
-        self._eye = make_sprite(ellipse(0.02, 0.022), plain(rng, (0.05, 0.04, 0.04)), scale)
-        self._ear = make_sprite(limb(0.15, 0.055, 0.04), dark, scale, 0.6)
-        self._neck = make_sprite(limb(0.26, 0.14, 0.12), coat, scale, 0.6)
-        self._tail = make_sprite(limb(0.3, 0.045, 0.02), dark, scale, 0.7)
-        self._collar = make_sprite(
+        self._trunk = make_piece(_belly(ellipse(0.42, 0.19)), coat, scale, 0.7)
+        self._head = make_piece(ellipse(0.16, 0.145), coat[64:], scale, 0.7)
+        self._snout = make_piece(ellipse(0.12, 0.075), np.minimum(coat * 1.1, 1), scale, 0.7)
+        self._nose = make_piece(ellipse(0.032, 0.028), plain(rng, (0.08, 0.07, 0.07)), scale)
+        self._eye = make_piece(ellipse(0.02, 0.022), plain(rng, (0.05, 0.04, 0.04)), scale)
+        self._ear = make_piece(limb(0.15, 0.055, 0.04), dark, scale, 0.6)
+        self._neck = make_piece(limb(0.26, 0.14, 0.12), coat, scale, 0.6)
+        self._tail = make_piece(limb(0.3, 0.045, 0.02), dark, scale, 0.7)
+        self._collar = make_piece(
             [(-0.12, -0.025), (0.12, -0.025), (0.12, 0.025), (-0.12, 0.025)], plain(rng, (0.8, 0.15, 0.1)), scale
         )
         self._near = [
-            make_sprite(limb(0.22, 0.085, 0.055), coat, scale),
-            make_sprite(limb(0.22, 0.055, 0.04), coat, scale),
+            make_piece(limb(0.22, 0.085, 0.055), coat, scale),
+            make_piece(limb(0.22, 0.055, 0.04), coat, scale),
         ]
         self._far = [
-            make_sprite(limb(0.22, 0.08, 0.05), shaded, scale),
-            make_sprite(limb(0.22, 0.05, 0.04), shaded, scale),
+            make_piece(limb(0.22, 0.08, 0.05), shaded, scale),
+            make_piece(limb(0.22, 0.05, 0.04), shaded, scale),
         ]
 
-    def pose(self, phase: float) -> list[Placed]:
+    def pose(self, phase: float) -> list[PlacedPiece]:
         stride = 2 * np.pi * phase / 0.8
         bob = 0.015 * np.sin(2 * stride)
         nod = 0.09 * np.sin(stride + 0.6)
@@ -181,25 +177,25 @@ class Dog(Puppet):
         return [
             *self._leg(self._far, shoulders - 0.03, level, stride + np.pi),
             *self._leg(self._far, hips - 0.03, level, stride + 0.3),
-            Placed(self._tail, -0.4, -0.62 + bob, 2.3 + 0.3 * float(np.sin(1.7 * stride))),
-            Placed(self._neck, 0.47, -0.78 + bob, 0.75),
-            Placed(self._trunk, 0.0, -0.52 + bob),
+            PlacedPiece(self._tail, -0.4, -0.62 + bob, 2.3 + 0.3 * float(np.sin(1.7 * stride))),
+            PlacedPiece(self._neck, 0.47, -0.78 + bob, 0.75),
+            PlacedPiece(self._trunk, 0.0, -0.52 + bob),
             *self._leg(self._near, shoulders, level, stride),
             *self._leg(self._near, hips, level, stride + np.pi + 0.3),
-            Placed(self._collar, 0.41, -0.71 + bob, 0.75),
-            Placed(self._head, head_x, head_y, nod),
-            Placed(self._snout, head_x + 0.15, head_y + 0.045, nod),
-            Placed(self._nose, head_x + 0.255, head_y + 0.02, nod),
-            Placed(self._eye, head_x + 0.06, head_y - 0.035, nod),
-            Placed(self._ear, head_x - 0.06, head_y - 0.07, 0.35 + 2 * nod),
+            PlacedPiece(self._collar, 0.41, -0.71 + bob, 0.75),
+            PlacedPiece(self._head, head_x, head_y, nod),
+            PlacedPiece(self._snout, head_x + 0.15, head_y + 0.045, nod),
+            PlacedPiece(self._nose, head_x + 0.255, head_y + 0.02, nod),
+            PlacedPiece(self._eye, head_x + 0.06, head_y - 0.035, nod),
+            PlacedPiece(self._ear, head_x - 0.06, head_y - 0.07, 0.35 + 2 * nod),
         ]
 
     @staticmethod
-    def _leg(pieces: list[Sprite], x: float, y: float, stride: float) -> list[Placed]:
+    def _leg(pieces: list[Piece], x: float, y: float, stride: float) -> list[PlacedPiece]:
         swing = 0.45 * float(np.sin(stride))
         bend = 0.5 * max(0.0, float(np.cos(stride))) + 0.05
         knee_x, knee_y = x - 0.22 * float(np.sin(swing)), y + 0.22 * float(np.cos(swing))
-        return [Placed(pieces[1], knee_x, knee_y, swing + bend), Placed(pieces[0], x, y, swing)]
+        return [PlacedPiece(pieces[1], knee_x, knee_y, swing + bend), PlacedPiece(pieces[0], x, y, swing)]
 
 
 def _belly(outline: list[tuple[float, float]]) -> list[tuple[float, float]]:
@@ -207,35 +203,36 @@ def _belly(outline: list[tuple[float, float]]) -> list[tuple[float, float]]:
     return [(x, y * (1.0 + 0.35 * x)) for x, y in outline]
 
 
-class Van(Puppet):
+class Van(Figure):
     """A delivery van: rounded body, windows, a stripe, turning wheels."""
 
     def __init__(self, rng: np.random.Generator, scale: float, paint: RGB, stripe: RGB) -> None:
         corners = [(-0.85, -0.2), (-0.85, -0.9), (-0.78, -0.98), (0.38, -0.98), (0.52, -0.9)]
         corners += [(0.72, -0.55), (0.88, -0.48), (0.92, -0.4), (0.92, -0.2)]
         glass = plain(rng, (0.2, 0.27, 0.33), 0.15)
-        self._body = make_sprite(corners, plain(rng, paint, 0.02), scale, 0.25)
+        self._body = make_piece(corners, plain(rng, paint, 0.02), scale, 0.25)
         band = [(-0.85, -0.05), (0.9, -0.05), (0.9, 0.05), (-0.85, 0.05)]
-        self._stripe = make_sprite(band, plain(rng, stripe), scale, 0.0)
+        self._stripe = make_piece(band, plain(rng, stripe), scale, 0.0)
         window = [(-0.17, -0.14), (0.17, -0.14), (0.17, 0.14), (-0.17, 0.14)]
         front = [(-0.16, -0.14), (0.04, -0.14), (0.19, 0.14), (-0.16, 0.14)]
-        self._windows = [make_sprite(outline, glass, scale, 0.05) for outline in (window, window, front)]
-        self._tyre = make_sprite(ellipse(0.19, 0.19), plain(rng, (0.09, 0.09, 0.1)), scale, 0.3)
-        self._rim = make_sprite(ellipse(0.115, 0.115), _spokes(), scale, 0.0, fit=True)
-        self._light = make_sprite(ellipse(0.04, 0.05), plain(rng, (0.98, 0.94, 0.7)), scale, 0.4)
-        self._sill = make_sprite(
+        self._windows = [make_piece(outline, glass, scale, 0.05) for outline in (window, window, front)]
+        self._tyre = make_piece(ellipse(0.19, 0.19), plain(rng, (0.09, 0.09, 0.1)), scale, 0.3)
+        self._rim = make_piece(ellipse(0.115, 0.115), _spokes(), scale, 0.0, fit=True)
+        self._light = make_piece(ellipse(0.04, 0.05), plain(rng, (0.98, 0.94, 0.7)), scale, 0.4)
+        self._sill = make_piece(
             [(-0.85, -0.06), (0.92, -0.06), (0.92, 0.04), (-0.85, 0.04)], plain(rng, (0.16,) * 3), scale, 0.2
         )
 
-    def pose(self, phase: float) -> list[Placed]:
+    def pose(self, phase: float) -> list[PlacedPiece]:
         bounce = 0.006 * float(np.sin(9 * phase))
-        wheels = [Placed(piece, x, -0.19, phase / 0.19) for x in (-0.52, 0.54) for piece in (self._tyre, self._rim)]
+        wheel = self._tyre, self._rim
+        wheels = [PlacedPiece(piece, x, -0.19, phase / 0.19) for x in (-0.52, 0.54) for piece in wheel]
         return [
-            Placed(self._sill, 0.0, -0.2 + bounce),
-            Placed(self._body, 0.0, bounce),
-            Placed(self._stripe, 0.0, -0.42 + bounce),
-            *(Placed(w, x, -0.72 + bounce) for w, x in zip(self._windows, (-0.55, -0.1, 0.36), strict=True)),
-            Placed(self._light, 0.87, -0.36 + bounce),
+            PlacedPiece(self._sill, 0.0, -0.2 + bounce),
+            PlacedPiece(self._body, 0.0, bounce),
+            PlacedPiece(self._stripe, 0.0, -0.42 + bounce),
+            *(PlacedPiece(w, x, -0.72 + bounce) for w, x in zip(self._windows, (-0.55, -0.1, 0.36), strict=True)),
+            PlacedPiece(self._light, 0.87, -0.36 + bounce),
             *wheels,
         ]
 
@@ -247,16 +244,16 @@ def _spokes() -> NDArray[np.float32]:
     return np.repeat(bright[..., None], 3, axis=2).astype(np.float32)
 
 
-class Ball(Puppet):
+class Ball(Figure):
     """A beach ball with six coloured panels that rolls as it goes."""
 
     def __init__(self, scale: float, colours: Sequence[RGB]) -> None:
-        self._skin = make_sprite(ellipse(0.5, 0.5), _panels(colours, int(scale)), scale, 0.0, fit=True)
+        self._skin = make_piece(ellipse(0.5, 0.5), _panels(colours, int(scale)), scale, 0.0, fit=True)
         # The light stays above while the skin turns, so shade and shine are pieces of their own.
-        self._shade = _shadow_sprite(scale)
+        self._shade = _shadow_piece(scale)
 
-    def pose(self, phase: float) -> list[Placed]:
-        return [Placed(self._skin, 0.0, -0.5, phase / 0.5), Placed(self._shade, 0.0, -0.5)]
+    def pose(self, phase: float) -> list[PlacedPiece]:
+        return [PlacedPiece(self._skin, 0.0, -0.5, phase / 0.5), PlacedPiece(self._shade, 0.0, -0.5)]
 
 
 def _panels(colours: Sequence[RGB], side: int) -> NDArray[np.float32]:
@@ -268,7 +265,7 @@ def _panels(colours: Sequence[RGB], side: int) -> NDArray[np.float32]:
     return skin
 
 
-def _shadow_sprite(scale: float) -> Sprite:
+def _shadow_piece(scale: float) -> Piece:
     """Darkness below right and a shine above left, both laid over the turning skin."""
     side = int(scale) + 6
     axis = (np.arange(side, dtype=np.float32) - (side - 1) / 2) / (scale / 2)
@@ -278,4 +275,4 @@ def _shadow_sprite(scale: float) -> Sprite:
     shine = 0.6 * np.exp(-((x + 0.35) ** 2 + (y + 0.42) ** 2) / 0.03) * inside
     alpha = dark + shine * (1 - dark)
     colour = np.repeat(shine[..., None], 3, axis=2)
-    return Sprite(np.dstack([colour, alpha]).astype(np.float32), ((side - 1) / 2, (side - 1) / 2), scale)
+    return Piece(np.dstack([colour, alpha]).astype(np.float32), ((side - 1) / 2, (side - 1) / 2), scale)

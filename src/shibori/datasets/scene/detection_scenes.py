@@ -21,7 +21,9 @@ from shibori.datasets.classed_stills import VOID, ClassedStill
 from shibori.datasets.classes import COARSE, COARSE_OF, CROWDED, KIND_OF_SEQUENCE, category_id
 from shibori.datasets.davis import DavisSequence
 from shibori.datasets.sampling import Shutter, recoloured
-from shibori.datasets.scene.cutting import feathered
+from shibori.datasets.scene.motion import SpriteMotion
+from shibori.datasets.scene.renderer import MovingSprite, lay_over
+from shibori.datasets.scene.sprite import CutOut
 from shibori.media.box import boxes_from_masks
 
 UNKNOWN_CLASS = len(COARSE) + 1
@@ -183,20 +185,15 @@ def on_canvas(rng: Generator, picture: Picture, size_hw: tuple[int, int]) -> Pic
 def paste(
     rng: Generator, image: NDArray[np.uint8], ids: NDArray[np.uint8], cut: NDArray[np.uint8], object_id: int
 ) -> None:
-    """Lay a cut-out over a canvas, in place, somewhere, in some size, turned a little."""
+    """Lay an (h, w, 4) cut-out over a canvas, in place, somewhere, in some size, turned a little."""
     height, width = ids.shape
     extent = min(height, width) * float(np.exp(rng.uniform(np.log(0.18), np.log(0.8))))
-    scale = extent / np.sqrt(cut.shape[0] * cut.shape[1])
-    angle, flip = rng.normal(0, 0.15), -1 if rng.random() < 0.5 else 1
-    turn = scale * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]) * [flip, 1]
-    centre = rng.uniform(0.05, 0.95, 2) * [width, height]
+    zoom = extent / np.sqrt(cut.shape[0] * cut.shape[1])
+    turn, mirrored = rng.normal(0, 0.15), bool(rng.random() < 0.5)
+    centre = rng.uniform(0.05, 0.95, (1, 2)) * [width, height]
+    motion = SpriteMotion(centre, np.array([zoom]), np.array([turn]), mirrored)
     middle = np.array([cut.shape[1], cut.shape[0]]) / 2
-    matrix = np.column_stack([turn, centre - turn @ middle])
-    laid = np.asarray(cv2.warpAffine(cut, matrix, (width, height), flags=cv2.INTER_AREA), np.float32)
-    coverage = feathered(laid[..., 3] / np.float32(255))[..., None]
-    colours = cv2.warpAffine(cut[..., :3], matrix, (width, height), borderMode=cv2.BORDER_REPLICATE)
-    image[:] = (colours * coverage + image * (1 - coverage)).astype(np.uint8)
-    ids[coverage[..., 0] > 0.5] = object_id
+    lay_over(image, ids, MovingSprite(object_id, CutOut("cut", cut), motion.matrices(middle)), 0)
 
 
 def scene_of(image: NDArray[np.uint8], ids: NDArray[np.uint8], labels: dict[int, int]) -> DetectionScene:

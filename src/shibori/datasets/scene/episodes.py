@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shibori.datasets.scene.composite_sequence import CompositeSequence
+from shibori.datasets.scene.renderer import visible_areas
 
 HIDDEN_SHARE = 0.05
 """An object that shows less than this share of its typical area is hidden."""
@@ -35,9 +36,7 @@ def episodes(sequence: CompositeSequence, shortest: int = 10, longest: int = 40)
 
     Computed from the truth, see ``episodes_of_areas``.
     """
-    areas = np.array(
-        [np.bincount(sequence.read_ids(i).ravel(), minlength=256)[:256] for i in range(sequence.num_frames)]
-    )
+    areas = visible_areas(sequence.read_ids, sequence.num_frames)
     found = [e for k in sequence.object_ids for e in episodes_of_areas(k, areas[:, k], shortest, longest)]
     return sorted(found, key=lambda episode: (episode.first_hidden, episode.object_id))
 

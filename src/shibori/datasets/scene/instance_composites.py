@@ -7,15 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.random import Generator
 
+from shibori.datasets.classed_stills import ClassedObject
 from shibori.datasets.classes import COARSE, COARSE_OF, CROWDED, KIND_OF_SEQUENCE, category_id
 from shibori.datasets.davis import DavisSequence
+from shibori.datasets.scene.cache import CLIP_BYTES, BoundedCache
 from shibori.datasets.scene.composite_sequence import CompositeSequence
-from shibori.datasets.scene.occlusion_composites import CACHE_BYTES, composite_of
-from shibori.datasets.scene.occlusions import draw_parts
-from shibori.datasets.scene.scene_layout import Cast, draw_stage
-from shibori.datasets.scene.sprite import BoundedCache, Footage, Sprite, Stage
-from shibori.datasets.scene.still_sprite import ClassedObject, StillSprite
+from shibori.datasets.scene.occlusions import draw_appearances
+from shibori.datasets.scene.renderer import Scene
+from shibori.datasets.scene.scene_layout import MOST_TRIES, SceneSources, best_scene, draw_scene
+from shibori.datasets.scene.sprite import Footage, Sprite, StillSprite
 from shibori.datasets.youtube_vis import InstanceAnnotation, InstanceDataset, Video
 from shibori.media.box import boxes_from_masks
 from shibori.media.picture import encode_jpeg
@@ -25,7 +27,7 @@ from shibori.media.segmentation_code import Rle
 Box = tuple[float, float, float, float]
 _LEAST_SHOWN, _LEAST_FRAMES = 0.004, 5  # share of the picture, for so many frames, that an instance is worth having
 _LEAST_ANNOTATED = 1e-4  # share of the picture; less is a soft rim
-_TRIES, _MOST_TRIES = 10, 100
+_TRIES = 11
 _STILL_SHARE = 0.5
 
 
@@ -68,7 +70,7 @@ def instance_composites(
     unknown = [sequence.name for sequence in sequences if sequence.name not in KIND_OF_SEQUENCE]
     if unknown:
         raise ValueError(f"sequence {unknown[0]} has no class: add it to the table in datasets/classes.py")
-    rng, cache = np.random.default_rng(seed), BoundedCache(CACHE_BYTES)
+    rng, cache = np.random.default_rng(seed), BoundedCache(CLIP_BYTES)
     footage = [Footage(sequence, cache) for sequence in sequences]
     grounds = [each for each in footage if each.name not in CROWDED]
     if not grounds or len(footage) < (2 if objects else num_objects):
@@ -79,55 +81,53 @@ def instance_composites(
     for clip_index in range(num_clips):
         ground = grounds[clip_index % len(grounds)]
         others = [other for other in footage if other is not ground]
-        actors = _draw_actors(rng, [others[i] for i in rng.permutation(len(others))], objects, num_objects - 1)
-        screens = [other for other in grounds if other is not ground] or others
-        cast = Cast(ground, tuple(actors), tuple(screens), size_hw, num_frames, bare_screens=True)
-        name = "+".join(part.name for part in (ground, *actors))
-        kinds = {number: _kind_of(part) for number, part in enumerate((ground, *actors), 1)}
-        clips.append(InstanceComposite(composite_of(f"{clip_index:02d}-{name}", _scene(rng, cast), cast), kinds))
+        sprites = _draw_sprites(rng, [others[i] for i in rng.permutation(len(others))], objects, num_objects - 1)
+        occluders = [other for other in grounds if other is not ground] or others
+        sources = SceneSources(ground, tuple(sprites), tuple(occluders), size_hw, num_frames, bare_occluders=True)
+        kinds = {number: _kind_of(part) for number, part in enumerate((ground, *sprites), 1)}
+        clips.append(InstanceComposite(sources.sequence(clip_index, _draw_instances(rng, sources)), kinds))
     return clips
 
 
-def _draw_actors(
-    rng: np.random.Generator, others: Sequence[Footage], objects: Sequence[ClassedObject], count: int
+def _draw_sprites(
+    rng: Generator, others: Sequence[Footage], objects: Sequence[ClassedObject], count: int
 ) -> list[Sprite]:
     """Sequences in order and photographs at random, about half and half; each at most once."""
-    waiting, actors = list(others), list[Sprite]()
+    waiting, sprites = list(others), list[Sprite]()
     names: set[str] = set()
-    while len(actors) < count:
+    while len(sprites) < count:
         if objects and (not waiting or rng.uniform() < _STILL_SHARE):
             still = StillSprite(objects[int(rng.integers(len(objects)))], others[0].cache)
             if still.name not in names and still.is_whole():
                 names.add(still.name)
-                actors.append(still)
+                sprites.append(still)
         else:
-            actors.append(waiting.pop(0))
-    return actors
+            sprites.append(waiting.pop(0))
+    return sprites
 
 
 def _kind_of(sprite: Sprite) -> str:
     return sprite.source.kind if isinstance(sprite, StillSprite) else KIND_OF_SEQUENCE[sprite.name]
 
 
-def _scene(rng: np.random.Generator, cast: Cast) -> Stage:
+def _draw_instances(rng: Generator, sources: SceneSources) -> Scene:
     """Draw until every instance shows well for a while; settle for the best after some tries.
 
     Raises:
-        ValueError: nothing drawn can be staged.
+        ValueError: no scene could be drawn.
     """
-    best: tuple[int, Stage] | None = None
-    for attempt in range(_MOST_TRIES):
-        stage = draw_stage(rng, cast, draw_parts(rng, cast.num_objects, cast.num_frames))
-        if stage is None:
-            continue
-        areas = np.array([np.bincount(stage.ids(i).ravel(), minlength=256) for i in range(cast.num_frames)])
-        shown = areas[:, 1 : cast.num_objects + 1] >= _LEAST_SHOWN * np.prod(cast.size_hw)
-        fewest = int(shown.sum(axis=0).min())
-        if best is None or fewest > best[0]:
-            best = (fewest, stage)
-        if best[0] >= _LEAST_FRAMES or attempt >= _TRIES:
-            return best[1]
-    raise ValueError(f"none of {_MOST_TRIES} scenes drawn on {cast.ground.name} can be staged")
+
+    def draw() -> Scene | None:
+        return draw_scene(rng, sources, draw_appearances(rng, sources.num_objects, sources.num_frames))
+
+    def fewest_frames(scene: Scene) -> int:
+        areas = scene.areas(sources.num_frames, sources.num_objects)
+        return int((areas >= _LEAST_SHOWN * np.prod(sources.size_hw)).sum(axis=0).min())
+
+    scene = best_scene(draw, fewest_frames, _LEAST_FRAMES, _TRIES)
+    if scene is None:
+        raise ValueError(f"none of {MOST_TRIES} scenes drawn on {sources.ground.name} can be staged")
+    return scene
 
 
 def annotations_of(clips: Sequence[InstanceComposite], path: str | Path = "annotations.json") -> InstanceDataset:

@@ -9,6 +9,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from shibori.datasets.scene.blending import over_premultiplied
+
 HORIZON = 0.56  # of the height
 
 
@@ -42,7 +44,7 @@ def pan(strips: list[Strip], offset: float, size_hw: tuple[int, int]) -> NDArray
         shift = np.array([[1, 0, offset * strip.speed], [0, 1, 0]], np.float32)
         flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
         seen = cv2.warpAffine(strip.rgba, shift, (width, height), flags=flags, borderMode=cv2.BORDER_REPLICATE)
-        image = seen[..., :3] + image * (1 - seen[..., 3:])
+        image = over_premultiplied(np.asarray(seen, np.float32), image)
     return image
 
 

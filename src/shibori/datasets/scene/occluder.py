@@ -8,13 +8,15 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from shibori.datasets.scene.sprite import Footage, Layer, Silhouette
+from shibori.datasets.scene.motion import SpriteMotion
+from shibori.datasets.scene.renderer import MovingSprite
+from shibori.datasets.scene.sprite import Footage, Silhouette
 
 _TRIES = 16
 
 
 @dataclass(frozen=True)
-class Screen:
+class Occluder:
     """A piece cut from a picture of some footage; it never changes."""
 
     footage: Footage
@@ -45,7 +47,7 @@ class Screen:
     def colours(self, index: int) -> NDArray[np.uint8]:
         """(h, w, 3) uint8 RGB of its cut, the same in every frame."""
         (x, y), (height, width) = self.corner_xy, self.cut_hw
-        key = ("screen", self.footage.sequence.name, self.index, self.corner_xy, self.cut_hw)
+        key = ("occluder", self.footage.sequence.name, self.index, self.corner_xy, self.cut_hw)
 
         def make() -> NDArray[np.uint8]:
             return self.footage.picture(self.index)[y : y + height, x : x + width].copy()
@@ -59,20 +61,20 @@ class Screen:
         return Silhouette(mask, self.corner_xy, (x, y, x + width, y + height))
 
 
-def screen_layer(
+def occluder_layer(
     rng: np.random.Generator,
     footage: Footage,
     outline_xy: NDArray[np.float64],
     centre_xy: NDArray[np.float64],
     bare: bool = False,
-) -> Layer | None:
-    """A screen of an outline (pixels around its centre) on its way, cut where little of the footage's object is.
+) -> MovingSprite | None:
+    """An occluder of an outline (pixels around its centre) on its path, cut where little of the footage's object is.
 
     Args:
         rng: source of randomness.
         footage: whose background it is cut from.
-        outline_xy: (N, 2) pixels of the composite, around (0, 0).
-        centre_xy: (T, 2) pixels of the composite.
+        outline_xy: (N, 2) pixels of the clip, around (0, 0).
+        centre_xy: (T, 2) pixels of the clip.
         bare: whether it must show nothing of the object; then None where no such cut was found.
     """
     height, width = footage.picture(0).shape[:2]
@@ -82,12 +84,10 @@ def screen_layer(
     covered, index, corner = _emptiest(rng, footage, points.max(axis=0) + 1, (width, height))
     if bare and covered:
         return None
-    screen = Screen(footage, index, corner, tuple((int(x), int(y)) for x, y in points))
-    shift = centre_xy + low - zoom * np.array(screen.corner_xy)
-    matrices = np.zeros((len(centre_xy), 2, 3))
-    matrices[:, 0, 0] = matrices[:, 1, 1] = zoom
-    matrices[:, :, 2] = shift
-    return Layer(0, screen, matrices)
+    occluder = Occluder(footage, index, corner, tuple((int(x), int(y)) for x, y in points))
+    num_frames = len(centre_xy)
+    motion = SpriteMotion(centre_xy + low, np.full(num_frames, zoom), np.zeros(num_frames))
+    return MovingSprite(0, occluder, motion.matrices(np.array(corner, np.float64)))
 
 
 def _emptiest(

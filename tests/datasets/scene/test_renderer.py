@@ -8,8 +8,10 @@ import cv2
 import numpy as np
 import pytest
 
-from shibori.datasets.scene.cutting import feathered
-from shibori.datasets.scene.sprite import BoundedCache, Footage, Layer, Stage, cut_mask
+from shibori.datasets.scene.blending import feathered
+from shibori.datasets.scene.cache import BoundedCache
+from shibori.datasets.scene.renderer import FittedFootage, MovingSprite, Scene
+from shibori.datasets.scene.sprite import Footage, cut_mask
 
 from ..made import Painted, disk, texture
 
@@ -32,7 +34,7 @@ def turned(angle: float, zoom: float, shift_xy: tuple[float, float]) -> np.ndarr
     return matrix[None]
 
 
-def slow_stage(ground: Textured, layers: list[tuple[int, Textured, np.ndarray, bool]]):
+def slow_scene(ground: Textured, layers: list[tuple[int, Textured, np.ndarray, bool]]):
     """Every layer warped and blended over the whole picture, in float."""
     base = ground.read_image(0).astype(np.float64)
     image, ids = base, np.zeros(SIZE, np.uint8)
@@ -50,16 +52,17 @@ def slow_stage(ground: Textured, layers: list[tuple[int, Textured, np.ndarray, b
 @pytest.mark.parametrize(
     "matrix", [turned(0, 1, (0, 0)), turned(25, 1.3, (20, -6)), turned(-10, 0.8, (60, 30)), turned(0, 1, (-70, 3))]
 )
-def test_stage_equals_blending_everything_everywhere(matrix):
+def test_scene_equals_blending_everything_everywhere(matrix):
     cache = BoundedCache(10**8)
     ground, other = Textured("ground", 1), Textured("other", 2)
     still = np.eye(2, 3)[None]
-    own = Layer(1, Footage(ground, cache), still, at_home=True)
-    pasted = Layer(2, Footage(other, cache), matrix)
+    base = FittedFootage(Footage(ground, cache), SIZE)
+    own = MovingSprite(1, Footage(ground, cache), still, home=base)
+    pasted = MovingSprite(2, Footage(other, cache), matrix)
     for layers in ((own, pasted), (pasted, own)):
-        image, ids = Stage(Footage(ground, cache), layers, SIZE)(0)
+        image, ids = Scene(base, layers, SIZE)(0)
         slow = [(k.object_id, ground if k is own else other, k.matrices[0], k is own) for k in layers]
-        slow_image, slow_ids = slow_stage(ground, slow)
+        slow_image, slow_ids = slow_scene(ground, slow)
         # The cut is replicated only a few pixels outside the object, where its rim is nearly transparent.
         assert np.abs(image - slow_image).max() <= 3
         assert (ids != slow_ids).mean() < 2e-3
@@ -67,10 +70,10 @@ def test_stage_equals_blending_everything_everywhere(matrix):
 
 def test_truth_alone_is_the_same_truth():
     cache = BoundedCache(10**8)
-    layers = (Layer(3, Footage(Textured("a", 1), cache), turned(12, 1.1, (9, 4))),)
-    stage = Stage(Footage(Textured("ground", 5), cache), layers, SIZE)
-    np.testing.assert_array_equal(stage.ids(0), stage(0)[1])
-    assert set(np.unique(stage.ids(0))) == {0, 3}
+    layers = (MovingSprite(3, Footage(Textured("a", 1), cache), turned(12, 1.1, (9, 4))),)
+    scene = Scene(FittedFootage(Footage(Textured("ground", 5), cache), SIZE), layers, SIZE)
+    np.testing.assert_array_equal(scene.ids(0), scene(0)[1])
+    assert set(np.unique(scene.ids(0))) == {0, 3}
 
 
 def test_cut_reaches_around_the_object_and_not_out_of_the_picture():
@@ -85,7 +88,7 @@ def test_cut_reaches_around_the_object_and_not_out_of_the_picture():
 
 
 def test_layer_boxes_follow_the_matrix():
-    layer = Layer(1, Footage(Painted("a", 9), BoundedCache(10**6)), np.array([[[2.0, 0, 5], [0, 2, -7]]]))
+    layer = MovingSprite(1, Footage(Painted("a", 9), BoundedCache(10**6)), np.array([[[2.0, 0, 5], [0, 2, -7]]]))
     np.testing.assert_allclose(layer.boxes(1), [[65, 33, 129, 97]])
 
 
