@@ -101,10 +101,9 @@ def test_objects_together_are_what_they_are_alone(tracker, image):
 def test_what_a_system_refines_is_what_counts(tracker, image):
     state = tracker.begin(image, 1, mask())
 
-    def refine(group, encoded, matches):
-        assert [aim.state.object_id for aim in group] == [1]
-        assert encoded.key.shape[0] == len(matches) == 1
-        return torch.full_like(matches[0].logits, 2.0)
+    def refine(images, encoded, match):
+        assert len(images) == len(encoded.key) == len(match.prior) == len(match.confidences) == 1
+        return torch.full_like(match.logits, 2.0)
 
     (prediction,) = tracker.step(image, [Aim(state, state.crop)], refine)
     np.testing.assert_allclose(prediction.logits, 2.0 + CONFIG.logit_bias)

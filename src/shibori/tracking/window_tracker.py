@@ -8,7 +8,7 @@ Axes: B crops of one size, one object each, H W their pixels, h w their grid.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
@@ -63,6 +63,14 @@ def crop_around(rule: WindowRule, box: Box, frame_hw: tuple[int, int], widen: fl
     return Crop(window, window_size(rule, window))
 
 
+def same_size(crops: Sequence[Crop]) -> list[list[int]]:
+    """The indices of crops that can be one batch."""
+    groups: dict[tuple[int, int], list[int]] = {}
+    for slot, crop in enumerate(crops):
+        groups.setdefault(crop.size_hw, []).append(slot)
+    return list(groups.values())
+
+
 def images_of_crops(image: NDArray[np.uint8], crops: Sequence[Crop], device: torch.device) -> Tensor:
     """(H, W, 3) uint8 RGB -> (B, 3, H, W) normalised pictures of crops of one size."""
     cut = np.stack([crop.cut(image) for crop in crops])
@@ -115,6 +123,18 @@ class TrackState:
         """Where it should be in the next frame."""
         return self.box + np.tile(self.velocity * config.momentum, 2)
 
+    def settle(
+        self,
+        prediction: ObjectPrediction,
+        mask: NDArray[np.float32],
+        others: NDArray[np.float32],
+        device: torch.device,
+    ) -> Box | None:
+        """Go on from a prediction, without a memory of it; see ``WindowTracker.settle``."""
+        self.crop, self.confidence = prediction.crop, prediction.confidence
+        self.masks = torch.cat([plane(mask, device), plane(others, device)], 1)
+        return mask_box(mask > 0.5, prediction.crop.window)
+
     def follow(self, box: Box, config: TrackerConfig) -> None:
         """It is seen in ``box``."""
         if not self.is_lost:
@@ -152,13 +172,13 @@ class Evidence(NamedTuple):
 
 
 class Match(NamedTuple):
-    """What the network says of one object."""
+    """What the network says of B objects."""
 
     prior: Tensor
-    """(1, 1, H, W) the previous mask as the crop sees it."""
+    """(B, 1, H, W) the previous masks as the crops see them."""
     logits: Tensor
-    """(1, 1, H, W) float32 log-odds."""
-    confidence: float
+    """(B, 1, H, W) float32 log-odds."""
+    confidences: tuple[float, ...]
     """Expected IoU times the probability that the object is there at all."""
 
 
@@ -192,8 +212,8 @@ class ObjectPrediction:
         return replace(self, logits=np.full_like(self.logits, -LOGIT_LIMIT))
 
 
-Refinement = Callable[[list[Aim], Encoded, list[Match]], Tensor]
-"""What a system makes of the matches of B objects: (B, 1, H, W) log-odds in their place."""
+Refinement = Callable[[Tensor, Encoded, Match], Tensor]
+"""What a system makes of a match: pictures (B, 3, H, W), their features, the match -> (B, 1, H, W) log-odds."""
 
 
 class WindowTracker:
@@ -265,20 +285,14 @@ class WindowTracker:
             aims: the objects, whose states are not changed.
             refine: what a system makes of the network's log-odds.
         """
-        groups: dict[tuple[int, int], list[int]] = {}
-        for slot, aim in enumerate(aims):
-            groups.setdefault(aim.crop.size_hw, []).append(slot)
         found: dict[int, ObjectPrediction] = {}
-        for slots in groups.values():
+        for slots in same_size([aim.crop for aim in aims]):
             group = [aims[slot] for slot in slots]
-            encoded = self.encode(image, [aim.crop for aim in group])
-            matches = self.match(group, encoded)
-            refined = (
-                [match.logits for match in matches] if refine is None else refine(group, encoded, matches).split(1)
-            )
-            for row, slot in enumerate(slots):
-                match = matches[row]._replace(logits=refined[row])
-                found[slot] = self._predicted(group[row], encoded_row(encoded, row), match)
+            images = images_of_crops(image, [aim.crop for aim in group], self.device)
+            encoded = self.network.encode(images)
+            match = self.match(group, encoded)
+            logits = match.logits if refine is None else refine(images, encoded, match)
+            found |= zip(slots, self._predicted(group, encoded, match._replace(logits=logits)), strict=True)
         return [found[slot] for slot in range(len(aims))]
 
     def crop(self, box: Box, frame_hw: tuple[int, int], widen: float = 1.0) -> Crop:
@@ -289,19 +303,21 @@ class WindowTracker:
         """Features of B crops of one size."""
         return self.network.encode(images_of_crops(image, crops, self.device))
 
-    def match(self, group: Sequence[Aim], encoded: Encoded) -> list[Match]:
+    def match(self, group: Sequence[Aim], encoded: Encoded) -> Match:
         """What the network says of B objects in crops of one size."""
-        return [self._match(aim, encoded_row(encoded, row)) for row, aim in enumerate(group)]
+        found = [self._matched(aim, encoded_row(encoded, row)) for row, aim in enumerate(group)]
+        priors, predictions = zip(*found, strict=True)
+        logits = torch.cat([prediction.logits.float() for prediction in predictions])
+        return Match(torch.cat(priors), logits, tuple(confidence_of(prediction) for prediction in predictions))
 
-    def _match(self, aim: Aim, encoded: Encoded) -> Match:
+    def _matched(self, aim: Aim, encoded: Encoded) -> tuple[Tensor, Prediction]:
         state, crop = aim
         assert state.memory is not None
         windows = state.crop.tensor(self.device), crop.tensor(self.device)
         masks = state.masks[:, :1], state.masks[:, 1:]
         before, mask, others = as_seen_from(state.memory, *masks, *windows, self.network.stride, crop.size_hw)
         memory = join_memories(*state.references, *state.remembered)
-        prediction = self.network(encoded, memory, before, mask, others)
-        return Match(mask, prediction.logits.float(), confidence_of(prediction))
+        return mask, self.network(encoded, memory, before, mask, others)
 
     def evidence(self, encoded: Encoded, references: Sequence[Memory], every: int = 2) -> Evidence:
         """A crop compared with an object's references, at ``every`` position of its grid."""
@@ -309,10 +325,12 @@ class WindowTracker:
         comparison = self.network.compare(sparse, join_memories(*references))
         return Evidence(*(part[0].float().cpu().numpy() for part in comparison))
 
-    def _predicted(self, aim: Aim, encoded: Encoded, match: Match) -> ObjectPrediction:
-        logits, prior = (part[0, 0].float().cpu().numpy() for part in (match.logits, match.prior))
-        raw = ObjectPrediction(aim.state.object_id, aim.crop, encoded, logits, match.confidence)
-        return examined(raw, prior, self.evidence(encoded, aim.state.references), self.config)
+    def _predicted(self, group: Sequence[Aim], encoded: Encoded, match: Match) -> Iterator[ObjectPrediction]:
+        logits, prior = (part[:, 0].float().cpu().numpy() for part in (match.logits, match.prior))
+        for row, (state, crop) in enumerate(group):
+            view = encoded_row(encoded, row)
+            raw = ObjectPrediction(state.object_id, crop, view, logits[row], match.confidences[row])
+            yield examined(raw, prior[row], self.evidence(view, state.references), self.config)
 
     # ---- what is carried on
 
@@ -330,11 +348,10 @@ class WindowTracker:
         Returns:
             The box of what is left of its mask; None where nothing is.
         """
-        state.crop, state.confidence = prediction.crop, prediction.confidence
-        state.masks = torch.cat([plane(mask, self.device), plane(others, self.device)], 1)
+        box = state.settle(prediction, mask, others, self.device)
         if prediction.encoded is not None:
             state.memory = self.network.remember(prediction.encoded, state.masks[:, :1], state.masks[:, 1:])
-        return mask_box(mask > 0.5, prediction.crop.window)
+        return box
 
 
 def confidence_of(prediction: Prediction) -> float:

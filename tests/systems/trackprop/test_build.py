@@ -18,15 +18,15 @@ def test_a_file_becomes_a_segmenter(tmp_path):
     network = build_trackprop("tiny")
     save_state(tmp_path / "weights.safetensors", network.own_state(), "trackprop", "tiny")
     segmenter = build_trackprop_segmenter("tiny", "cpu", 96, tmp_path / "weights.safetensors")
-    assert segmenter.rule.region.window.area_side == 96
+    assert segmenter.rule.propagation.config.window.area_side == 96
     assert segmenter.tracker is None
     assert segmenter.network.matcher_digest.any()
     assert not segmenter.network.training
 
 
 def test_the_working_size_is_that_of_the_regions():
-    assert sized(RULES["paper"], 257).region.fixed_side == 257
-    assert sized(RULES["compact"], 320).region.window.area_side == 320
+    assert sized(RULES["paper"], 257).propagation.config.window.fixed_side == 257
+    assert sized(RULES["compact"], 320).propagation.config.window.area_side == 320
     assert sized(RULES["compact"], None) is RULES["compact"]
     with pytest.raises(InputError, match="at least 64"):
         sized(RULES["compact"], 20)

@@ -39,9 +39,9 @@ class Truthful(TrackpropInteraction):
         self.stepped: list[tuple[int, ...]] = []
         step = self._propagating.step
 
-        def counted(image, followers, known, given):
-            self.stepped.append(tuple(follower.object_id for follower in followers))
-            return step(image, followers, known, given)
+        def counted(image, followed, known, given):
+            self.stepped.append(tuple(each.state.object_id for each in followed))
+            return step(image, followed, known, given)
 
         self._propagating.step = counted
 
@@ -175,8 +175,8 @@ def blinded(interaction: TrackpropInteraction) -> None:
     """From now on nothing is found in any frame that is not marked."""
     step = interaction._propagating.step
 
-    def lost(image, followers, known, given):
-        found = step(image, followers, known, given)
+    def lost(image, followed, known, given):
+        found = step(image, followed, known, given)
         gone = {i: replace(said, logits=np.full_like(said.logits, -8)) for i, (said, _) in found.items()}
         return {i: Answer(logits, 0.0) for i, logits in gone.items()}
 
@@ -265,8 +265,10 @@ def test_a_tracker_can_give_the_regions(segmenter):
 
 
 def test_the_pixel_tracker_takes_part():
-    """Untrained it says nothing that makes sense; its verdict is not asked."""
-    rule = replace(RULES["tiny"], propagation=replace(RULES["tiny"].propagation, seen=0.0))
+    """Untrained it says nothing that makes sense; its confidence is not asked."""
+    propagation = RULES["tiny"].propagation
+    config = replace(propagation.config, lost_threshold=0.0)
+    rule = replace(RULES["tiny"], propagation=replace(propagation, config=config))
     state = build_trackprop("tiny").own_state()
     tracking = segmenter_from_state(state, "tiny", "cpu", rule=rule, dtype=torch.float32)
     interaction = Truthful(tracking)

@@ -15,29 +15,31 @@ from shibori.boxtracking.views import FrameViews, ViewRule
 from shibori.ops.window import mask_box
 from shibori.systems.trackprop.matcher import load_matcher
 from shibori.systems.trackprop.model import RegionNetwork, Seen, build_trackprop
-from shibori.systems.trackprop.propagation import Follower, Propagating
+from shibori.systems.trackprop.propagation import Followed, Propagating
 from shibori.systems.trackprop.region import pasted
-from shibori.systems.trackprop.rule import RULES, TrackpropRule
+from shibori.systems.trackprop.rule import RULES, PropagationRule
 from shibori.systems.trackprop.shelf import Answer
 
 from .rounds import SIZE_HW, ColourNetwork, made_sequence
 
 CPU = torch.device("cpu")
-RULE = RULES["tiny"]
+RULE = RULES["tiny"].propagation
 SEQUENCE = made_sequence(6)
 
 
-def changed(**changes: float) -> TrackpropRule:
-    return replace(RULE, propagation=replace(RULE.propagation, **changes))
+def changed(**changes: float) -> PropagationRule:
+    """Numbers of the rule, or of its tracker."""
+    own = {name: changes.pop(name) for name in ("matching", "refined", "margin") if name in changes}
+    return replace(RULE, config=replace(RULE.config, **changes), **own)
 
 
 def masks_at(index: int) -> dict[int, np.ndarray]:
     return {i: SEQUENCE.ids[index] == i for i in (1, 2)}
 
 
-def begun(propagating: Propagating, object_id: int, index: int = 0) -> Follower:
+def begun(propagating: Propagating, object_id: int, index: int = 0) -> Followed:
     image = SEQUENCE.read_image(index)
-    anchor = propagating.anchor(image, index, object_id, masks_at(index))
+    anchor = propagating.anchor(image, object_id, masks_at(index))
     assert anchor is not None
     return propagating.begin(anchor, [anchor], image)
 
@@ -69,22 +71,22 @@ def colours() -> Propagating:
 
 
 def test_objects_are_carried_along(colours):
-    followers = [begun(colours, 1), begun(colours, 2)]
+    followed = [begun(colours, 1), begun(colours, 2)]
     for index in range(1, 6):
-        found = said(colours.step(SEQUENCE.read_image(index), followers, [], {}))
+        found = said(colours.step(SEQUENCE.read_image(index), followed, [], {}))
         assert all(iou(found[i], true) > 0.9 for i, true in masks_at(index).items())
 
 
 def test_an_anchor_is_the_object_and_what_else_is_in_its_region(colours):
     ids = SEQUENCE.ids[0]
     near = {1: ids == 1, 2: np.roll(ids == 1, 20, axis=1) & (ids != 1)}
-    anchor = colours.anchor(SEQUENCE.read_image(0), 0, 1, near)
-    assert anchor.masks.shape == (1, 2, *anchor.place.size_hw)
+    anchor = colours.anchor(SEQUENCE.read_image(0), 1, near)
+    assert anchor.masks.shape == (1, 2, *anchor.crop.size_hw)
     assert (anchor.masks.sum(1) <= 1 + 1e-5).all()
-    share = anchor.masks[0].mean((1, 2)) * np.prod(anchor.place.window[2:] - anchor.place.window[:2])
+    share = anchor.masks[0].mean((1, 2)) * np.prod(anchor.crop.window[2:] - anchor.crop.window[:2])
     assert share[0] == pytest.approx(near[1].sum(), rel=0.02)
     assert share[1] > 0
-    gone = colours.anchor(SEQUENCE.read_image(0), 0, 1, near | {1: np.zeros(SIZE_HW, np.bool_)})
+    gone = colours.anchor(SEQUENCE.read_image(0), 1, near | {1: np.zeros(SIZE_HW, np.bool_)})
     assert gone is None
 
 
@@ -102,9 +104,9 @@ def test_regions_of_one_size_are_one_batch(colours):
     sizes = []
     see = colours.network.see
     colours.network.see = lambda images: sizes.append(tuple(images.shape)) or see(images)
-    followers = [begun(colours, 1), begun(colours, 1), begun(colours, 2)]
+    followed = [begun(colours, 1), begun(colours, 1), begun(colours, 2)]
     sizes.clear()
-    colours.step(SEQUENCE.read_image(1), followers, [], {})
+    colours.step(SEQUENCE.read_image(1), followed, [], {})
     assert sum(size[0] for size in sizes) == 3
     assert len({size[2:] for size in sizes}) == len(sizes)
     assert sizes[0][0] >= 2
@@ -117,24 +119,24 @@ def test_a_mask_that_is_taken_for_true_keeps_its_pixels_from_what_is_carried_on(
     claimed[:, 28:] = False
     colours.step(SEQUENCE.read_image(1), [free], [], {})
     colours.step(SEQUENCE.read_image(1), [bound], [], {9: claimed})
-    assert bound.masks[0, 0].sum() < 0.6 * free.masks[0, 0].sum()
-    assert bound.masks[0, 1].sum() > 0
-    assert not free.masks[0, 1].round().any()
+    assert bound.state.masks[0, 0].sum() < 0.6 * free.state.masks[0, 0].sum()
+    assert bound.state.masks[0, 1].sum() > 0
+    assert not free.state.masks[0, 1].round().any()
 
 
 GONE = np.full((*SIZE_HW, 3), 128, np.uint8)
 
 
 def test_what_was_not_found_is_looked_for_more_widely_and_from_where_it_was(red):
-    follower = begun(red, 1)
-    box, window = follower.box.copy(), follower.place.window
-    found = red.step(GONE, [follower], [], {})
+    state = (followed := begun(red, 1)).state
+    box, window = state.box.copy(), state.crop.window
+    found = red.step(GONE, [followed], [], {})
     assert found[1].confidence == 0
     assert not said(found)[1].any()
-    assert follower.missed
-    np.testing.assert_array_equal(follower.box, box)
-    red.step(GONE, [follower], [], {})
-    assert np.prod(follower.place.window[2:] - follower.place.window[:2]) > 1.5 * np.prod(window[2:] - window[:2])
+    assert state.is_lost
+    np.testing.assert_array_equal(state.box, box)
+    red.step(GONE, [followed], [], {})
+    assert np.prod(state.crop.window[2:] - state.crop.window[:2]) > 1.5 * np.prod(window[2:] - window[:2])
 
 
 class Guide(Tracker):
@@ -171,10 +173,11 @@ FAR = np.array([28.0, 8.0, 60.0, 40.0])
 def test_the_region_is_where_the_tracker_says():
     guide = Guide([FAR + 2])
     propagating = Propagating(RedNetwork(), RULE, guide, CPU)
-    follower = begun(propagating, 1)
-    found = said(propagating.step(SEQUENCE.read_image(5), [follower], [], {}))
+    one = begun(propagating, 1)
+    found = said(propagating.step(SEQUENCE.read_image(5), [one], [], {}))
     assert iou(found[1], masks_at(5)[1]) > 0.9
-    middle = (follower.place.window[:2] + follower.place.window[2:]) / 2
+    window = one.state.crop.window
+    middle = (window[:2] + window[2:]) / 2
     np.testing.assert_allclose(middle, (FAR[:2] + FAR[2:]) / 2 + 2, atol=6)
 
 
@@ -190,9 +193,9 @@ def test_a_mask_ends_near_the_trackers_box():
 def test_a_frame_is_seen_once_by_the_tracker_however_many_objects_there_are():
     guide = Guide([FAR] * 3)
     propagating = Propagating(ColourNetwork(), RULE, guide, CPU)
-    followers = [begun(propagating, 1) for _ in range(3)]
+    followed = [begun(propagating, 1) for _ in range(3)]
     before = guide.seen
-    propagating.step(SEQUENCE.read_image(5), followers, [], {})
+    propagating.step(SEQUENCE.read_image(5), followed, [], {})
     assert guide.seen == before + 1
 
 
@@ -214,12 +217,14 @@ def matching() -> RegionNetwork:
 @torch.no_grad()
 def test_every_so_many_sure_frames_the_latest_is_remembered(matching):
     for confident, expected in ((0.0, [0, 1, 1, 1]), (1.1, [0, 0, 0, 0])):
-        propagating = Propagating(matching, changed(remember_every=2, confident=confident, seen=-1.0), None, CPU)
-        follower, counts, kept = begun(propagating, 1), [], []
+        propagating = Propagating(
+            matching, changed(remember_every=2, remember_threshold=confident, lost_threshold=-1.0), None, CPU
+        )
+        one, counts, kept = begun(propagating, 1), [], []
         for index in range(1, 5):
-            propagating.step(SEQUENCE.read_image(index), [follower], [], {})
-            counts.append(len(follower.remembered))
-            kept += follower.remembered
+            propagating.step(SEQUENCE.read_image(index), [one], [], {})
+            counts.append(len(one.state.remembered))
+            kept += one.state.remembered
         assert counts == expected
         assert len({id(memory) for memory in kept}) == (2 if any(expected) else 0)
 
@@ -229,13 +234,13 @@ def test_the_pixel_tracker_takes_part_only_where_the_rule_says_so(matching):
     image = SEQUENCE.read_image(1)
     answers = []
     for takes_part in (True, False):
-        propagating = Propagating(matching, changed(matching=takes_part, seen=-1.0), None, CPU)
-        assert propagating.matches == takes_part
-        follower = begun(propagating, 1)
-        assert (follower.memory is not None) == (len(follower.references) == 1) == takes_part
-        answers.append(propagating.step(image, [follower], [], {})[1].logits.logits)
-    np.testing.assert_allclose(answers[1], RULE.propagation.leaning, atol=1e-6)  # the untrained decoder says nothing
-    assert np.abs(answers[0] - RULE.propagation.leaning).max() > 0.01
+        propagating = Propagating(matching, changed(matching=takes_part, lost_threshold=-1.0), None, CPU)
+        assert (propagating.tracker is not None) == takes_part
+        one = begun(propagating, 1)
+        assert (one.state.memory is not None) == (len(one.state.references) == 1) == takes_part
+        answers.append(propagating.step(image, [one], [], {})[1].logits.logits)
+    np.testing.assert_allclose(answers[1], RULE.config.logit_bias, atol=1e-6)  # the untrained decoder says nothing
+    assert np.abs(answers[0] - RULE.config.logit_bias).max() > 0.01
 
 
 @torch.no_grad()
@@ -249,7 +254,7 @@ def test_the_mask_network_has_the_last_word_where_the_rule_says_so_or_nothing_is
     monkeypatch.setattr(matching, "propagate", propagate)
     for rule, is_asked in (({"refined": False}, False), ({"refined": True}, True), ({"matching": False}, True)):
         asked.clear()
-        propagating = Propagating(matching, changed(seen=-1.0, leaning=0.0, **rule), None, CPU)
+        propagating = Propagating(matching, changed(lost_threshold=-1.0, logit_bias=0.0, **rule), None, CPU)
         answer = propagating.step(SEQUENCE.read_image(1), [begun(propagating, 1)], [], {})[1]
         assert len(asked) == is_asked
         assert bool((answer.logits.logits == 3).any()) == is_asked
@@ -260,7 +265,7 @@ def test_the_mask_network_has_the_last_word_where_the_rule_says_so_or_nothing_is
 def test_a_mask_corrects_the_tracker_only_where_the_pixel_tracker_vouches_for_it(matching):
     for takes_part in (True, False):
         guide = Guide([FAR])
-        propagating = Propagating(matching, changed(matching=takes_part, seen=-1.0), guide, CPU)
+        propagating = Propagating(matching, changed(matching=takes_part, lost_threshold=-1.0), guide, CPU)
         found = propagating.step(SEQUENCE.read_image(1), [begun(propagating, 1)], [], {})
         assert said(found)[1].any()
         assert len(guide.settled) == takes_part
@@ -268,10 +273,11 @@ def test_a_mask_corrects_the_tracker_only_where_the_pixel_tracker_vouches_for_it
 
 @torch.no_grad()
 def test_surroundings_are_remembered_as_background(matching):
-    wide = Propagating(matching, RULE, None, CPU).anchor(SEQUENCE.read_image(0), 0, 1, masks_at(0))
-    none = Propagating(matching, changed(context=1.0), None, CPU).anchor(SEQUENCE.read_image(0), 0, 1, masks_at(0))
-    assert none.reference is none.memory
-    more = wide.reference.label.shape[-1] - wide.memory.label.shape[-1]
+    wide = Propagating(matching, RULE, None, CPU).anchor(SEQUENCE.read_image(0), 1, masks_at(0))
+    none = Propagating(matching, changed(context=1.0), None, CPU).anchor(SEQUENCE.read_image(0), 1, masks_at(0))
+    assert none.references == [none.memory]
+    (reference,) = wide.references
+    more = reference.label.shape[-1] - wide.memory.label.shape[-1]
     assert more > 0
-    torch.testing.assert_close(wide.reference.label[..., : wide.memory.label.shape[-1]], wide.memory.label)
-    assert wide.reference.label[..., -more:].max() < 0.5
+    torch.testing.assert_close(reference.label[..., : wide.memory.label.shape[-1]], wide.memory.label)
+    assert reference.label[..., -more:].max() < 0.5

@@ -12,11 +12,12 @@ from shibori.systems.trackprop.rule import RULES
 def test_limits_are_on_their_side(preset: str):
     rule = RULES[preset].propagation
     assert rule.tracker in TRACKERS
-    assert 0 <= rule.strange < rule.familiar <= 1
-    assert 0 < rule.seen < rule.confident < 1
-    assert rule.min_shrink < 1 < rule.max_growth
-    assert rule.widen > 1
-    assert rule.context >= 1
+    config = rule.config
+    assert 0 <= config.similarity_low < config.similarity_high <= 1
+    assert 0 < config.lost_threshold < config.remember_threshold < 1
+    assert config.min_shrink < 1 < config.max_growth
+    assert config.search_widening > 1
+    assert config.context >= 1
 
 
 def test_paper_does_as_the_paper_says():
@@ -24,7 +25,7 @@ def test_paper_does_as_the_paper_says():
     rule = RULES["paper"]
     assert (rule.propagation.tracker, rule.propagation.matching) == ("atom", False)
     assert (rule.propagation.margin, rule.propagation.inertia) == (None, 0)
-    assert rule.region.fixed_side == rule.marking.region.fixed_side == 513
+    assert rule.propagation.config.window.fixed_side == rule.marking.window.fixed_side == 513
 
 
 def test_compact_is_led_by_its_own_masks():

@@ -28,19 +28,19 @@ class Noting:
 
     def __init__(self, references: int = 3, tracker: object | None = None) -> None:
         self.rule = SimpleNamespace(references=references)
-        self.tracker = tracker
+        self.box_tracker = tracker
         self.begun: list[tuple[tuple[int, int], list[int], bool]] = []
         self.followed: list[list[int]] = []
         self.known: list[tuple] = []
 
     def begin(self, anchor: tuple[int, int], nearby: list[tuple[int, int]], image: np.ndarray | None) -> object:
         self.begun.append((anchor, [index for _, index in nearby], image is not None))
-        return SimpleNamespace(object_id=anchor[0])
+        return SimpleNamespace(state=SimpleNamespace(object_id=anchor[0]))
 
-    def step(self, image, followers, known, given) -> dict[int, str]:
-        self.followed.append([follower.object_id for follower in followers])
+    def step(self, image, followed, known, given) -> dict[int, str]:
+        self.followed.append([each.state.object_id for each in followed])
         self.known.append((known, given))
-        return {follower.object_id: "answer" for follower in followers}
+        return {each.state.object_id: "answer" for each in followed}
 
 
 AROUND = Surroundings(lambda object_id, index: (object_id, index), lambda index, busy: ([index], busy))
@@ -83,8 +83,8 @@ def test_each_job_begins_at_its_marked_frame_and_is_forgotten_after_its_span():
     jobs = jobs_of([track(1, 2, 6)], True)
     swept(noting, jobs, True)
     assert [anchor for anchor, _, _ in noting.begun] == [(1, 2), (1, 6)]
-    assert jobs[0].follower is None
-    assert jobs[1].follower is not None  # up to the last frame: nothing came after
+    assert jobs[0].followed is None
+    assert jobs[1].followed is not None  # up to the last frame: nothing came after
 
 
 def test_an_object_is_matched_with_both_ends_of_its_span_and_then_with_the_nearest():

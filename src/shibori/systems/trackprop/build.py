@@ -80,6 +80,7 @@ def sized(rule: TrackpropRule, size: int | None) -> TrackpropRule:
         return rule
     if size < LEAST_SIDE:
         raise InputError(f"expected a working size of at least {LEAST_SIDE} pixels, found {size}; the default is 256")
-    if rule.region.fixed_side is not None:
-        return replace(rule, region=replace(rule.region, fixed_side=size))
-    return replace(rule, region=replace(rule.region, window=replace(rule.region.window, area_side=size)))
+    config = rule.propagation.config
+    side = "area_side" if config.window.fixed_side is None else "fixed_side"
+    config = replace(config, window=replace(config.window, **{side: size}))
+    return replace(rule, propagation=replace(rule.propagation, config=config))

@@ -19,13 +19,14 @@ from shibori.media.mask import FrameMasks, ObjectStatus
 from shibori.ops.overlap import WindowedLogits, iou_of_masks, settled_ids
 from shibori.systems.trackprop.marking import FrameMarks, Marking
 from shibori.systems.trackprop.model import RegionNetwork
-from shibori.systems.trackprop.propagation import Anchor, Propagating
+from shibori.systems.trackprop.propagation import Propagating
 from shibori.systems.trackprop.region import blended
 from shibori.systems.trackprop.rule import TrackpropRule
 from shibori.systems.trackprop.shelf import Answer, Shelf
 from shibori.systems.trackprop.spans import Span, Track, merged, nearest
 from shibori.systems.trackprop.sweep import Job, Surroundings, jobs_of, sweep
 from shibori.tracking.network import Memory
+from shibori.tracking.window_tracker import TrackState
 
 Mask = NDArray[np.bool_]
 
@@ -78,11 +79,13 @@ class TrackpropInteraction(Interaction):
     def __init__(self, segmenter: TrackpropSegmenter, clip: Clip) -> None:
         self.clip = clip
         self._marking = Marking(segmenter.network, segmenter.rule.marking, segmenter.device)
-        self._propagating = Propagating(segmenter.network, segmenter.rule, segmenter.tracker, segmenter.device)
+        self._propagating = Propagating(
+            segmenter.network, segmenter.rule.propagation, segmenter.tracker, segmenter.device
+        )
         self._marks: dict[int, FrameMarks] = {}
         self._approved: dict[int, Approved] = {}
         self._tracks: dict[int, Track] = {}
-        self._anchors: dict[tuple[int, int], Anchor] = {}
+        self._anchors: dict[tuple[int, int], TrackState] = {}
         self._blind: dict[int, set[int]] = {}
         self._found_right: dict[int, dict[int, float]] = {}
         self._revised: dict[int, dict[int, Mask]] = {}
@@ -133,8 +136,8 @@ class TrackpropInteraction(Interaction):
         remembered: dict[int, list[Memory]] = {}
         for (object_id, frame), anchor in sorted(self._anchors.items(), key=lambda entry: abs(entry[0][1] - index)):
             memories = remembered.setdefault(object_id, [])
-            if frame != index and anchor.reference is not None and len(memories) < MAX_REMEMBERED:
-                memories.append(anchor.reference)
+            if frame != index and len(memories) < MAX_REMEMBERED:
+                memories += anchor.references
         return remembered
 
     def _shown(self, index: int) -> dict[int, Mask]:
@@ -198,8 +201,10 @@ class TrackpropInteraction(Interaction):
             return
         kept = {i: mask for i, mask in self._masks_at(index).items() if i not in object_ids}
         nearby = {i: nearest(self._seen_frames(i), index, MAX_REMEMBERED) for i in object_ids}
-        memories = {i: [self._anchor(i, frame).reference for frame in frames] for i, frames in nearby.items()}
-        remembered = {i: [memory for memory in found if memory is not None] for i, found in memories.items()}
+        remembered = {
+            i: [memory for frame in frames for memory in self._anchor(i, frame).references]
+            for i, frames in nearby.items()
+        }
         marks, image = self._marks[index], self.clip.frame(index).image
         masks = self._marking.masks(image, marks, marks, kept, remembered)
         before = self._masks_at(index)
@@ -243,12 +248,12 @@ class TrackpropInteraction(Interaction):
             answer = _joined(answer, said, 1.0, self._propagating.rule.inertia * stands, LEAST_SURE)
         self._shelf.put(index, answer)
 
-    def _anchor(self, object_id: int, index: int) -> Anchor:
+    def _anchor(self, object_id: int, index: int) -> TrackState:
         """Made when it is first needed: the answer for a marked frame does not wait for it."""
         key = (object_id, index)
         if key not in self._anchors:
             image = self.clip.frame(index).image
-            anchor = self._propagating.anchor(image, index, object_id, self._masks_at(index))
+            anchor = self._propagating.anchor(image, object_id, self._masks_at(index))
             assert anchor is not None, "only frames that show the object are asked for"
             self._anchors[key] = anchor
         return self._anchors[key]

@@ -25,9 +25,10 @@ from shibori.ops.window import box_around, box_overlap, mask_box
 from shibori.systems.trackprop.guidance import guidance_map, marks_in_region
 from shibori.systems.trackprop.model import RegionNetwork, Seen
 from shibori.systems.trackprop.recall import Hints, match_marks
-from shibori.systems.trackprop.region import Place, cut_mask, pictures, place_around
+from shibori.systems.trackprop.region import crop_in_frame
 from shibori.systems.trackprop.rule import MarkingRule
 from shibori.tracking.network import Memory
+from shibori.tracking.window_tracker import Crop, images_of_crops, mask_in_crop
 
 Ids = NDArray[Any]
 Mask = NDArray[np.bool_]
@@ -127,21 +128,20 @@ class Marking:
 
     def _first(self, look: _Look) -> WindowedLogits:
         """Look widely around the marks, then closely at what was found, until that does not change the region."""
-        region, marks = self.rule.region, look.marks
+        window, marks = self.rule.window, look.marks
         box = marked_box(marks, look.object_id, look.size_hw, self.rule.click_side * min(look.size_hw))
-        window = replace(region.window, reach=self.rule.first_reach)
-        place = place_around(replace(region, window=window), box, look.size_hw)
+        crop = crop_in_frame(replace(window, reach=self.rule.first_reach), box, look.size_hw)
         for _ in range(MAX_LOOKS):
-            seen, guidance, matched = self._see(look, place, None)
-            logits = self.network.segment(seen, guidance, matched) + self.rule.leaning
-            answer = _windowed(look.object_id, place, logits)
-            found = mask_box(answer.logits > 0, place.window)
+            seen, guidance, matched = self._see(look, crop, None)
+            logits = self.network.segment(seen, guidance, matched) + self.rule.logit_bias
+            answer = _windowed(look.object_id, crop, logits)
+            found = mask_box(answer.logits > 0, crop.window)
             if found is None:
                 break
-            closer = place_around(region, box_around(found, box) if marks.boxes else found, look.size_hw)
-            if box_overlap(closer.window, place.window) > SAME_BOX:
+            closer = crop_in_frame(window, box_around(found, box) if marks.boxes else found, look.size_hw)
+            if box_overlap(closer.window, crop.window) > SAME_BOX:
                 break
-            place = closer
+            crop = closer
         return answer
 
     def answer(
@@ -161,16 +161,16 @@ class Marking:
         assert look.before is not None
         if look.object_id in look.marks.object_ids:
             box = box_around(box, marked_box(look.marks, look.object_id, look.size_hw, 1.0))
-        place = place_around(self.rule.region, box, look.size_hw)
-        before = cut_mask(look.before, place, self.device)
-        seen, guidance, matched = self._see(look, place, before)
-        return _windowed(look.object_id, place, self.network.correct(seen, guidance, before, matched))
+        crop = crop_in_frame(self.rule.window, box, look.size_hw)
+        before = mask_in_crop(look.before, crop, self.device)
+        seen, guidance, matched = self._see(look, crop, before)
+        return _windowed(look.object_id, crop, self.network.correct(seen, guidance, before, matched))
 
-    def _see(self, look: _Look, place: Place, before: Tensor | None) -> tuple[Seen, Tensor, Tensor | None]:
+    def _see(self, look: _Look, crop: Crop, before: Tensor | None) -> tuple[Seen, Tensor, Tensor | None]:
         """The region, the guidance map in it, and what the pixel tracker makes of the marks."""
-        seen = self.network.see(pictures(look.image, [place], self.device))
-        marks, window = look.marks, place.window
-        drawn = marks_in_region(marks.strokes, marks.boxes, look.object_id, window, place.size_hw, look.size_hw)
+        seen = self.network.see(images_of_crops(look.image, [crop], self.device))
+        marks, window = look.marks, crop.window
+        drawn = marks_in_region(marks.strokes, marks.boxes, look.object_id, window, crop.size_hw, look.size_hw)
         guidance = torch.from_numpy(guidance_map(*drawn))[None, None].to(self.device)
         if self.network.matcher is None or seen.encoded is None:
             return seen, guidance, None
@@ -216,8 +216,8 @@ def free_sides(window: NDArray[np.float64], size_hw: tuple[int, int], positive: 
     return left, top, right, bottom
 
 
-def _windowed(object_id: int, place: Place, logits: Tensor) -> WindowedLogits:
-    return WindowedLogits(object_id, place.window, logits[0, 0].float().cpu().numpy())
+def _windowed(object_id: int, crop: Crop, logits: Tensor) -> WindowedLogits:
+    return WindowedLogits(object_id, crop.window, logits[0, 0].float().cpu().numpy())
 
 
 def _touched(news: FrameMarks, before: Mapping[int, Mask], size_hw: tuple[int, int]) -> set[int]:

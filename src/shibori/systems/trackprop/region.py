@@ -1,58 +1,24 @@
-"""Regions of a frame: where they are, what is cut out of them, how two answers become one (Sec. 3.2).
+"""Regions of a frame: where they are, and how two answers become one (Sec. 3.2).
 
 Windows and boxes are xyxy float64 in pixels of the frame, half-open.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import cv2
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from shibori.ops.aggregate import LOGIT_LIMIT
-from shibori.ops.normalise import normalise_images
 from shibori.ops.overlap import WindowedLogits
-from shibori.ops.window import box_around, box_window, cut_window, window_size
-from shibori.systems.trackprop.rule import RegionRule
+from shibori.ops.window import WindowRule, box_around
+from shibori.tracking.window_tracker import Box, Crop, crop_around
 
 
-@dataclass(frozen=True)
-class Place:
-    """A region of a frame: the window, and the pixels it is resized to."""
-
-    window: NDArray[np.float64]
-    """(4,) whole pixels, inside the frame."""
-    size_hw: tuple[int, int]
-
-    def tensor(self, device: torch.device) -> Tensor:
-        """(1, 4) float32."""
-        return torch.from_numpy(self.window.astype(np.float32))[None].to(device)
-
-
-def place_around(rule: RegionRule, box: NDArray[np.float64], frame_hw: tuple[int, int], widen: float = 1.0) -> Place:
-    """The region around a box: enlarged, moved and cut to fit the frame."""
+def crop_in_frame(rule: WindowRule, box: Box, frame_hw: tuple[int, int], widen: float = 1.0) -> Crop:
+    """The region around a box, which may reach beyond the frame: enlarged, moved and cut to fit the frame."""
     frame_wh = np.array([frame_hw[1], frame_hw[0]] * 2, np.float64)
-    window = box_window(rule.window, np.clip(box, 0, frame_wh), frame_hw, widen)
-    if rule.fixed_side is not None:
-        return Place(window, (rule.fixed_side, rule.fixed_side))
-    return Place(window, window_size(rule.window, window))
-
-
-def pictures(image: NDArray[np.uint8], places: list[Place], device: torch.device) -> Tensor:
-    """(B, 3, H, W) normalised pictures of regions of one size."""
-    cut = np.stack([cut_window(image, place.window, place.size_hw) for place in places])
-    pixels = torch.from_numpy(cut).to(device).permute(0, 3, 1, 2)
-    return normalise_images(pixels).contiguous(memory_format=torch.channels_last)
-
-
-def cut_mask(mask: NDArray[np.bool_], place: Place, device: torch.device) -> Tensor:
-    """(1, 1, H, W) share of each pixel of a region that a mask of the frame covers."""
-    share = cut_window(mask.astype(np.float32), place.window, place.size_hw)
-    return torch.from_numpy(np.ascontiguousarray(share))[None, None].to(device)
+    return crop_around(rule, np.clip(box, 0, frame_wh), frame_hw, widen)
 
 
 def pasted(answer: WindowedLogits, frame_hw: tuple[int, int]) -> NDArray[np.float32]:

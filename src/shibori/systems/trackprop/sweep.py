@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 
 from shibori.media.clip import Clip, Frame
 from shibori.ops.overlap import WindowedLogits
-from shibori.systems.trackprop.propagation import Anchor, Follower, Propagating
+from shibori.systems.trackprop.propagation import Followed, Propagating
 from shibori.systems.trackprop.shelf import Answer
 from shibori.systems.trackprop.spans import Span, Track, merged, nearest
+from shibori.tracking.window_tracker import TrackState
 
 Mask = NDArray[np.bool_]
 
@@ -25,7 +26,7 @@ class Job:
     span: Span
     source: int
     """The marked frame it starts from."""
-    follower: Follower | None = field(default=None, init=False)
+    followed: Followed | None = field(default=None, init=False)
 
     def covers(self, index: int) -> bool:
         """Whether a frame is in the span."""
@@ -37,7 +38,7 @@ class Job:
 class Surroundings:
     """What a sweep asks of the interaction it belongs to."""
 
-    anchor: Callable[[int, int], Anchor]
+    anchor: Callable[[int, int], TrackState]
     """Of an object in a marked frame where it is: (object_id, frame)."""
     known: Callable[[int, set[int]], tuple[list[WindowedLogits], dict[int, Mask]]]
     """What is known in a frame of objects other than those given: answers, and masks taken for true."""
@@ -69,26 +70,26 @@ def sweep(
             yield frame.index, _step(clip, propagating, active, around, frame)
             for job in jobs:
                 if not job.covers(frame.index):
-                    job.follower = None  # frees what is remembered
+                    job.followed = None  # frees what is remembered
 
 
 def _step(
     clip: Clip, propagating: Propagating, active: Sequence[Job], around: Surroundings, frame: Frame
 ) -> dict[int, Answer]:
     for job in active:
-        if job.follower is None:
-            job.follower = _begin(clip, propagating, job, around)
-    followers = [job.follower for job in active if job.follower is not None]
+        if job.followed is None:
+            job.followed = _begin(clip, propagating, job, around)
+    followed = [job.followed for job in active if job.followed is not None]
     answers, given = around.known(frame.index, {job.track.object_id for job in active})
-    return propagating.step(frame.image, followers, answers, given)
+    return propagating.step(frame.image, followed, answers, given)
 
 
-def _begin(clip: Clip, propagating: Propagating, job: Job, around: Surroundings) -> Follower:
+def _begin(clip: Clip, propagating: Propagating, job: Job, around: Surroundings) -> Followed:
     track, count = job.track, propagating.rule.references
     ends = [end for end in track.sources(job.span) if end is not None]
     there = [frame for frame, is_there in track.marked.items() if is_there and frame not in ends]
     ends.sort(key=lambda end: end != job.source)
     chosen = [*ends, *nearest(there, job.source, count)][:count]
     nearby = [around.anchor(track.object_id, index) for index in chosen]
-    image = clip.frame(job.source).image if propagating.tracker is not None else None
+    image = clip.frame(job.source).image if propagating.box_tracker is not None else None
     return propagating.begin(around.anchor(track.object_id, job.source), nearby, image)
