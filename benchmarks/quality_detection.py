@@ -20,9 +20,9 @@ from shibori.boxtracking.views import FrameViews
 from shibori.datasets.classed_stills import ClassedStill, read_classed_stills
 from shibori.datasets.scene.detection_scenes import UNKNOWN_CLASS, still_picture
 from shibori.datasets.youtube_vis import InstanceAnnotation, InstanceDataset, Video
+from shibori.evaluation.coarse_tracks import coarse_tracks
 from shibori.evaluation.instances import InstanceScores, score_instances
 from shibori.evaluation.scores import Progress
-from shibori.instance_ablation import coarse_tracks
 from shibori.media.instances import InstanceTrack
 from shibori.media.rle import encode_rle
 from shibori.systems.ipdt.build import build_ipdt_segmenter

@@ -18,7 +18,7 @@ LINES = (
     {"datasets", "training"},
     {"tracking", "boxtracking"},
     {"systems", "evaluation"},
-    {"run", "session", "ablation", "instance_ablation", "interactive_ablation"},
+    {"run", "session"},
     {"web", "batch", "demo", "doctor"},
     {"cli"},
     {"__init__", "__main__"},

@@ -19,7 +19,7 @@ COMMANDS = {
     "train": "shibori.cli.training",
     "demo": "shibori.cli.demo",
     "doctor": "shibori.cli.doctor",
-    "ablate": "shibori.cli.ablation",
+    "ablate": "shibori.cli.ablate",
     "evaluate": "shibori.cli.evaluate",
 }
 """Name of a command -> the module whose ``app`` it is, in the order of ``--help``."""

@@ -1,4 +1,4 @@
-"""``shibori ablate ipdt`` on the command line, with rows and clips made by hand."""
+"""``shibori ablate`` on the command line, with rows and clips made by hand."""
 
 from __future__ import annotations
 
@@ -7,12 +7,16 @@ import json
 import numpy as np
 import pytest
 
-import shibori.instance_ablation as instance_ablation
 import shibori.systems as systems
 from shibori.datasets.scene.composite_sequence import CompositeSequence
 from shibori.datasets.scene.instance_composites import InstanceComposite
+from shibori.evaluation.ablation_clips import InstanceClips
 from shibori.media.instances import Discovery, InstanceTrack
 from shibori.media.rle import encode_rle
+
+from ..datasets.made import moving_disk, write_davis
+from ..holder import Holder
+from ..squares import Squares
 
 SIZE, FRAMES = (30, 40), 3
 MASK = np.zeros(SIZE, bool)
@@ -20,9 +24,9 @@ MASK[5:20, 5:25] = True
 
 
 @pytest.fixture
-def asked(monkeypatch) -> list[instance_ablation.InstanceClips]:
+def asked(monkeypatch) -> list[InstanceClips]:
     """What clips were asked for; there is one, with a dog in it, that the first row finds and the second does not."""
-    wanted: list[instance_ablation.InstanceClips] = []
+    wanted: list[InstanceClips] = []
     compose = lambda index: (np.zeros((*SIZE, 3), np.uint8), MASK.astype(np.uint8))  # noqa: E731
     clip = InstanceComposite(CompositeSequence("one", FRAMES, (1,), SIZE, compose), {1: "dog"})
 
@@ -38,7 +42,7 @@ def asked(monkeypatch) -> list[instance_ablation.InstanceClips]:
             ("finds nothing", None, lambda frames: Discovery((), 3, 0, 0)),
         ]
 
-    monkeypatch.setattr(instance_ablation.InstanceClips, "read", read)
+    monkeypatch.setattr(InstanceClips, "read", read)
     monkeypatch.setattr(systems, "INSTANCE_ABLATIONS", {"ipdt": rows})
     return wanted
 
@@ -65,3 +69,30 @@ def test_a_folder_without_material_is_refused(shibori, place):
     result = shibori("ablate ipdt --data nowhere --weights a.safetensors")
     assert result.exit_code == 2
     assert "Traceback" not in result.stderr
+
+
+def test_marks(shibori, tmp_path, monkeypatch):
+    write_davis(tmp_path, {"disk": moving_disk(5)}, "dev")
+    monkeypatch.setattr(systems, "INTERACTIVE_ABLATIONS", {"trackprop": lambda *_: [("squares", (0.5, 0.6), Squares)]})
+    found = shibori(f"ablate trackprop --data {tmp_path} --interactions 2")
+    assert found.exit_code == 0, found.output
+    assert found.stdout.splitlines()[0] == (
+        "| variant | J&F at first | J&F | AUC | J&F@60s | paper AUC | paper J&F@60s |"
+    )
+    assert "| squares | " in found.stdout
+    assert "| 0.500 | 0.600 |" in found.stdout
+
+
+def test_masks(shibori, tmp_path, monkeypatch):
+    write_davis(tmp_path, {"disk": moving_disk(5)}, "dev")
+    monkeypatch.setattr(systems, "ABLATIONS", {"dyenet": lambda *_: [("held", 0.5, Holder), ("again", 0.6, Holder)]})
+    line = f"ablate dyenet --data {tmp_path} --on sequences"
+    assert "| +0.000 | 0.600 | +0.100 |" in shibori(line).stdout
+    found = json.loads(shibori(f"{line} --json").stdout)
+    assert found["on"] == "sequences"
+    assert [(row["variant"], row["paper_j_and_f"]) for row in found["rows"]] == [("held", 0.5), ("again", 0.6)]
+    refused = shibori(f"{line} --on films")
+    assert (refused.exit_code, refused.stderr) == (
+        2,
+        "shibori: expected clips of the kind hidden, composites, sequences, found 'films'; choose one\n",
+    )
