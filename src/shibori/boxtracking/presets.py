@@ -101,7 +101,7 @@ def check_digest(state: dict[str, Tensor], digest: Tensor, system: str) -> dict[
     if DIGEST not in state or not torch.equal(state[DIGEST], digest):
         raise InputError(
             f"expected weights of {system} that were trained on this version's trunk, found others; train them again "
-            "(see docs/systems/trackprop-trackers.md) or use those that ship with this version"
+            "(see docs/systems/boxtracking.md) or use those that ship with this version"
         )
     return {name: value for name, value in state.items() if name != DIGEST}
 
