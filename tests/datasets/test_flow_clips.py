@@ -111,7 +111,7 @@ def test_the_previous_picture_is_seen_through_the_current_window(window: tuple[f
 def test_an_item_is_the_clip_and_its_flow():
     plan = SamplingPlan(num_frames=3, size=48, real_share=0.5)
     clips = TrainingClips([made_still()], [made_sequence()], plan, 0, 10)
-    flowing = FlowClips(clips, 12)
+    flowing = FlowClips(clips, 12, DisFlow())
     assert len(flowing) == 10
     for index in (4, 0):
         clip, flow = flowing[index]
@@ -119,3 +119,6 @@ def test_an_item_is_the_clip_and_its_flow():
         assert flow.shape == (3, 2, 12, 12)
         assert flow.equal(backward_flows(clip, flowing.estimator, 12))
         assert flow.isfinite().all()
+    clip, flow = FlowClips(clips, 12, None)[0]
+    assert clip.images.equal(clips[0].images)
+    assert flow is None

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
 from shibori.errors import InputError
-from shibori.nn.flow import FLOWS, DisFlow, Flow, RaftFlow
+from shibori.nn.flow import DisFlow, Flow, RaftFlow, build_raft, load_public_raft
 from shibori.ops.warp import warp, warp_between_windows
 
 
@@ -98,7 +99,7 @@ def test_full_size_is_a_bilinear_resize():
 @pytest.fixture(scope="module")
 def raft() -> RaftFlow:
     torch.manual_seed(0)
-    return RaftFlow("small", updates=2)
+    return RaftFlow(build_raft("small"), updates=2)
 
 
 @pytest.mark.parametrize("size_hw", [(40, 51), (128, 136)])
@@ -120,8 +121,7 @@ def test_raft_of_a_picture_that_needs_no_padding_is_torchvisions(raft: RaftFlow)
 
 
 def test_raft_shrinks_large_pictures_and_keeps_their_pixels(raft: RaftFlow):
-    small = RaftFlow("small", updates=2, max_side=128)
-    small.network.load_state_dict(raft.network.state_dict())
+    small = RaftFlow(raft.network, updates=2, max_side=128)
     pair = texture(192, 256), texture(192, 256, seed=1)
     flow = small.estimate_small(*pair)
     halved = [np.asarray(cv2.resize(image, (128, 96), interpolation=cv2.INTER_AREA)) for image in pair]
@@ -145,24 +145,24 @@ def test_weights_that_cannot_be_fetched_are_bad_input(tmp_path: Path, monkeypatc
 
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     monkeypatch.setattr("torch.hub.urlopen", no_network)
-    with pytest.raises(InputError, match=r"public weights of RAFT .*no network.*another flow: dis"):
-        RaftFlow("small", pretrained=True)
+    with pytest.raises(InputError, match=r"public weights of RAFT .*no network.*another preset: compact"):
+        load_public_raft(build_raft("small"), "small")
 
 
 @pytest.mark.parametrize(
-    ("name", "arguments", "message"),
+    ("kind", "arguments", "message"),
     [
-        ("dis", {"preset": "slow"}, "'slow'; choose one of ultrafast, fast, medium"),
-        ("dis", {"max_side": 0}, "at least 1 pixel for the flow, found 0"),
-        ("raft-small", {"updates": 0}, "at least 1 update of the flow, found 0"),
-        ("raft-large", {"max_side": -1}, "at least 1 pixel for the flow, found -1"),
+        (DisFlow, {"preset": "slow"}, "'slow'; choose one of ultrafast, fast, medium"),
+        (DisFlow, {"max_side": 0}, "at least 1 pixel for the flow, found 0"),
+        (RaftFlow, {"network": nn.Identity(), "updates": 0}, "at least 1 update of the flow, found 0"),
+        (RaftFlow, {"network": nn.Identity(), "max_side": -1}, "at least 1 pixel for the flow, found -1"),
     ],
 )
-def test_what_no_flow_can_be_made_of(name: str, arguments: dict[str, object], message: str):
+def test_what_no_flow_can_be_made_of(kind: type, arguments: dict[str, object], message: str):
     with pytest.raises(InputError, match=message):
-        FLOWS[name](**arguments)
+        kind(**arguments)
 
 
 def test_an_unknown_variant_of_raft_is_bad_input():
     with pytest.raises(InputError, match="'huge'; choose one of small, large"):
-        RaftFlow("huge")
+        build_raft("huge")

@@ -10,28 +10,28 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from shibori.datasets.sampling import TrainingClip, TrainingClips
-from shibori.nn.flow import DisFlow, FlowEstimator
+from shibori.nn.flow import FlowEstimator
 
 
-class FlowClips(Dataset[tuple[TrainingClip, Tensor]]):
+class FlowClips(Dataset[tuple[TrainingClip, Tensor | None]]):
     """Each clip of ``clips`` with its backward flows.
 
     Args:
         clips: where they come from.
         side: of the square flow fields that are returned.
+        estimator: None where the flow is estimated later, of a whole batch: no flow is returned.
     """
 
-    def __init__(self, clips: TrainingClips, side: int) -> None:
-        self.clips, self.side = clips, side
-        self.estimator = DisFlow()
+    def __init__(self, clips: TrainingClips, side: int, estimator: FlowEstimator | None) -> None:
+        self.clips, self.side, self.estimator = clips, side, estimator
 
     def __len__(self) -> int:
         return len(self.clips)
 
-    def __getitem__(self, index: int) -> tuple[TrainingClip, Tensor]:
+    def __getitem__(self, index: int) -> tuple[TrainingClip, Tensor | None]:
         """The clip, and (T, 2, side, side) float16: see ``backward_flows``."""
         clip = self.clips[index]
-        return clip, backward_flows(clip, self.estimator, self.side)
+        return clip, None if self.estimator is None else backward_flows(clip, self.estimator, self.side)
 
 
 def backward_flows(clip: TrainingClip, estimator: FlowEstimator, side: int) -> Tensor:

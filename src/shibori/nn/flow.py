@@ -7,9 +7,7 @@ from the current frame to the previous one.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from http.client import HTTPException
 from typing import Literal, get_args
 
@@ -17,7 +15,7 @@ import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 from torchvision.models import optical_flow
 
@@ -105,33 +103,22 @@ class DisFlow(FlowEstimator):
 
 
 class RaftFlow(FlowEstimator):
-    """RAFT (Teed and Deng 2020) of torchvision. ``network`` is a Module like any other: train it through ``predict``.
+    """RAFT (Teed and Deng 2020).
 
     Args:
-        variant: small (1 million parameters) or large (5 million).
-        pretrained: start from torchvision's public weights, which are fetched or found in the cache; else random.
-        device: where to compute, a name torch knows.
+        network: as ``build_raft`` makes it, a Module like any other: train it through ``predict``.
         updates: recurrent refinements of the flow.
         max_side: pictures are shrunk until their long side is at most this many pixels; None for never.
 
     Raises:
-        InputError: there is no such variant, the numbers are not positive, or the weights cannot be fetched.
+        InputError: the numbers are not positive.
     """
 
-    def __init__(
-        self,
-        variant: RaftVariant = "small",
-        pretrained: bool = False,
-        device: torch.device | str = "cpu",
-        updates: int = 12,
-        max_side: int | None = None,
-    ) -> None:
-        _check_choice("a variant of RAFT", variant, get_args(RaftVariant))
+    def __init__(self, network: nn.Module, updates: int = 12, max_side: int | None = None) -> None:
         _check_max_side(max_side)
         if updates < 1:
             raise InputError(f"expected at least 1 update of the flow, found {updates}; 12 are usual")
-        self.network = _raft(variant, pretrained).to(device).eval()
-        self._device, self._updates, self._max_side = torch.device(device), updates, max_side
+        self.network, self._updates, self._max_side = network.eval(), updates, max_side
 
     def predict(self, images_from: Tensor, images_to: Tensor) -> list[Tensor]:
         """The flow after each update, with gradients.
@@ -154,15 +141,37 @@ class RaftFlow(FlowEstimator):
 
     def _batch(self, image: NDArray[np.uint8]) -> Tensor:
         shrunk = np.ascontiguousarray(_shrunk(image, self._max_side))
-        return torch.from_numpy(shrunk).to(self._device).permute(2, 0, 1)[None]
+        return torch.from_numpy(shrunk).to(next(self.network.parameters()).device).permute(2, 0, 1)[None]
 
 
-FLOWS: dict[str, Callable[..., FlowEstimator]] = {
-    "dis": DisFlow,
-    "raft-small": partial(RaftFlow, "small"),
-    "raft-large": partial(RaftFlow, "large"),
-}
-"""Name -> builder of every estimator."""
+def build_raft(variant: RaftVariant) -> nn.Module:
+    """RAFT of torchvision, small (1 million parameters) or large (5 million), with random parameters.
+
+    Raises:
+        InputError: there is no such variant.
+    """
+    _check_choice("a variant of RAFT", variant, get_args(RaftVariant))
+    build = optical_flow.raft_small if variant == "small" else optical_flow.raft_large
+    network: nn.Module = build(weights=None)
+    return network
+
+
+def load_public_raft(network: nn.Module, variant: RaftVariant) -> None:
+    """Give it torchvision's public weights, which are fetched, or found in the cache.
+
+    Raises:
+        InputError: they cannot be fetched.
+    """
+    kinds = {"small": optical_flow.Raft_Small_Weights, "large": optical_flow.Raft_Large_Weights}
+    weights = kinds[variant].DEFAULT
+    try:
+        state = dict(weights.get_state_dict(progress=False, check_hash=True))
+    except (OSError, HTTPException, RuntimeError) as error:  # no way there, broken off, or of another hash
+        raise InputError(
+            f"expected to fetch the public weights of RAFT from {weights.url}, found no way to ({error}); connect to "
+            "the network once, or take another preset: compact"
+        ) from error
+    network.load_state_dict(state)
 
 
 def _check_choice(what: str, found: str, known: tuple[str, ...]) -> None:
@@ -202,24 +211,3 @@ def _in_picture_pixels(vectors: NDArray[np.float32], size_hw: tuple[int, ...]) -
     height, width = size_hw[0], size_hw[1]
     scale = np.array([width / vectors.shape[1], height / vectors.shape[0]], np.float32)
     return Flow(vectors * scale, (height, width))
-
-
-def _raft(variant: RaftVariant, pretrained: bool) -> torch.nn.Module:
-    build, weights = {
-        "small": (optical_flow.raft_small, optical_flow.Raft_Small_Weights.DEFAULT),
-        "large": (optical_flow.raft_large, optical_flow.Raft_Large_Weights.DEFAULT),
-    }[variant]
-    network: torch.nn.Module = build(weights=None)
-    if pretrained:
-        network.load_state_dict(_public_state(weights))
-    return network
-
-
-def _public_state(weights: optical_flow.Raft_Small_Weights) -> dict[str, Tensor]:
-    try:
-        return dict(weights.get_state_dict(progress=False, check_hash=True))
-    except (OSError, HTTPException, RuntimeError) as error:  # no way there, broken off, or of another hash
-        raise InputError(
-            f"expected to fetch the public weights of RAFT from {weights.url}, found no way to ({error}); connect to "
-            "the network once, or take another flow: dis"
-        ) from error

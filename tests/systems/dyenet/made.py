@@ -14,9 +14,10 @@ from torch import Tensor, nn
 from shibori.interfaces import FrameSource
 from shibori.nn.backbones import CompactTrunk
 from shibori.ops.window import WindowRule
+from shibori.systems.dyenet.batch import Clips, Scenes
 from shibori.systems.dyenet.build import propagator_from_state
 from shibori.systems.dyenet.inference import DyeNetPropagator
-from shibori.systems.dyenet.losses import MIX, Clips, JointTraining, Scenes
+from shibori.systems.dyenet.losses import MIX, JointTraining
 from shibori.systems.dyenet.model import DyeNet, build_dyenet
 from shibori.systems.dyenet.rule import FollowRule
 from shibori.systems.dyenet.size import SIZES

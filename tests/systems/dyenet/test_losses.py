@@ -11,12 +11,12 @@ from torch.nn import functional
 from torchvision.ops import box_iou
 
 from shibori.systems.dyenet import losses
+from shibori.systems.dyenet.batch import Clips
 from shibori.systems.dyenet.losses import (
     MAX_REGIONS,
     MIX,
     MOMENTUM,
     TEMPERATURE,
-    Clips,
     ClipViews,
     IdentityTable,
     JointTraining,

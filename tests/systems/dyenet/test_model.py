@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 import shibori.nn.backbones as backbones
 from shibori.errors import InputError
+from shibori.nn.flow import RaftFlow
 from shibori.nn.prepare import prepare_network
 from shibori.ops.roi import roi_align
 from shibori.systems.dyenet.model import MATCHER_PREFIX, DyeNet, build_dyenet, load_imagenet_weights
@@ -160,6 +161,15 @@ def test_the_papers_heads_answer(paper: DyeNet):
     torch.testing.assert_close(vectors.norm(dim=1), torch.ones(1))
 
 
+def test_the_papers_flow_is_a_network_that_is_not_trained(paper: DyeNet):
+    assert isinstance(paper.flow, RaftFlow)
+    assert paper.flow.network is paper.raft
+    assert not paper.train().raft.training
+    assert not any(parameter.requires_grad for parameter in paper.raft.parameters())
+    assert any(name.startswith("raft.") for name in paper.own_state())
+    paper.eval()
+
+
 def test_conv5_keeps_the_resolution_for_masks_and_halves_it_for_identities(paper: DyeNet):
     with torch.no_grad():
         assert paper.masks.blocks(random(1, 1024, 6, 6)).shape == (1, 2048, 6, 6)
@@ -210,24 +220,26 @@ def test_the_second_variant_has_xception(monkeypatch: pytest.MonkeyPatch):
         "shibori.systems.dyenet.model.XceptionFeatures",
         lambda pretrained: asked.append(pretrained) or nn.Conv2d(3, 1, 1),
     )
+    monkeypatch.setattr("shibori.systems.dyenet.model.load_public_raft", lambda _raft, variant: asked.append(variant))
     with torch.device("meta"):
         for pretrained in (False, True):
             network = build_dyenet("paper-xception", pretrained)
             assert isinstance(network.backbone, nn.Conv2d)
             assert network.matcher is None
-    assert asked == [False, True]
+    assert asked == [False, True, "large"]
 
 
 def test_only_the_paper_asks_for_imagenet_weights_and_only_if_told(monkeypatch):
     asked = []
     monkeypatch.setattr("shibori.systems.dyenet.model.load_imagenet_weights", asked.append)
+    monkeypatch.setattr("shibori.systems.dyenet.model.load_public_raft", lambda *what: asked.append(what))
     with torch.device("meta"):
         build_dyenet("tiny", pretrained=True)
         build_dyenet("compact", pretrained=True)
         build_dyenet("paper", pretrained=False)
         assert asked == []
         network = build_dyenet("paper", pretrained=True)
-    assert asked == [network]
+    assert asked == [network, (network.raft, "large")]
 
 
 def test_no_preset_of_that_name():

@@ -132,6 +132,6 @@ def test_more_steps_fit_the_objects_better():
 @torch.no_grad()
 def unseen_loss(network: DyeNet, image: np.ndarray, masks: dict[int, np.ndarray]) -> float:
     plan = online.SamplingPlan(online.FRAMES, 48, 0.0)
-    clips = online.FlowClips(online.TrainingClips(frame_stills(image, masks), [], plan, 99, 8), 12)
+    clips = online.flow_clips(online.TrainingClips(frame_stills(image, masks), [], plan, 99, 8), 48, None)
     batch = online.stack_clips([clips[i] for i in range(8)])
     return float(online.propagation_loss(network, batch, [Variant()] * 8, 1.0)[0])

@@ -9,10 +9,13 @@ import pytest
 import torch
 
 from shibori.errors import InputError
+from shibori.nn.flow import RaftFlow
 from shibori.nn.weights import load_state, save_state
+from shibori.systems.dyenet.batch import stack_clips, stack_scenes
 from shibori.systems.dyenet.build import build_dyenet_propagator
 from shibori.systems.dyenet.model import build_dyenet
-from shibori.systems.dyenet.train import TrainConfig, TrainingData, recipe, stack_clips, stack_scenes
+from shibori.systems.dyenet.size import SIZES
+from shibori.systems.dyenet.train import TrainConfig, TrainingData, recipe
 from shibori.training.processes import ProcessGroup
 
 from ...datasets.made import moving_disk
@@ -148,11 +151,33 @@ def test_weights_of_another_system_are_no_start(config: TrainConfig, tmp_path: P
         train(replace(config, start=tmp_path / "start.safetensors"))
 
 
+def test_a_preset_with_raft_is_trained_and_run_with_it(config: TrainConfig, monkeypatch: pytest.MonkeyPatch):
+    """Its weights hold RAFT as it was, and what is read from them estimates the flow; OpenCV does not."""
+
+    def by_opencv(*_: object) -> None:
+        raise AssertionError("OpenCV's flow was asked for")
+
+    monkeypatch.setattr("shibori.nn.flow.DisFlow.estimate_small", by_opencv)
+    monkeypatch.setitem(SIZES, "tiny", replace(SIZES["tiny"], raft="small"))
+    path = train(replace(config, steps=1, batch=1))
+    state = load_state(path, "dyenet", "tiny")
+    torch.manual_seed(config.seed)
+    raft = build_dyenet("tiny").raft.state_dict()
+    for name, value in raft.items():
+        torch.testing.assert_close(state[f"raft.{name}"], value.half().float() if value.is_floating_point() else value)
+    propagator = build_dyenet_propagator("tiny", "cpu", 64, path)
+    assert isinstance(propagator.flow, RaftFlow)
+    images, masks = moving_disk(2)
+    propagation = propagator.begin(masks[0].shape)
+    propagation.step(images[0], {1: masks[0]})
+    assert propagation.step(images[1]).ids.shape == masks[0].shape
+
+
 # ---- batches
 
 
 def test_batches_hold_what_the_supplies_gave(config: TrainConfig):
-    supplies = TrainingData.read(config, world_size=1)
+    supplies = TrainingData.read(config, world_size=1, raft=None)
     assert supplies.num_identities == 4 + 1  # two cut-outs a photograph, one clip
     batches = list(supplies.batches(config, 2, ProcessGroup(0, 1, 0)))
     assert len(batches) == config.steps - 2
@@ -171,7 +196,7 @@ def test_batches_hold_what_the_supplies_gave(config: TrainConfig):
 
 
 def test_stacked_shapes(config: TrainConfig):
-    supplies = TrainingData.read(config, world_size=1)
+    supplies = TrainingData.read(config, world_size=1, raft=None)
     clips = stack_clips([supplies.clips[i] for i in range(3)])
     assert [tuple(part.shape) for part in clips] == [
         (3, 2, 3, 48, 48), (3, 2, 48, 48), (3, 2, 48, 48), (3, 2, 4), (3, 2, 2, 12, 12),

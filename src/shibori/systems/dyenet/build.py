@@ -13,7 +13,6 @@ from torch import Tensor
 
 from shibori.errors import InputError
 from shibori.interfaces import Propagator
-from shibori.nn.flow import FLOWS
 from shibori.nn.prepare import choose_device, choose_dtype, prepare_network
 from shibori.nn.weights import load_state
 from shibori.systems.dyenet.ensemble import Ensemble
@@ -132,7 +131,7 @@ def _propagator(
         return joined(networks)
 
     following = joined([_loaded(state, preset) for preset, state, _ in members])
-    return DyeNetPropagator(following, FLOWS["dis"](), adapted if online_steps else None)
+    return DyeNetPropagator(following, following.network.flow, adapted if online_steps else None)
 
 
 def _loaded(state: dict[str, Tensor], preset: str) -> DyeNet:
@@ -145,5 +144,7 @@ def _loaded(state: dict[str, Tensor], preset: str) -> DyeNet:
 def _prepared(network: DyeNet, device: torch.device, dtype: torch.dtype) -> DyeNet:
     prepared = prepare_network(network, device, dtype)
     assert isinstance(prepared, DyeNet)
-    prepared.proposals.float()
+    for exact in (prepared.proposals, prepared.raft):
+        if exact is not None:
+            exact.float()
     return prepared

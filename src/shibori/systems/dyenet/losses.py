@@ -15,6 +15,7 @@ from shibori.ops.matching import EXCLUDED_SIMILARITY
 from shibori.ops.normalise import normalise_images
 from shibori.ops.roi import roi_align
 from shibori.ops.warp import warp_between_windows
+from shibori.systems.dyenet.batch import Clips, Scenes
 from shibori.systems.dyenet.model import DyeNet, Seen
 from shibori.systems.dyenet.network import REGION_STRIDE, Carried, Region, Step, switches_of
 from shibori.systems.dyenet.variant import VARIANTS, Variant
@@ -40,45 +41,6 @@ OUTSIDE = -1
 
 MIX = ("combined", "advanced", "remp", "remp-no-attention", "combined", "advanced", "remp", "msk")
 """Variants of the clips of a batch, in turn, so that the same weights serve every row of Table 1."""
-
-
-class Clips(NamedTuple):
-    """B clips of one object each."""
-
-    images: Tensor
-    """(B, T, 3, S, S) uint8."""
-    masks: Tensor
-    """(B, T, S, S) uint8."""
-    others: Tensor
-    """(B, T, S, S) uint8."""
-    windows: Tensor
-    """(B, T, 4) float32 xyxy."""
-    flows: Tensor
-    """(B, T, 2, f, f) float16: backward, from the window of frame t to the previous picture seen through it, in pixels
-    of the window; zeros at t = 0."""
-
-    def on(self, device: torch.device) -> Clips:
-        """The same on a device."""
-        return Clips(*(part.to(device, non_blocking=True) for part in self))
-
-
-class Scenes(NamedTuple):
-    """N pictures with K objects in all."""
-
-    images: Tensor
-    """(N, 3, S, S) uint8."""
-    masks: Tensor
-    """(K, S, S) bool."""
-    boxes: Tensor
-    """(K, 4) float32."""
-    identities: Tensor
-    """(K,) int64, negative: outside the pool."""
-    picture: Tensor
-    """(K,) int64: which picture."""
-
-    def on(self, device: torch.device) -> Scenes:
-        """The same on a device."""
-        return Scenes(*(part.to(device, non_blocking=True) for part in self))
 
 
 class JointLoss(NamedTuple):
@@ -266,7 +228,8 @@ class ClipViews:
     """
 
     def __init__(self, network: DyeNet, clips: Clips, variants: Sequence[Variant]) -> None:
-        self.network, self.clips, self.variants = network, clips, variants
+        assert clips.flows is not None
+        self.network, self.clips, self.flows, self.variants = network, clips, clips.flows, variants
         self.num_frames = clips.images.shape[1]
         self.side = clips.images.shape[-1]
         self.grid_hw = (self.side // REGION_STRIDE, self.side // REGION_STRIDE)
@@ -318,7 +281,7 @@ class ClipViews:
 
     def flow(self, t: int) -> Tensor:
         """(B, 2, h, w) in shares of the window."""
-        return functional.adaptive_avg_pool2d(self.clips.flows[:, t].float(), self.grid_hw) / self.side
+        return functional.adaptive_avg_pool2d(self.flows[:, t].float(), self.grid_hw) / self.side
 
     def warped(self, t: int, hidden: Tensor, mask: Tensor, others: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """The previous frame's state and masks as the window of frame t sees them, along the flow."""
@@ -327,7 +290,7 @@ class ClipViews:
         window_from = (before - now[:, :2].repeat(1, 2)) * scale
         window_to = torch.zeros_like(before)
         window_to[:, 2:] = self.side
-        flow, frame_hw = self.clips.flows[:, t].float(), (self.side, self.side)
+        flow, frame_hw = self.flows[:, t].float(), (self.side, self.side)
         both = torch.cat([mask, others], 1)
         masks = warp_between_windows(both, flow, window_from, window_to, frame_hw, frame_hw)
         state = warp_between_windows(hidden, flow, window_from, window_to, self.grid_hw, frame_hw)

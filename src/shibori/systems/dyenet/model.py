@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from shibori.errors import InputError
 from shibori.nn.backbones import PyramidFeatures, ResNetFeatures
 from shibori.nn.deeplab import XceptionFeatures
+from shibori.nn.flow import DisFlow, FlowEstimator, RaftFlow, build_raft, load_public_raft
 from shibori.nn.rpn import ProposalNetwork, build_rpn
 from shibori.nn.weights import DIGEST_BYTES
 from shibori.ops.roi import roi_align
@@ -43,7 +44,8 @@ class DyeNet(nn.Module):
 
     Where the preset names a pixel tracker, that one is frozen: its trunk is N_feat, its matches are a further input of
     the recurrent function, and it is not part of ``own_state``: its weights ship on their own, and ``matcher_digest``
-    says which they were.
+    says which they were. Where the preset names a RAFT, that one estimates the flow; it is frozen too, and its public
+    weights are kept with the others, so that they are fetched for training alone.
     """
 
     matcher_digest: Tensor
@@ -61,6 +63,7 @@ class DyeNet(nn.Module):
         self.register_buffer("matcher_digest", torch.zeros(DIGEST_BYTES, dtype=torch.uint8))
         if matcher is not None:
             matcher.eval().requires_grad_(False)
+        self.raft = None if size.raft is None else build_raft(size.raft).eval().requires_grad_(False)
 
     @property
     def trained_parts(self) -> tuple[nn.Module, ...]:
@@ -69,11 +72,17 @@ class DyeNet(nn.Module):
         return own if self.backbone is None else (*own, self.backbone)
 
     def train(self, mode: bool = True) -> DyeNet:
-        """As ``nn.Module.train``; the frozen pixel tracker stays as it is."""
+        """As ``nn.Module.train``; the frozen pixel tracker and RAFT stay as they are."""
         super().train(mode)
-        if self.matcher is not None:
-            self.matcher.eval()
+        for frozen in (self.matcher, self.raft):
+            if frozen is not None:
+                frozen.eval()
         return self
+
+    @property
+    def flow(self) -> FlowEstimator:
+        """What estimates motion between whole frames."""
+        return DisFlow() if self.raft is None else RaftFlow(self.raft)
 
     def see(self, images: Tensor) -> Seen:
         """(B, 3, H, W) normalised pictures, H and W multiples of 16 -> features, shared by all that follows."""
@@ -125,7 +134,8 @@ def build_dyenet(preset: str, pretrained: bool = False) -> DyeNet:
 
     Args:
         preset: a name in ``SIZES``; KeyError for others.
-        pretrained: fetch the backbone's public ImageNet weights for the ``paper`` presets; the others have none.
+        pretrained: fetch public weights, the backbone's of ImageNet and RAFT's, for the ``paper`` presets; the others
+            have none.
 
     Raises:
         InputError: if they cannot be fetched.
@@ -134,10 +144,13 @@ def build_dyenet(preset: str, pretrained: bool = False) -> DyeNet:
     if size.matcher is not None:
         return DyeNet(size, build_pixel_tracker(size.matcher), None)
     if size.backbone == "xception65":
-        return DyeNet(size, None, XceptionFeatures(pretrained))
-    network = DyeNet(size, None, ResNetFeatures())
-    if pretrained:
-        load_imagenet_weights(network)
+        network = DyeNet(size, None, XceptionFeatures(pretrained))
+    else:
+        network = DyeNet(size, None, ResNetFeatures())
+        if pretrained:
+            load_imagenet_weights(network)
+    if pretrained and network.raft is not None and size.raft is not None:
+        load_public_raft(network.raft, size.raft)
     return network
 
 

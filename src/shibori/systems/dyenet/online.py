@@ -15,14 +15,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.utils import clip_grad_norm_
 
-from shibori.datasets.flow_clips import FlowClips
 from shibori.datasets.sampling import SamplingPlan, TrainingClips
 from shibori.datasets.stills import Still
 from shibori.errors import InputError
 from shibori.nn.prepare import mixed_precision
+from shibori.systems.dyenet.batch import flow_clips, stack_clips, with_flows
 from shibori.systems.dyenet.losses import VERDICT_WEIGHT, propagation_loss
 from shibori.systems.dyenet.model import DyeNet
-from shibori.systems.dyenet.train import stack_clips
 from shibori.systems.dyenet.variant import Variant
 
 BATCH, FRAMES, SIZE = 4, 3, 208
@@ -55,15 +54,16 @@ def train_online(
     """
     stills = frame_stills(image, masks)
     try:
-        clips = FlowClips(TrainingClips(stills, [], SamplingPlan(FRAMES, SIZE, 0.0), 0, steps * BATCH), SIZE // 4)
+        drawn = TrainingClips(stills, [], SamplingPlan(FRAMES, SIZE, 0.0), 0, steps * BATCH)
     except InputError:
         return
+    clips = flow_clips(drawn, SIZE, network.raft)
     # Normalisation keeps the statistics of the real training: a few clips of one frame would ruin them.
     network.eval().requires_grad_(False)
     network.propagation.requires_grad_(True)
     optimiser = torch.optim.AdamW(network.propagation.parameters(), lr=RATE, weight_decay=0.0)
     for step in range(steps):
-        batch = stack_clips([clips[step * BATCH + i] for i in range(BATCH)]).on(device)
+        batch = with_flows(stack_clips([clips[step * BATCH + i] for i in range(BATCH)]).on(device), network.raft)
         with mixed_precision(device):
             pixels, verdict, _ = propagation_loss(network, batch, [variant] * BATCH, 0.3)
             loss: Tensor = pixels + VERDICT_WEIGHT * verdict

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from torch import nn
 
 from shibori.nn.backbones import ConvNorm, ResidualBlock, resnet_conv5
+from shibori.nn.flow import RaftVariant
 
 
 @dataclass(frozen=True)
@@ -31,11 +32,13 @@ class DyeNetSize:
     """Preset of the pixel tracker whose trunk gives the features and whose matches are a further input."""
     backbone: str | None
     """What gives the features where no pixel tracker does: resnet101, or xception65 (Sec. 3)."""
+    raft: RaftVariant | None = None
+    """Which RAFT estimates the flow, where the paper has FlowNet 2.0 (Sec. 2.2); None: DIS of OpenCV does."""
 
 
 SIZES = {
-    "paper": DyeNetSize((64, 256, 1024), 0, 3, 256, 28, 256, 32, None, "resnet101"),
-    "paper-xception": DyeNetSize((128, 256, 1024), 512, 3, 256, 28, 256, 32, None, "xception65"),
+    "paper": DyeNetSize((64, 256, 1024), 0, 3, 256, 28, 256, 32, None, "resnet101", "large"),
+    "paper-xception": DyeNetSize((128, 256, 1024), 512, 3, 256, 28, 256, 32, None, "xception65", "large"),
     "compact": DyeNetSize((32, 64, 128), 96, 2, 96, 28, 256, 16, "compact", None),
     "tiny": DyeNetSize((8, 16, 24), 16, 1, 16, 14, 32, 4, "tiny", None),
 }

@@ -12,16 +12,17 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
 from shibori.datasets.flow_clips import FlowClips
-from shibori.datasets.sampling import SamplingPlan, TrainingClip, TrainingClips
-from shibori.datasets.scene.instance_scenes import InstancePlan, InstanceScenes, InstanceView
+from shibori.datasets.sampling import SamplingPlan, TrainingClips
+from shibori.datasets.scene.instance_scenes import InstancePlan, InstanceScenes
 from shibori.datasets.training_folder import read_training_folder
 from shibori.errors import InputError
 from shibori.nn.weights import load_state
-from shibori.systems.dyenet.losses import Clips, JointTraining, Scenes
+from shibori.systems.dyenet.batch import Clips, Scenes, flow_clips, stack_clips, stack_scenes, with_flows
+from shibori.systems.dyenet.losses import JointTraining
 from shibori.systems.dyenet.matcher import load_matcher
 from shibori.systems.dyenet.model import MATCHER_PREFIX, DyeNet, build_dyenet
 from shibori.systems.dyenet.size import SIZES
@@ -53,32 +54,35 @@ class TrainConfig(RunConfig):
     pool: int = option(1000, "Cut-out objects with an identity of their own.")
     dev_every: int = option(0, "Steps between scores on the dev split; 0 for never.")
     start: Path | None = option(None, "Weights to start from instead of random ones.")
-    pretrained: bool = option(True, "Start preset paper from public ImageNet weights, which are fetched.")
+    pretrained: bool = option(
+        True, "Start preset paper from public weights of its backbone and of RAFT, which are fetched."
+    )
 
 
 def recipe(config: TrainConfig, group: ProcessGroup, device: torch.device) -> Recipe[tuple[Clips | None, Scenes]]:
     """All networks, with a classifier of the identities that only the training has."""
     _check_sides(config)
-    data = TrainingData.read(config, group.world_size)
-    joint = JointTraining(_start_network(config), data.num_identities)
-    joint = joint.to(device).to(memory_format=torch.channels_last)
+    network = _start_network(config)
+    data = TrainingData.read(config, group.world_size, network.raft)
+    joint = JointTraining(network, data.num_identities).to(device).to(memory_format=torch.channels_last)
 
     def inputs(step: int, item: tuple[Clips | None, Scenes]) -> Sequence[Any]:
         clips, scenes = item
         hard_share = linear(step / config.steps, 1.0, 0.15, until=0.5)
-        return None if clips is None else clips.on(device), scenes.on(device), hard_share
+        seen = None if clips is None else with_flows(clips.on(device), network.raft)
+        return seen, scenes.on(device), hard_share
 
     return Recipe(
-        network=joint.network,
+        network=network,
         losses=joint,
         batches=lambda first_step: data.batches(config, first_step, group),
         inputs=inputs,
         weights=(WeightsFile("dyenet"),),
-        modules={"network": joint.network, "identities": joint.identities},
-        parts=joint.network.trained_parts,  # one for each loss: they differ in size, and no parameter serves two
+        modules={"network": network, "identities": joint.identities},
+        parts=network.trained_parts,  # one for each loss: they differ in size, and no parameter serves two
         parts_idle=True,
         frozen=(MATCHER_PREFIX,),
-        load_frozen=lambda: load_matcher(joint.network),
+        load_frozen=lambda: load_matcher(network),
     )
 
 
@@ -109,12 +113,16 @@ class TrainingData:
     num_identities: int
 
     @classmethod
-    def read(cls, config: TrainConfig, world_size: int) -> TrainingData:
-        """Read the folder of the configuration. InputError if it holds no photographs."""
+    def read(cls, config: TrainConfig, world_size: int, raft: nn.Module | None) -> TrainingData:
+        """Read the folder of the configuration, where ``raft``, if any, will estimate the flow.
+
+        Raises:
+            InputError: if it holds no photographs.
+        """
         stills, sequences = read_training_folder(config.data, config.split)
         plan = SamplingPlan(config.frames, config.size, config.real_share, config.max_gap)
         length = config.steps * config.batch * world_size
-        clips = FlowClips(TrainingClips(stills, sequences, plan, config.seed, length), config.size // 4)
+        clips = flow_clips(TrainingClips(stills, sequences, plan, config.seed, length), config.size, raft)
         instance_plan = InstancePlan(config.scene_size, config.real_share, config.pool)
         scenes = InstanceScenes(
             stills, sequences, instance_plan, config.seed, config.steps * config.scenes * world_size
@@ -140,22 +148,3 @@ def _loader(
     collate: Callable[[list[Any]], Any],
 ) -> DataLoader[Any]:
     return step_loader(data, StepBatches(first_step, config.steps, batch, group), config.workers, collate)
-
-
-def stack_clips(items: list[tuple[TrainingClip, Tensor]]) -> Clips:
-    """B clips with their flows as a batch."""
-    clips = [clip for clip, _ in items]
-    images, masks, others, windows = (
-        torch.stack([getattr(clip, name) for clip in clips]) for name in ("images", "masks", "others", "windows")
-    )
-    return Clips(images, masks, others, windows, torch.stack([flow for _, flow in items]))
-
-
-def stack_scenes(items: list[tuple[InstanceView, InstanceView]]) -> Scenes:
-    """Both views of all scenes as one batch of pictures."""
-    views = [view for pair in items for view in pair]
-    picture = torch.cat([torch.full((len(view.boxes),), n, dtype=torch.int64) for n, view in enumerate(views)])
-    masks, boxes, identities = (
-        torch.cat([getattr(view, name) for view in views]) for name in ("masks", "boxes", "identities")
-    )
-    return Scenes(torch.stack([view.image for view in views]), masks, boxes, identities, picture)
