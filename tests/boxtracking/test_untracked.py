@@ -14,7 +14,7 @@ class Steady(FlowEstimator):
     def __init__(self) -> None:
         self.asked = 0
 
-    def estimate_small(self, image_from: np.ndarray, image_to: np.ndarray) -> Flow:
+    def estimate(self, image_from: np.ndarray, image_to: np.ndarray) -> Flow:
         self.asked += 1
         vectors = np.broadcast_to(np.float32([4, -2]), (24, 32, 2))
         return Flow(np.ascontiguousarray(vectors), image_from.shape[:2])

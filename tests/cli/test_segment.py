@@ -18,7 +18,8 @@ import shibori.run.job as job_module
 import shibori.systems as systems
 from shibori.errors import InputError
 from shibori.media.mask import read_ids
-from shibori.media.palette import write_ids16_png, write_palette_png
+from shibori.media.palette import write_palette_png
+from shibori.media.png import encode_flat_png
 from shibori.media.reader import read_clip
 from shibori.media.writer import write_video
 
@@ -153,7 +154,7 @@ def test_wrong_input_is_one_sentence(shibori, place, line, expected):
         write_palette_png(place / folder / file, np.full(size_hw, object_id, np.uint8))
     many = np.zeros((48, 64), np.uint16)
     many.flat[:300] = np.arange(1, 301)
-    write_ids16_png("many.png", many)
+    Path("many.png").write_bytes(encode_flat_png(many))
     refused(shibori(line), expected)
     assert not (place / "out").exists() or not any((place / "out").iterdir())
 

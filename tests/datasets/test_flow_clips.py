@@ -81,7 +81,7 @@ class Noting(FlowEstimator):
     def __init__(self) -> None:
         self.pairs: list[tuple[np.ndarray, np.ndarray]] = []
 
-    def estimate_small(self, image_from: np.ndarray, image_to: np.ndarray) -> Flow:
+    def estimate(self, image_from: np.ndarray, image_to: np.ndarray) -> Flow:
         self.pairs.append((image_from, image_to))
         vectors = np.full((*image_from.shape[:2], 2), len(self.pairs), np.float32)
         return Flow(vectors, (image_from.shape[0], image_from.shape[1]))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from shibori.datasets.scene.episodes import Episode
-from shibori.evaluation.reappearance import reappearances, share_found
+from shibori.evaluation.reappearance import reappearances
 
 from .made import ArraySequence
 
@@ -43,19 +43,13 @@ def test_when_it_is_found(results, first_found):
     (only,) = reappearances(TRUTH, results.__getitem__, [EPISODE])
     assert only.first_found == first_found
     assert len(only.j_values) == 5
-    assert share_found([only]) == float(first_found is not None)
 
 
 def test_share_is_over_all():
     twice = reappearances(TRUTH, found_from(15, slice(20, 30)).__getitem__, [EPISODE, Episode(1, 3, 15)])
-    assert share_found(twice) == 0.5
+    assert [each.first_found is not None for each in twice] == [True, False]
 
 
 def test_window_ends_with_the_clip():
     (only,) = reappearances(TRUTH, found_from(0, slice(20, 30)).__getitem__, [Episode(2, 3, 22)])
     assert only.j_values == (1.0, 1.0)
-
-
-def test_nothing_hidden_has_no_share():
-    with pytest.raises(ValueError, match="no share"):
-        share_found([])

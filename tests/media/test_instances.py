@@ -72,8 +72,6 @@ def test_values_of_a_track():
     assert track.num_frames == 4
     assert track.mask(0) is None
     assert track.mask(3).sum() == 9 * 4
-    assert track.mean_area == (8 * 4 + 9 * 4) / 2
-    assert InstanceTrack(1, 1, "", 0.0, (None, None)).mean_area == 0
 
 
 GOOD = {"video_id": 1, "category_id": 1, "score": 0.5, "segmentations": [encode_rle(np.ones((4, 4), bool))]}

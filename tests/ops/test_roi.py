@@ -5,10 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from torch.nn import functional
 
 from shibori.media.box import boxes_from_masks
-from shibori.ops.roi import enlarged, mask_boxes, paste_masks, roi_align
+from shibori.ops.roi import enlarged, mask_boxes, roi_align
 
 
 def made(*shape: int, seed: int = 0) -> torch.Tensor:
@@ -95,63 +94,6 @@ def test_gradients_flow_to_the_features_under_the_box_only():
     assert int(reached.sum()) == 4
 
 
-def looped_paste(probs: np.ndarray, box: list[float], size_hw: tuple[int, int]) -> np.ndarray:
-    x0, y0, x1, y1 = box
-    result = np.zeros(size_hw)
-    for row in range(size_hw[0]):
-        for column in range(size_hw[1]):
-            y, x = row + 0.5, column + 0.5
-            if y0 <= y < y1 and x0 <= x < x1:
-                scale_y, scale_x = probs.shape[0] / (y1 - y0), probs.shape[1] / (x1 - x0)
-                result[row, column] = value_at(probs, (y - y0) * scale_y - 0.5, (x - x0) * scale_x - 0.5)
-    return result
-
-
-@pytest.mark.parametrize(
-    "box", [(3, 5, 20, 14), (3.4, 5.8, 20.1, 13.3), (-7.5, -3, 9, 40), (18, 10, 60, 70), (8.2, 9.1, 8.9, 9.8)]
-)
-def test_paste_equals_loops(box: tuple[float, float, float, float]):
-    probs = made(1, 6, 6)
-    seen = paste_masks(probs, boxes(box), (18, 24))
-    np.testing.assert_allclose(seen[0].numpy(), looped_paste(probs[0].numpy(), list(box), (18, 24)), atol=1e-5)
-    assert seen.sum() > 0
-
-
-def test_paste_into_whole_pixels_is_a_resize():
-    probs = made(2, 7, 7)
-    seen = paste_masks(probs, boxes((2, 3, 12, 20), (20, 0, 23, 4)), (25, 30))
-    for slot, (x0, y0, x1, y1) in enumerate(((2, 3, 12, 20), (20, 0, 23, 4))):
-        expected = torch.zeros(25, 30)
-        expected[y0:y1, x0:x1] = functional.interpolate(
-            probs[None, None, slot], (y1 - y0, x1 - x0), mode="bilinear", align_corners=False
-        )[0, 0]
-        torch.testing.assert_close(seen[slot], expected)
-
-
-def test_paste_undoes_roi_align_of_a_smooth_map():
-    rows, columns = torch.meshgrid(torch.arange(40.0), torch.arange(50.0), indexing="ij")
-    ramp = (0.01 * rows + 0.003 * columns)[None, None]
-    box = boxes((8.25, 4.5, 36.75, 32.5))
-    cut = roi_align(ramp, box, torch.tensor([0]), 28, 1)
-    pasted = paste_masks(cut[:, 0], box, (40, 50))
-    torch.testing.assert_close(pasted[0, 6:31, 10:35], ramp[0, 0, 6:31, 10:35], atol=1e-4, rtol=0)
-
-
-def test_a_box_without_area_or_outside_the_frame_shows_nothing():
-    pasted = paste_masks(torch.ones(3, 4, 4), boxes((0, 0, 0, 0), (5, 5, 5, 9), (40, 2, 50, 9)), (10, 12))
-    assert pasted.shape == (3, 10, 12)
-    assert not pasted.any()
-
-
-def test_gradients_flow_to_the_pasted_maps():
-    probs = made(1, 4, 4).requires_grad_()
-    paste_masks(probs, boxes((-2, 1, 6, 9)), (10, 12)).sum().backward()
-    assert probs.grad is not None
-    # The first column lies beyond the frame: all but what bilinear resizing draws from it inside.
-    assert (probs.grad[0, :, 1:] > 0).all()
-    assert (probs.grad[0, :, 0] < probs.grad[0, :, 3]).all()
-
-
 def test_mask_boxes_equal_those_of_media():
     masks = made(12, 9, 11) > torch.linspace(0.5, 1.02, 12)[:, None, None]
     masks[3], masks[4] = False, False
@@ -162,13 +104,6 @@ def test_mask_boxes_equal_those_of_media():
     assert is_there.tolist() == masks.flatten(1).any(1).tolist()
     assert not is_there[3]
     assert seen[4].tolist() == [10, 8, 11, 9]
-
-
-def test_boxes_of_pasted_masks_are_the_boxes():
-    given = boxes((2, 3, 12, 20), (20, 0, 23, 4))
-    seen, is_there = mask_boxes(paste_masks(torch.ones(2, 5, 5), given, (25, 30)) > 0.5)
-    assert is_there.all()
-    torch.testing.assert_close(seen, given)
 
 
 def test_enlarged_keeps_the_centre_and_scales_the_sides():

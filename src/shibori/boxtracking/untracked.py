@@ -35,7 +35,7 @@ class NoTracker(Tracker):
         if self._flow is None:
             return None
         if self._motion is None or self._motion[0] is not before or self._motion[1] is not after:
-            self._motion = (before, after, self._flow.estimate_small(before.image, after.image).vectors)
+            self._motion = (before, after, self._flow.estimate(before.image, after.image).vectors)
         return self._motion[2]
 
 

@@ -45,7 +45,7 @@ def backward_flows(clip: TrainingClip, estimator: FlowEstimator, side: int) -> T
     flows = np.zeros((len(pictures), side, side, 2), np.float16)
     for t in range(1, len(pictures)):
         before = _seen_through(pictures[t - 1], windows[t - 1], windows[t])
-        flow = estimator.estimate_small(np.ascontiguousarray(pictures[t]), before).vectors
+        flow = estimator.estimate(np.ascontiguousarray(pictures[t]), before).vectors
         flows[t] = cv2.resize(flow, (side, side), interpolation=cv2.INTER_AREA)
     return torch.from_numpy(flows).permute(0, 3, 1, 2)
 

@@ -130,16 +130,6 @@ def boundary_radius(shape: Sequence[int], tolerance: float = BOUNDARY_TOLERANCE)
     return math.ceil(tolerance * math.hypot(shape[0], shape[1]))
 
 
-def mask_boundary(mask: Mask) -> Mask:
-    """(H, W) bool: pixels that differ from their right, lower or lower-right neighbour; the edge repeats itself.
-
-    >>> mask_boundary(np.array([[0, 0, 0], [0, 1, 1]], bool)).astype(int)
-    array([[1, 1, 1],
-           [1, 0, 0]])
-    """
-    return _boundary_with_margin(mask, 1)[1:-1, 1:-1]
-
-
 def summarize(values: NDArray[np.floating[Any]]) -> Statistics:
     """Mean, recall and decay of (T,) values, one per scored frame. ValueError where there is none.
 
@@ -210,8 +200,17 @@ def _box_around(pred: Mask, true: Mask) -> Box | None:
     return Box(max(0, top), max(0, left), min(pred.shape[0], bottom), min(pred.shape[1], right))
 
 
-def _boundary_with_margin(mask: Mask, margin: int) -> Mask:
-    """``mask_boundary`` with ``margin`` (1 or more) empty pixels on every side."""
+def boundary_with_margin(mask: Mask, margin: int) -> Mask:
+    """(H + 2 margin, W + 2 margin) bool: the pixels that differ from their right, lower or lower-right neighbour.
+
+    The edge of the picture repeats itself; the margin, of 1 pixel or more, is empty.
+
+    >>> boundary_with_margin(np.array([[0, 0, 0], [0, 1, 1]], bool), 1).astype(int)
+    array([[0, 0, 0, 0, 0],
+           [0, 1, 1, 1, 0],
+           [0, 1, 0, 0, 0],
+           [0, 0, 0, 0, 0]])
+    """
     picture: NDArray[Any] = cv2.copyMakeBorder(mask.view(np.uint8), *(margin,) * 4, borderType=cv2.BORDER_REPLICATE)
     stride, flat = picture.shape[1], picture.ravel()
     size = flat.size - stride - 1
@@ -249,7 +248,7 @@ class _Boundary:
 
     @classmethod
     def of(cls, mask: Mask, radius: int) -> _Boundary:
-        picture = _boundary_with_margin(mask, radius + 1)
+        picture = boundary_with_margin(mask, radius + 1)
         # Without the last row and column, which are margin, the integral image has the picture's own shape and strides.
         sums: NDArray[Any] = cv2.integral(picture[:-1, :-1].view(np.uint8))
         return cls(np.flatnonzero(picture), sums.ravel(), picture.shape[1], radius)

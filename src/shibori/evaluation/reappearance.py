@@ -52,14 +52,3 @@ def _j_values(
     frames = range(episode.first_back, min(episode.first_back + WINDOW, sequence.num_frames))
     k = episode.object_id
     return tuple(region_similarity(result_ids(i) == k, sequence.read_ids(i) == k) for i in frames)
-
-
-def share_found(found: Sequence[Reappearance]) -> float:
-    """Share of the objects that came back which are found again.
-
-    Raises:
-        ValueError: none came back.
-    """
-    if not found:
-        raise ValueError("no object was hidden and came back: there is no share of re-appearances")
-    return sum(each.first_found is not None for each in found) / len(found)

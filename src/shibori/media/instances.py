@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from shibori.errors import InputError
 from shibori.media.atomic import whole_file
 from shibori.media.mask import masks_to_ids
-from shibori.media.rle import decode_rle, rle_area
+from shibori.media.rle import decode_rle
 from shibori.media.segmentation_code import Rle, check_totals, segmentation_to_rle
 
 _KEYS = ("video_id", "category_id", "score", "segmentations")
@@ -44,12 +44,6 @@ class InstanceTrack:
         """(H, W) bool mask of a frame, or None."""
         code = self.segmentations[index]
         return None if code is None else decode_rle(code)
-
-    @property
-    def mean_area(self) -> float:
-        """Mean area in pixels over the frames that show it; 0 where none does."""
-        areas = [area for code in self.segmentations if code is not None and (area := rle_area(code))]
-        return sum(areas) / len(areas) if areas else 0.0
 
 
 @dataclass(frozen=True)

@@ -53,8 +53,3 @@ def write_palette_png(path: str | Path, ids: NDArray[Any]) -> None:
     if ids.dtype != np.uint8:
         check_palette_ids(int(ids.max(initial=0)), 0)
     write_whole(Path(path), encode_flat_png(ids.astype(np.uint8, copy=False), davis_palette()))
-
-
-def write_ids16_png(path: str | Path, ids: NDArray[Any]) -> None:
-    """Write an (H, W) ids map as a 16-bit greyscale PNG, atomically. InputError where the disk refuses."""
-    write_whole(Path(path), encode_flat_png(ids.astype(np.uint16, copy=False)))

@@ -40,15 +40,8 @@ class Flow:
     size_hw: tuple[int, int]
     """Height and width of the picture in pixels."""
 
-    def at_full_size(self) -> NDArray[np.float32]:
-        """(H, W, 2) float32: a vector for every pixel of the picture, bilinear between those of the grid."""
-        if self.vectors.shape[:2] == self.size_hw:
-            return self.vectors
-        resized = cv2.resize(self.vectors, (self.size_hw[1], self.size_hw[0]), interpolation=cv2.INTER_LINEAR)
-        return np.asarray(resized, np.float32)
-
     def as_tensor(self, device: torch.device | str = "cpu") -> Tensor:
-        """(1, 2, h, w) float32, as ``warp_between_windows`` takes it, and ``warp`` where h and w are the picture's."""
+        """(1, 2, h, w) float32, as ``warp_between_windows`` takes it."""
         return torch.from_numpy(self.vectors).to(device).permute(2, 0, 1)[None]
 
 
@@ -56,7 +49,7 @@ class FlowEstimator(ABC):
     """From two pictures to the motion between them."""
 
     @abstractmethod
-    def estimate_small(self, image_from: NDArray[np.uint8], image_to: NDArray[np.uint8]) -> Flow:
+    def estimate(self, image_from: NDArray[np.uint8], image_to: NDArray[np.uint8]) -> Flow:
         """The flow on the grid on which it was computed.
 
         Args:
@@ -66,10 +59,6 @@ class FlowEstimator(ABC):
         Returns:
             For every place p of ``image_from`` the vector v with p + v the same thing's place in ``image_to``.
         """
-
-    def estimate(self, image_from: NDArray[np.uint8], image_to: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """(H, W, 2) float32 vectors (x, y) in pixels from ``image_from`` to ``image_to``; see ``estimate_small``."""
-        return self.estimate_small(image_from, image_to).at_full_size()
 
 
 class DisFlow(FlowEstimator):
@@ -89,7 +78,7 @@ class DisFlow(FlowEstimator):
         self._code: int = getattr(cv2, f"DISOPTICAL_FLOW_PRESET_{preset.upper()}")
         self._max_side = max_side
 
-    def estimate_small(self, image_from: NDArray[np.uint8], image_to: NDArray[np.uint8]) -> Flow:
+    def estimate(self, image_from: NDArray[np.uint8], image_to: NDArray[np.uint8]) -> Flow:
         grey_from, grey_to = (self._grey(image) for image in (image_from, image_to))
         height, width = grey_from.shape
         # An instance adapts its scales to the pictures it sees, and forgets to adapt them back.
@@ -135,7 +124,7 @@ class RaftFlow(FlowEstimator):
         return [flow[:, :, :height, :width] for flow in flows]
 
     @torch.no_grad()
-    def estimate_small(self, image_from: NDArray[np.uint8], image_to: NDArray[np.uint8]) -> Flow:
+    def estimate(self, image_from: NDArray[np.uint8], image_to: NDArray[np.uint8]) -> Flow:
         vectors = self.predict(self._batch(image_from), self._batch(image_to))[-1][0]
         return _in_picture_pixels(vectors.permute(1, 2, 0).cpu().numpy(), image_from.shape[:2])
 

@@ -30,38 +30,6 @@ def roi_align(features: Tensor, boxes_xyxy: Tensor, batch_index: Tensor, side: i
     return ops.roi_align(features.float(), rois.float(), side, 1 / stride, aligned=True).to(features.dtype)
 
 
-def paste_masks(probs: Tensor, boxes_xyxy: Tensor, size_hw: tuple[int, int]) -> Tensor:
-    """Each map resized into its box on an empty frame: bilinear, ``align_corners=False``.
-
-    A pixel belongs to a box if its centre is inside. What lies beyond the frame is cut off; a box without area is
-    nowhere.
-
-    Args:
-        probs: (K, m, m) float.
-        boxes_xyxy: (K, 4) float32, corners anywhere.
-        size_hw: H and W of the frame.
-
-    Returns:
-        (K, H, W) float32, zero outside the boxes.
-    """
-    # Bilinear resizing is one small matrix for the rows and one for the columns.
-    with torch.autocast(probs.device.type, enabled=False):
-        rows = _resizing_matrix(boxes_xyxy[:, 1], boxes_xyxy[:, 3], probs.shape[1], size_hw[0])
-        columns = _resizing_matrix(boxes_xyxy[:, 0], boxes_xyxy[:, 2], probs.shape[2], size_hw[1])
-        return rows @ probs.float() @ columns.transpose(1, 2)
-
-
-def _resizing_matrix(starts: Tensor, ends: Tensor, count: int, length: int) -> Tensor:
-    """(K, length, count): the weight of each of ``count`` values, spread from start to end, at each pixel's centre."""
-    centres = torch.arange(length, dtype=torch.float32, device=starts.device) + 0.5
-    extents = (ends - starts).float().clamp_min(torch.finfo(torch.float32).tiny)
-    shares = (centres - starts[:, None]) / extents[:, None]  # (K, length)
-    positions = (shares * count - 0.5).clamp(0, count - 1)
-    values = torch.arange(count, dtype=torch.float32, device=starts.device)
-    weights = (1 - (positions[:, :, None] - values).abs()).clamp_min(0)
-    return weights * ((shares >= 0) & (shares < 1))[:, :, None]
-
-
 def mask_boxes(masks: Tensor) -> tuple[Tensor, Tensor]:
     """Tight boxes.
 

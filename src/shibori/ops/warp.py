@@ -11,23 +11,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-AGREEMENT_SHARE = 0.01
-AGREEMENT_FLOOR = 0.5
-"""Flows begin to disagree at a squared error of 0.01 (|f|^2 + |b|^2) + 0.5 px^2 (Sundaram et al. 2010)."""
-
-
-def warp(values: Tensor, flow_backward: Tensor) -> Tensor:
-    """The previous frame's values, moved to where they are now.
-
-    Args:
-        values: (B, C, H, W) float of the previous frame.
-        flow_backward: (B, 2, H, W) float in pixels, from the current frame to the previous one.
-
-    Returns:
-        (B, C, H, W) in the values' dtype, bilinear, computed in float32; zero where the flow points outside.
-    """
-    return _sample(values, _followed(flow_backward), "zeros")
-
 
 def warp_between_windows(
     values: Tensor,
@@ -59,35 +42,6 @@ def warp_between_windows(
     origins = positions + flow.permute(0, 2, 3, 1)
     extents_from = (window_from[:, 2:] - window_from[:, :2])[:, None, None]
     return _sample(values, (origins - window_from[:, None, None, :2]) / extents_from, "zeros")
-
-
-def flow_agreement(flow_forward: Tensor, flow_backward: Tensor) -> Tensor:
-    """How well two flows undo each other: near 0 where something is newly uncovered, hidden before, or mistaken.
-
-    For p on the current frame, e = b(p) + f(p + b(p)) is 0 where both are right. The agreement is
-    2^(-|e|^2 / (0.01 (|f|^2 + |b|^2) + 0.5)): one half at the bound at which Sundaram et al. (2010) call a point
-    occluded. It is 0 where b points outside the frame.
-
-    Args:
-        flow_forward: (B, 2, H, W) float in pixels, on the previous frame, to the current one.
-        flow_backward: (B, 2, H, W) float in pixels, on the current frame, to the previous one.
-
-    Returns:
-        (B, 1, H, W) float32 in [0, 1] on the current frame, as what ``warp`` gives. Swap the two for the previous one.
-    """
-    origins, backward = _followed(flow_backward), flow_backward.float()
-    forward = _sample(flow_forward.float(), origins, "border")
-    error = (backward + forward).square().sum(1, keepdim=True)
-    length = backward.square().sum(1, keepdim=True) + forward.square().sum(1, keepdim=True)
-    is_inside = ((origins >= 0) & (origins <= 1)).all(-1)[:, None]
-    return torch.exp2(-error / (AGREEMENT_SHARE * length + AGREEMENT_FLOOR)) * is_inside
-
-
-def _followed(flow: Tensor) -> Tensor:
-    """(B, 2, H, W) in pixels -> (B, H, W, 2): where each pixel's centre is led, as shares of width and height."""
-    size_hw = (flow.shape[2], flow.shape[3])
-    positions = _grid_positions(size_hw, flow.device) + flow.float().permute(0, 2, 3, 1)
-    return positions / _extent(size_hw, flow.device)
 
 
 def _grid_positions(size_hw: tuple[int, int], device: torch.device) -> Tensor:

@@ -157,7 +157,7 @@ def test_a_preset_with_raft_is_trained_and_run_with_it(config: TrainConfig, monk
     def by_opencv(*_: object) -> None:
         raise AssertionError("OpenCV's flow was asked for")
 
-    monkeypatch.setattr("shibori.nn.flow.DisFlow.estimate_small", by_opencv)
+    monkeypatch.setattr("shibori.nn.flow.DisFlow.estimate", by_opencv)
     monkeypatch.setitem(SIZES, "tiny", replace(SIZES["tiny"], raft="small"))
     path = train(replace(config, steps=1, batch=1))
     state = load_state(path, "dyenet", "tiny")

@@ -52,7 +52,7 @@ class FrameView:
         """(1, 2, h, w) float32, in pixels of the frame."""
         if self.previous is None:
             return torch.zeros(1, 2, 1, 1, device=self.device)
-        return self.estimator.estimate_small(self.image, self.previous).as_tensor(self.device)
+        return self.estimator.estimate(self.image, self.previous).as_tensor(self.device)
 
     def still(self) -> FrameView:
         """The same frame as if nothing had moved into it; what was computed is shared."""
