@@ -1,26 +1,29 @@
 """J, F and J&F on the dev sequences of a DAVIS folder, first masks given. Prints a Markdown table.
 
     python benchmarks/quality_dev.py ROOT                             # ROOT: JPEGImages, Annotations, ImageSets
+    python benchmarks/quality_dev.py ROOT --year 2017                 # several objects in a sequence
     python benchmarks/quality_dev.py ROOT --contact-sheets sheets     # and a picture per sequence to look at
 
-The DAVIS semi-supervised protocol: the first and the last frame do not count.
+The DAVIS semi-supervised protocol: the first and the last frame do not count, means are over objects. "empty": visible
+objects (.3 % of the frame or more) that have no mask in a frame.
 """
 
 from __future__ import annotations
 
 import tempfile
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from _environment import benchmark_parser, load_propagator, on_terminal, print_heading, print_table
+from _scores import count_empty, each_object
 from shibori.datasets.davis import read_davis
 from shibori.evaluation.davis import evaluate_davis
 from shibori.evaluation.scores import Scores, SequenceScores
 from shibori.media.atomic import write_whole
+from shibori.media.mask import object_ids
 from shibori.media.overlay import overlay_image
 from shibori.media.picture import encode_png
 from shibori.media.sheet import contact_sheet
@@ -41,23 +44,15 @@ NUM_PICTURES, LONG_SIDE = 12, 480
 
 def print_scores(scores: Scores, whole: bool) -> None:
     """The sequences, then their mean, then, for the ``whole`` dev set, what it stands beside."""
-    columns = ("sequence", "frames", "J", "J recall", "F", "F recall", "J&F", "frames/s")
-    rows = [
-        (
-            s.name,
-            s.truth.num_frames,
-            s.j.mean,
-            s.j.recall,
-            s.f.mean,
-            s.f.recall,
-            s.j_and_f,
-            f"{s.frames_per_second:.1f}",
-        )
-        for s in scores.sequences
-    ]
+    columns = ("sequence", "frames", "J", "J recall", "F", "F recall", "J&F", "of each object", "empty", "frames/s")
+    rows = []
+    for s in scores.sequences:
+        values = (s.j.mean, s.j.recall, s.f.mean, s.f.recall, s.j_and_f, each_object(s), count_empty([s]))
+        rows.append((s.name, s.truth.num_frames, *values, f"{s.frames_per_second:.1f}"))
     frames = sum(sequence.truth.num_frames for sequence in scores.sequences)
     means = (scores.j.mean, scores.j.recall, scores.f.mean, scores.f.recall, scores.j_and_f)
-    print_table(columns, [*rows, ("**mean**", frames, *means, f"{scores.frames_per_second:.1f}")])
+    speed = f"{scores.frames_per_second:.1f}"
+    print_table(columns, [*rows, ("**mean**", frames, *means, "", count_empty(scores.sequences), speed)])
     if not whole:
         return
     verdict = "reached" if scores.j_and_f >= TARGET else "not reached"
@@ -71,7 +66,7 @@ def write_sheet(sequence: SequenceScores, folder: Path) -> Path:
     num_frames = sequence.truth.num_frames
     indices = np.linspace(0, num_frames - 1, min(NUM_PICTURES, num_frames)).round().astype(int).tolist()
     pictures = [_compared(sequence, index) for index in indices]
-    values = sequence.objects[0].j_values
+    values = np.mean([entry.j_values for entry in sequence.objects], axis=0)
     labels = [f"{i}  J {values[i - 1]:.2f}" if 0 < i < num_frames - 1 else str(i) for i in indices]
     path = folder / f"{sequence.name}.png"
     write_whole(path, encode_png(contact_sheet(pictures, 4, labels), compress_level=6))
@@ -80,17 +75,16 @@ def write_sheet(sequence: SequenceScores, folder: Path) -> Path:
 
 def _compared(sequence: SequenceScores, index: int) -> NDArray[np.uint8]:
     image, true_ids = sequence.truth.read_image(index), sequence.truth.read_ids(index)
-    size_hw = (image.shape[0], image.shape[1])
-    pred_ids = sequence.results.read_ids(sequence.truth.frame_name(index), size_hw)
-    drawn = overlay_image(image, pred_ids, [entry.object_id for entry in sequence.objects])
-    _outline(drawn, true_ids)
-    scale = LONG_SIDE / max(size_hw)
-    size_wh = round(size_hw[1] * scale), round(size_hw[0] * scale)
+    drawn = overlay_image(image, sequence.read_result(index), [entry.object_id for entry in sequence.objects])
+    for object_id in object_ids(true_ids):
+        _outline(drawn, true_ids == object_id)
+    (height, width), scale = sequence.size_hw, LONG_SIDE / max(sequence.size_hw)
+    size_wh = round(width * scale), round(height * scale)
     return np.asarray(cv2.resize(drawn, size_wh, interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def _outline(drawn: NDArray[np.uint8], true_ids: NDArray[Any]) -> None:
-    contours, _ = cv2.findContours((true_ids > 0).view(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
+def _outline(drawn: NDArray[np.uint8], mask: NDArray[np.bool_]) -> None:
+    contours, _ = cv2.findContours(mask.view(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
     cv2.drawContours(drawn, contours, -1, (0, 0, 0), 5, cv2.LINE_AA)
     cv2.drawContours(drawn, contours, -1, (255, 255, 255), 2, cv2.LINE_AA)
 
@@ -99,7 +93,7 @@ def main() -> None:
     parser = benchmark_parser(__doc__)
     parser.add_argument("root", type=Path, help="DAVIS folder")
     parser.add_argument("--split", default="dev", help="list in ImageSets")
-    parser.add_argument("--year", type=int, default=2016)
+    parser.add_argument("--year", type=int, default=2016, help="2016: all that is marked is one object; 2017: several")
     parser.add_argument("--only", nargs="+", help="names of sequences, for a quick look")
     parser.add_argument("--contact-sheets", type=Path, metavar="DIR", help="write a picture per sequence")
     parser.add_argument("--masks", type=Path, help="keep the masks in this folder")
@@ -110,7 +104,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         out = arguments.masks or Path(temporary)
         scores = evaluate_davis(sequences, load_propagator(arguments), out, progress=on_terminal("dev"))
-        print_scores(scores, whole=arguments.split == "dev" and not arguments.only)
+        is_whole = (arguments.year, arguments.split) == (2016, "dev") and not arguments.only
+        print_scores(scores, whole=is_whole)
         if arguments.contact_sheets:
             arguments.contact_sheets.mkdir(parents=True, exist_ok=True)
             places = [write_sheet(sequence, arguments.contact_sheets) for sequence in scores.sequences]

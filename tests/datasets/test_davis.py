@@ -102,6 +102,12 @@ def test_the_list_of_2017_comes_first_unless_the_year_is_given(tmp_path: Path):
     assert read_davis(root, 2016)[0].object_ids == (1,)
 
 
+def test_a_list_of_480p_is_of_2016_unless_2017_is_asked_for(tmp_path: Path):
+    root = make(tmp_path, ["a"], grey=False)
+    write_list(root, "480p/dev.txt", ["a"])
+    assert [read_davis(root, year, "dev")[0].object_ids for year in (None, 2016, 2017)] == [(1,), (1,), (1, 3)]
+
+
 def test_without_lists_every_folder_is_a_sequence(tmp_path: Path):
     root = make(tmp_path, ["b", "a"], grey=False, resolution="240p")
     assert [s.name for s in read_davis(root)] == ["a", "b"]

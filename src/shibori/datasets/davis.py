@@ -18,7 +18,7 @@ from shibori.media.picture import read_image
 YEARS = (2016, 2017)
 IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png"}
 # Newest first: a folder that lists its split in both years holds the annotations of 2017.
-_LIST_FOLDERS = {2017: ("2017",), 2016: ("2016", "480p")}
+_LISTS = ((2017, "2017"), (2016, "2016"), (2016, "480p"))
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,8 @@ def read_davis(root: str | Path, year: int | None = None, split: str = "val") ->
     Args:
         root: the folder that holds ``JPEGImages``, ``Annotations`` and, unless every sequence is wanted, ``ImageSets``.
         year: 2016 takes all that is marked as object 1, 2017 takes the ids as they are. None: the year whose list of
-            this split is there, 2017 first; without ``ImageSets`` the ids are taken as they are.
+            this split is there, 2017 first (lists in ``480p`` are of 2016 unless 2017 is asked for); without
+            ``ImageSets`` the ids are taken as they are.
         split: ``train``, ``val`` or any other file of the lists. Ignored where there is no ``ImageSets`` folder:
             then every sequence folder is read.
 
@@ -127,11 +128,10 @@ def _resolution(root: Path) -> str:
 
 def _find_list(root: Path, year: int | None, split: str) -> tuple[Path, int]:
     """The list file of a split and the year it belongs to."""
-    for candidate in (2017, 2016) if year is None else (year,):
-        for folder in _LIST_FOLDERS[candidate]:
-            path = root / "ImageSets" / folder / f"{split}.txt"
-            if path.is_file():
-                return path, candidate
+    for candidate, folder in _LISTS if year is None else ((year, str(year)), (year, "480p")):
+        path = root / "ImageSets" / folder / f"{split}.txt"
+        if path.is_file():
+            return path, candidate
     present = sorted(path.relative_to(root).as_posix() for path in (root / "ImageSets").glob("*/*.txt"))
     wanted = f"split {split}" if year is None else f"split {split} of DAVIS {year}"
     raise InputError(f"{root} has no list of {wanted}: its lists are {', '.join(present) or 'none'}")

@@ -40,15 +40,14 @@ def empty_masks(sequences: Iterable[SequenceScores], least_share: float = LEAST_
 
 
 def _count(sequence: SequenceScores, least_share: float) -> EmptyMasks:
-    truth, visible, empty = sequence.truth, 0, 0
-    scored = {
-        entry.object_id: range(entry.first_index, entry.first_index + len(entry.j_values)) for entry in sequence.objects
-    }
-    for index in range(min(map(min, scored.values())), max(map(max, scored.values())) + 1):
-        true_ids = truth.read_ids(index)
-        pred_ids = sequence.results.read_ids(truth.frame_name(index), (true_ids.shape[0], true_ids.shape[1]))
-        for object_id, frames in scored.items():
-            if index in frames and np.count_nonzero(true_ids == object_id) >= least_share * true_ids.size:
+    visible, empty = 0, 0
+    for index in range(1, sequence.truth.num_frames):
+        scored = [each for each in sequence.objects if 0 <= index - each.first_index < len(each.j_values)]
+        if not scored:
+            continue
+        true_ids, pred_ids = sequence.truth.read_ids(index), sequence.read_result(index)
+        for each in scored:
+            if np.count_nonzero(true_ids == each.object_id) >= least_share * true_ids.size:
                 visible += 1
-                empty += not (pred_ids == object_id).any()
+                empty += not (pred_ids == each.object_id).any()
     return EmptyMasks(visible, empty)

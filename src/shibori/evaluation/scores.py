@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,6 +64,16 @@ class SequenceScores:
     def name(self) -> str:
         """The sequence's name."""
         return self.truth.name
+
+    @cached_property
+    def size_hw(self) -> tuple[int, int]:
+        """Height and width of the truth in pixels."""
+        height, width = self.truth.read_ids(0).shape
+        return height, width
+
+    def read_result(self, index: int) -> NDArray[Any]:
+        """(H, W) object ids of the results in a frame. InputError where they have no mask of it that can be read."""
+        return self.results.read_ids(self.truth.frame_name(index), self.size_hw)
 
     @property
     def j(self) -> Statistics:
