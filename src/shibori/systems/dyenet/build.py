@@ -20,7 +20,6 @@ from shibori.systems.dyenet.follow import Following
 from shibori.systems.dyenet.inference import DyeNetPropagator
 from shibori.systems.dyenet.matcher import load_matcher
 from shibori.systems.dyenet.model import DyeNet, build_dyenet
-from shibori.systems.dyenet.online import train_online
 from shibori.systems.dyenet.rule import FollowRule
 from shibori.systems.dyenet.size import SIZES
 from shibori.systems.dyenet.variant import VARIANTS
@@ -125,6 +124,8 @@ def _propagator(
         return followings[0] if len(followings) == 1 else Ensemble(followings)
 
     def adapted(image: NDArray[np.uint8], masks: Mapping[int, NDArray[np.bool_]]) -> Following:
+        from shibori.systems.dyenet.online import train_online  # brings in all that is needed to train
+
         networks = [_loaded(state, preset).to(chosen) for preset, state, _ in members]
         for network, (_, _, name) in zip(networks, members, strict=True):
             train_online(network, image, masks, VARIANTS[name], online_steps, chosen)
