@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -53,11 +52,7 @@ def propagator_from_state(
     dtype: torch.dtype | None = None,
 ) -> MaskPropagator:
     """The pixel tracker with parameters that are in memory; see ``build_mask_propagator``."""
-    config = config or TrackerConfig()
-    if size is not None:
-        if size < 64:
-            raise InputError(f"expected a working size of at least 64 pixels, found {size}; the default is 320")
-        config = replace(config, window=replace(config.window, area_side=size))
+    config = (config or TrackerConfig()).sized(size)
     network = build_pixel_tracker(preset)
     try:
         network.load_state_dict(state)

@@ -6,9 +6,12 @@ in one place.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from shibori.errors import InputError
 from shibori.ops.window import WindowRule
+
+LEAST_SIDE = 64
 
 
 @dataclass(frozen=True)
@@ -52,3 +55,19 @@ class TrackerConfig:
     """Share of the last displacement by which the next window is moved ahead."""
     context: float = 2.5
     """How much wider than usual the surroundings of a reference are remembered, as background; 1 for not at all."""
+
+    def sized(self, side: int | None) -> TrackerConfig:
+        """With windows of about ``side`` squared pixels, once resized; None changes nothing.
+
+        Raises:
+            InputError: on a side that is too small to see anything.
+        """
+        if side is None:
+            return self
+        usual = self.window.fixed_side or self.window.area_side
+        if side < LEAST_SIDE:
+            raise InputError(
+                f"expected a working size of at least {LEAST_SIDE} pixels, found {side}; the default is {usual}"
+            )
+        kind = "area_side" if self.window.fixed_side is None else "fixed_side"
+        return replace(self, window=replace(self.window, **{kind: side}))

@@ -308,7 +308,9 @@ class WindowTracker:
         found = [self._matched(aim, encoded_row(encoded, row)) for row, aim in enumerate(group)]
         priors, predictions = zip(*found, strict=True)
         logits = torch.cat([prediction.logits.float() for prediction in predictions])
-        return Match(torch.cat(priors), logits, tuple(confidence_of(prediction) for prediction in predictions))
+        return Match(
+            torch.cat(priors), logits, tuple(confidence_of(each.quality, each.presence) for each in predictions)
+        )
 
     def _matched(self, aim: Aim, encoded: Encoded) -> tuple[Tensor, Prediction]:
         state, crop = aim
@@ -354,9 +356,9 @@ class WindowTracker:
         return box
 
 
-def confidence_of(prediction: Prediction) -> float:
-    """Expected IoU times the probability that the object is there at all, of B = 1."""
-    return float(prediction.quality.float().sigmoid() * prediction.presence.float().sigmoid())
+def confidence_of(quality: Tensor, presence: Tensor) -> float:
+    """Expected IoU times the probability that the object is there at all, from their logits (1,)."""
+    return float(quality.float().sigmoid() * presence.float().sigmoid())
 
 
 def examined(

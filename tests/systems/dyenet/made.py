@@ -19,8 +19,9 @@ from shibori.systems.dyenet.build import propagator_from_state
 from shibori.systems.dyenet.inference import DyeNetPropagator
 from shibori.systems.dyenet.losses import MIX, JointTraining
 from shibori.systems.dyenet.model import DyeNet, build_dyenet
-from shibori.systems.dyenet.rule import FollowRule
+from shibori.systems.dyenet.rule import DyeNetRule
 from shibori.systems.dyenet.size import SIZES
+from shibori.tracking.config import TrackerConfig
 
 TINY = SIZES["tiny"]
 SIDE = 64
@@ -79,22 +80,29 @@ def made_scenes(num_pictures: int = 2, side: int = SIDE, seed: int = 0) -> Scene
 
 # ---- inference
 
-QUICK = FollowRule(window=WindowRule(area_side=64), frame_side=64, roi_side=96)
-CREDULOUS = replace(
+
+def changed(rule: DyeNetRule, **numbers: float) -> DyeNetRule:
+    """A rule with other numbers of its own, or of its tracker."""
+    of_tracker = {name: numbers.pop(name) for name in [*numbers] if hasattr(rule.tracker, name)}
+    return replace(rule, tracker=replace(rule.tracker, **of_tracker), **numbers)
+
+
+QUICK = DyeNetRule(TrackerConfig(WindowRule(area_side=64)), frame_side=64, roi_side=96)
+CREDULOUS = changed(
     QUICK,
-    seen=-1,
-    found=-1,
+    lost_threshold=-1,
+    redetect_threshold=-1,
     similar=-1.1,
     min_area=0,
-    confident=-1,
+    remember_threshold=-1,
     remember_every=2,
     expand_from=-1,
     expand_every=2,
 )
 """Believes every answer and remembers it."""
-DOUBTFUL = replace(CREDULOUS, seen=2, found=2)
+DOUBTFUL = changed(CREDULOUS, lost_threshold=2, redetect_threshold=2)
 """Believes none, so that every object is lost in its second frame and looked for ever after."""
-FICKLE = replace(CREDULOUS, seen=2, reid_every=1)
+FICKLE = changed(CREDULOUS, lost_threshold=2, reid_every=1)
 """Loses every object in its second frame and then takes whatever is proposed for it."""
 
 
@@ -120,7 +128,7 @@ def appearance_channels(network: DyeNet) -> int:
 
 
 def made_propagator(
-    rule: FollowRule = CREDULOUS, variant: str = "combined", dtype: torch.dtype = torch.float32, bias: float = 0.0
+    rule: DyeNetRule = CREDULOUS, variant: str = "combined", dtype: torch.dtype = torch.float32, bias: float = 0.0
 ) -> DyeNetPropagator:
     """DyeNet with strong opinions; ``bias`` is added to the log-odds of every pixel."""
     state = strong_state()

@@ -33,9 +33,9 @@ def test_each_row_builds_its_variant_with_the_same_weights(tmp_path: Path):
     for (_, _, build), variant in zip(rows, [*VARIANTS.values(), VARIANTS["combined"]], strict=True):
         propagator = build()
         assert isinstance(propagator, DyeNetPropagator)
-        assert propagator.following.variant == variant
-    assert isinstance(propagator.following, Ensemble)  # the last row's
-    assert [partner.variant for partner in propagator.following.partners] == [VARIANTS["advanced"]]
+        assert propagator.recurrent.variant == variant
+    assert isinstance(propagator.recurrent, Ensemble)  # the last row's
+    assert [partner.variant for partner in propagator.recurrent.partners] == [VARIANTS["advanced"]]
 
 
 def test_no_preset_and_no_weights(tmp_path: Path):

@@ -12,9 +12,9 @@ from torch import nn
 from shibori.errors import InputError
 from shibori.nn.weights import save_state
 from shibori.systems import PROPAGATORS
-from shibori.systems.dyenet.build import behind, build_dyenet_propagator, propagator_from_state
+from shibori.systems.dyenet.build import build_dyenet_propagator, propagator_from_state, with_tracker
 from shibori.systems.dyenet.inference import DyeNetPropagator
-from shibori.systems.dyenet.rule import FollowRule
+from shibori.systems.dyenet.rule import DyeNetRule
 from shibori.tracking.propagator import MaskPropagator
 
 from .made import CREDULOUS, frames, made_propagator, rectangle, strong_state
@@ -69,28 +69,28 @@ def test_weights_from_a_file_follow_like_those_in_memory(weights: Path):
 
 def test_a_tracker_goes_ahead_where_the_variant_has_one():
     plain, ahead = made_propagator(), made_propagator()
-    behind_it = behind(lambda: ahead, plain)
-    assert behind_it.tracker is ahead
-    assert behind_it.following is plain.following
-    assert behind(None, plain) is plain
+    led = with_tracker(lambda: ahead, plain)
+    assert led.tracker is ahead
+    assert led.recurrent is plain.recurrent
+    assert with_tracker(None, plain) is plain
     for variant in ("matched", "advanced", "reid"):
-        assert behind(lambda: ahead, made_propagator(variant=variant)).tracker is None
+        assert with_tracker(lambda: ahead, made_propagator(variant=variant)).tracker is None
 
 
 def test_the_system_by_its_name_has_the_pixel_tracker_ahead(weights: Path):
     assert isinstance(PROPAGATORS["dyenet"](device="cpu").tracker, MaskPropagator)
-    assert PROPAGATORS["dyenet"](device="cpu", size=256).tracker.rule.window.area_side == 256
+    assert PROPAGATORS["dyenet"](device="cpu", size=256).tracker.tracker.config.window.area_side == 256
     assert PROPAGATORS["dyenet"](preset="tiny", device="cpu", weights=weights).tracker is None
 
 
 def test_the_working_side_is_that_of_the_patches(weights: Path):
     built = [build_dyenet_propagator("tiny", "cpu", size, weights) for size in (None, 96)]
-    sides = [propagator.following.rule.window.area_side for propagator in built]
-    assert sides == [FollowRule().window.area_side, 96]
+    sides = [propagator.recurrent.config.window.area_side for propagator in built]
+    assert sides == [DyeNetRule().tracker.window.area_side, 96]
 
 
 def test_nothing_of_a_system_can_be_trained_any_more():
-    network = made_propagator().following.network
+    network = made_propagator().recurrent.network
     assert not any(parameter.requires_grad for parameter in network.parameters())
     norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d)]
     assert norms

@@ -9,16 +9,16 @@ import torch
 
 from shibori.systems.dyenet.build import propagator_from_state
 from shibori.systems.dyenet.inference import DyeNetPropagator
-from shibori.systems.dyenet.rule import FollowRule
+from shibori.systems.dyenet.rule import DyeNetRule
 
-from .made import CREDULOUS, QUICK, SIZE_HW, frame, rectangle, strong_state
+from .made import CREDULOUS, QUICK, SIZE_HW, changed, frame, rectangle, strong_state
 from .test_tracked_clip import EAGER, moving, run
 
-LIKE_ANYTHING = replace(CREDULOUS, strange=-2, familiar=-1, trusted=2)
+LIKE_ANYTHING = changed(CREDULOUS, similarity_low=-2, similarity_high=-1, own_mask_threshold=2)
 """Whatever the mask matches, the recurrent network alone says how sure it is."""
 
 
-def sure_propagator(quality: float, presence: float, rule: FollowRule, variant: str) -> DyeNetPropagator:
+def sure_propagator(quality: float, presence: float, rule: DyeNetRule, variant: str) -> DyeNetPropagator:
     """A recurrent network that is always this sure of its masks, and that their object is there."""
     state = dict(strong_state())
     state["propagation.verdict.2.weight"] = torch.zeros_like(state["propagation.verdict.2.weight"])
@@ -46,9 +46,10 @@ def test_an_object_is_lost_where_it_seems_not_to_be_there(quality: float, presen
 
 @pytest.mark.parametrize(("quality", "is_remembered"), [(0.6, False), (0.72, False), (0.88, True), (0.97, True)])
 def test_only_confident_frames_are_remembered(quality: float, is_remembered: bool):
-    propagator = sure_propagator(quality, 1 - 1e-6, replace(LIKE_ANYTHING, confident=QUICK.confident), "combined")
+    rule = changed(LIKE_ANYTHING, remember_threshold=QUICK.tracker.remember_threshold)
+    propagator = sure_propagator(quality, 1 - 1e-6, rule, "combined")
     positions: list[int] = []
-    propagator.following.network.matcher.register_forward_pre_hook(
+    propagator.recurrent.network.matcher.register_forward_pre_hook(
         lambda _network, given: positions.append(given[1].label.shape[1])
     )
     propagation = propagator.begin(SIZE_HW)

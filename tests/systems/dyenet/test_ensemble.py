@@ -45,11 +45,11 @@ def test_members_that_look_at_regions_of_another_size_meet_on_one_grid() -> None
 
 
 def test_each_network_computes_its_features_once_a_frame() -> None:
-    following = made_propagator(CREDULOUS, "combined+advanced").following
-    assert isinstance(following, Ensemble)
-    partner = following.partners[0]
-    view = FrameView(following.network, frame(0), frame(1), made_propagator().flow, following.device)
-    assert view.under(following.network) is view
+    recurrent = made_propagator(CREDULOUS, "combined+advanced").recurrent
+    assert isinstance(recurrent, Ensemble)
+    partner = recurrent.partners[0]
+    view = FrameView(recurrent.network, frame(0), frame(1), made_propagator().flow, recurrent.device)
+    assert view.under(recurrent.network) is view
     assert view.under(partner.network) is view.under(partner.network)
     assert view.under(partner.network).flow_backward is view.flow_backward
 

@@ -19,7 +19,7 @@ CPU = torch.device("cpu")
 
 @pytest.fixture(scope="module")
 def network() -> DyeNet:
-    return made_propagator().following.network
+    return made_propagator().recurrent.network
 
 
 class Counting(FlowEstimator):

@@ -9,44 +9,46 @@ import pytest
 import torch
 
 from shibori.ops.overlap import WindowedLogits
-from shibori.systems.dyenet.follow import Following, Glance
 from shibori.systems.dyenet.frame import FrameView
 from shibori.systems.dyenet.identities import Identities, covered_area
+from shibori.systems.dyenet.recurrent_tracker import RecurrentPrediction, RecurrentTracker
 from shibori.systems.dyenet.search import find_proposals
+from shibori.tracking.window_tracker import Crop
 
 from .made import QUICK, frame, made_propagator, rectangle
 
-RULE = replace(QUICK, unrelated=0.6, related=0.9, full=0.5, overfull=2.0)
+RULE = replace(QUICK, margin_low=0.6, margin_high=0.9, full=0.5, overfull=2.0)
 MASK = rectangle(10, 10, 40, 40)
 
 
 @pytest.fixture(scope="module")
-def following() -> Following:
-    return made_propagator(RULE).following
+def recurrent() -> RecurrentTracker:
+    return made_propagator(RULE).recurrent
 
 
-def view_of(following: Following, index: int = 0) -> FrameView:
-    return FrameView(following.network, frame(index), None, made_propagator(RULE).flow, torch.device("cpu"))
+def view_of(recurrent: RecurrentTracker, index: int = 0) -> FrameView:
+    return FrameView(recurrent.network, frame(index), None, made_propagator(RULE).flow, torch.device("cpu"))
 
 
 @torch.inference_mode()
-def acquainted(following: Following, mask: np.ndarray = MASK) -> Identities:
-    identities, view = Identities(following), view_of(following)
-    follower = following.begin(view, 1, mask)
-    assert follower is not None
-    identities.refer(view, 1, mask, follower)
+def acquainted(recurrent: RecurrentTracker, mask: np.ndarray = MASK) -> Identities:
+    identities, view = Identities(recurrent), view_of(recurrent)
+    state = recurrent.begin(view, 1, mask)
+    assert state is not None
+    identities.refer(view, 1, mask, state)
     return identities
 
 
 @torch.inference_mode()
-def glance(identities: Identities, side: float, confidence: float, kinship: float) -> Glance:
+def prediction(identities: Identities, side: float, confidence: float, margin: float) -> RecurrentPrediction:
     """As of a square of that many pixels a side."""
-    following, view = identities.following, view_of(identities.following)
-    follower = following.begin(view, 1, MASK)
-    assert follower is not None
-    seen = following.look(view, follower, identities.templates[1].references)
-    answer = WindowedLogits(1, np.array([0.0, 0.0, side, side]), np.ones((4, 4), np.float32))
-    return replace(seen, answer=answer, confidence=confidence, kinship=kinship)
+    recurrent, view = identities.recurrent, view_of(identities.recurrent)
+    state = recurrent.begin(view, 1, MASK)
+    assert state is not None
+    seen = recurrent.look(view, state, identities.templates[1].references)
+    crop = Crop(np.array([0.0, 0.0, side, side]), (4, 4))
+    estimate = replace(seen.estimate, crop=crop, logits=np.ones((4, 4), np.float32), confidence=confidence)
+    return replace(seen, estimate=replace(estimate, similarity_margin=margin))
 
 
 def test_the_area_of_a_mask_is_counted_in_pixels_of_the_frame():
@@ -55,7 +57,7 @@ def test_the_area_of_a_mask_is_counted_in_pixels_of_the_frame():
 
 
 @pytest.mark.parametrize(
-    ("side", "confidence", "kinship", "expected"),
+    ("side", "confidence", "margin", "expected"),
     [
         (30, 0.8, 0.9, 0.8),
         (30, 0.8, 1.4, 0.8),
@@ -72,23 +74,25 @@ def test_the_area_of_a_mask_is_counted_in_pixels_of_the_frame():
         (30, 0.8, float("nan"), 0.8),
     ],
 )
-def test_what_a_mask_is_worth(following: Following, side: float, confidence: float, kinship: float, expected: float):
-    """Confidence, kinship from ``unrelated`` to ``related``, the root of the share of an area of 900 pixels."""
-    identities = acquainted(following)
-    assert identities.worth(glance(identities, side, confidence, kinship)) == pytest.approx(expected, abs=1e-6)
+def test_what_a_mask_is_worth(
+    recurrent: RecurrentTracker, side: float, confidence: float, margin: float, expected: float
+):
+    """Confidence, the margin from ``margin_low`` to ``margin_high``, the root of the share of an area of 900 pixels."""
+    identities = acquainted(recurrent)
+    assert identities.seed_score(prediction(identities, side, confidence, margin)) == pytest.approx(expected, abs=1e-6)
 
 
 @torch.inference_mode()
-def test_a_proposal_is_looked_at_in_its_own_frame(following: Following):
-    identities, view = acquainted(following), view_of(following)
-    proposal = find_proposals(following, view, identities.templates, [1])[0]
+def test_a_proposal_is_looked_at_in_its_own_frame(recurrent: RecurrentTracker):
+    identities, view = acquainted(recurrent), view_of(recurrent)
+    proposal = find_proposals(recurrent, view, identities.templates, [1])[0]
     seen = identities.sighted(view, proposal, 1)
     assert seen.answer.object_id == 1
-    np.testing.assert_array_equal(seen.place.window, following.place(proposal.box, view).window)
+    np.testing.assert_array_equal(seen.estimate.crop.window, recurrent.crop(proposal.box, view).window)
 
 
-def test_objects_that_were_shown(following: Following):
-    identities = acquainted(following)
+def test_objects_that_were_shown(recurrent: RecurrentTracker):
+    identities = acquainted(recurrent)
     identities.hear_of(2)
     assert list(identities.templates) == [1, 2]
     assert identities.shown == [1]
@@ -96,16 +100,16 @@ def test_objects_that_were_shown(following: Following):
 
 @torch.inference_mode()
 def test_a_confident_mask_becomes_a_template_now_and_then():
-    identities = acquainted(made_propagator(replace(RULE, expand_every=3, expand_from=0.5)).following)
+    identities = acquainted(made_propagator(replace(RULE, expand_every=3, expand_from=0.5)).recurrent)
     due = [identities.is_due(1, 0.4 if step == 2 else 0.9) for step in range(5)]
     assert due == [False, False, False, True, True]
-    identities.expand(view_of(identities.following), 1, MASK)
+    identities.expand(view_of(identities.recurrent), 1, MASK)
     assert len(identities.templates[1].found) == 1
     assert not identities.is_due(1, 0.9)
-    identities.expand(view_of(identities.following), 1, np.zeros_like(MASK))
+    identities.expand(view_of(identities.recurrent), 1, np.zeros_like(MASK))
     assert len(identities.templates[1].found) == 1
 
 
 def test_without_re_identification_nothing_becomes_one():
-    identities = acquainted(made_propagator(replace(RULE, expand_every=1, expand_from=0), "combined-no-reid").following)
+    identities = acquainted(made_propagator(replace(RULE, expand_every=1, expand_from=0), "combined-no-reid").recurrent)
     assert not identities.is_due(1, 0.9)

@@ -17,7 +17,7 @@ from shibori.ops.overlap import WindowedLogits
 from shibori.ops.window import GRID
 from shibori.run.propagate import segment_clip
 from shibori.systems.dyenet.inference import DyeNetClip, DyeNetPropagator
-from shibori.systems.dyenet.rule import FollowRule
+from shibori.systems.dyenet.rule import DyeNetRule
 from shibori.systems.dyenet.templates import MAX_REFERENCES
 from shibori.systems.dyenet.tracklet import TrackletMasks
 from shibori.systems.dyenet.variant import VARIANTS
@@ -90,13 +90,13 @@ def states(results: list[FrameMasks], object_id: int) -> list[str]:
 
 @pytest.mark.parametrize("variant", [*VARIANTS, "combined+advanced", "advanced+reid"])
 @pytest.mark.parametrize("rule", RULES.values(), ids=RULES)
-def test_every_variant_with_any_numbers(rule: FollowRule, variant: str):
+def test_every_variant_with_any_numbers(rule: DyeNetRule, variant: str):
     run(made_propagator(rule, variant), 4, TWO)
 
 
 @pytest.mark.parametrize("both_ways", [False, True])
 @pytest.mark.parametrize("rule", RULES.values(), ids=RULES)
-def test_objects_that_start_later(rule: FollowRule, both_ways: bool):
+def test_objects_that_start_later(rule: DyeNetRule, both_ways: bool):
     references = {1: {3: rectangle(5, 5, 30, 30)}, 3: {1: rectangle(40, 20, 70, 50), 9: rectangle(0, 40, 10, 60)}}
     results, _ = run(made_propagator(rule), 5, references, both_ways)
     if not both_ways:
@@ -118,7 +118,7 @@ def test_both_ways_reaches_the_first_frame(propagator: DyeNetPropagator):
 
 
 @pytest.mark.parametrize("rule", RULES.values(), ids=RULES)
-def test_a_corrected_reference_is_obeyed(rule: FollowRule):
+def test_a_corrected_reference_is_obeyed(rule: DyeNetRule):
     """``run`` asserts that it is what its frame shows."""
     results, _ = run(made_propagator(rule), 4, {**TWO, 2: {1: rectangle(10, 30, 30, 55)}})
     assert states(results, 1)[2] == "tracked"
@@ -133,7 +133,7 @@ def test_a_corrected_reference_is_for_its_own_object(propagator: DyeNetPropagato
 
 
 @pytest.mark.parametrize("rule", RULES.values(), ids=RULES)
-def test_an_all_false_reference_says_the_object_is_not_there(rule: FollowRule):
+def test_an_all_false_reference_says_the_object_is_not_there(rule: DyeNetRule):
     """In that frame. The whole clip may show it later, even before the first frame in which it is marked."""
     nowhere = np.zeros(SIZE_HW, bool)
     references = {0: {1: rectangle(5, 5, 30, 30), 2: nowhere}, 2: {1: nowhere}, 4: {2: rectangle(40, 20, 70, 50)}}
@@ -145,7 +145,7 @@ def test_an_all_false_reference_says_the_object_is_not_there(rule: FollowRule):
 
 
 @pytest.mark.parametrize("rule", [FICKLE, CREDULOUS], ids=["fickle", "credulous"])
-def test_nothing_is_looked_for_of_an_object_of_which_nothing_was_ever_seen(rule: FollowRule):
+def test_nothing_is_looked_for_of_an_object_of_which_nothing_was_ever_seen(rule: DyeNetRule):
     results, tracklets = run(made_propagator(rule), 5, {0: {1: np.zeros(SIZE_HW, bool)}})
     assert not any(masks.ids.any() for masks in results)
     assert tracklets == ()
@@ -164,7 +164,7 @@ AWKWARD = {
 
 @pytest.mark.parametrize("mask", AWKWARD.values(), ids=AWKWARD)
 @pytest.mark.parametrize(("rule", "variant"), [(CREDULOUS, "reid"), (FICKLE, "combined")])
-def test_objects_of_awkward_shape(mask: np.ndarray, rule: FollowRule, variant: str):
+def test_objects_of_awkward_shape(mask: np.ndarray, rule: DyeNetRule, variant: str):
     """Too small for a RoI, at the border, in pieces."""
     run(made_propagator(rule, variant), 3, {0: {1: mask, 2: rectangle(30, 20, 50, 40) & ~mask}})
 
@@ -197,7 +197,7 @@ def twins() -> tuple[ArrayFrames, References]:
 
 
 @pytest.mark.parametrize("rule", RULES.values(), ids=RULES)
-def test_two_identical_objects(rule: FollowRule):
+def test_two_identical_objects(rule: DyeNetRule):
     """Each may be found where the other is; a pixel goes to one of them, and both are accounted for in every frame."""
     source, references = twins()
     run(made_propagator(rule), source, references)
@@ -276,7 +276,7 @@ def test_rounding_on_disk_moves_few_pixels(propagator: DyeNetPropagator):
 
 
 @pytest.mark.parametrize("rule", RULES.values(), ids=RULES)
-def test_online_answers_are_sound_too(rule: FollowRule):
+def test_online_answers_are_sound_too(rule: DyeNetRule):
     nowhere = np.zeros(SIZE_HW, bool)
     references = {1: {3: rectangle(5, 5, 30, 30)}, 3: {1: rectangle(40, 20, 70, 50), 3: nowhere}, 5: {3: nowhere}}
     results = pushed(made_propagator(rule), frames(7), references)
@@ -311,7 +311,7 @@ def test_runs_side_by_side_do_not_meet(propagator: DyeNetPropagator):
 
 
 @pytest.mark.parametrize("rule", [CREDULOUS, FICKLE], ids=["credulous", "fickle"])
-def test_the_same_run_gives_the_same_masks(rule: FollowRule):
+def test_the_same_run_gives_the_same_masks(rule: DyeNetRule):
     (first, tracklets), (second, again) = (run(made_propagator(rule), 5, TWO) for _ in range(2))
     assert tracklets == again
     for one, other in zip(first, second, strict=True):
@@ -374,18 +374,18 @@ def test_what_is_kept_of_a_frame_for_later_iterations_does_not_hold_on_to_all_th
 
 
 @pytest.mark.parametrize("rule", [CREDULOUS, DOUBTFUL], ids=["credulous", "doubtful"])
-def test_what_is_held_of_an_object_stops_growing(rule: FollowRule):
+def test_what_is_held_of_an_object_stops_growing(rule: DyeNetRule):
     """Positions of the pixel tracker: of a reference its window and its surroundings, and of one frame since."""
     small = replace(rule, max_templates=3)
     propagation = made_propagator(small).begin(SIZE_HW)
-    largest = (small.window.area_side + GRID) ** 2 // 8**2
+    largest = (small.tracker.window.area_side + GRID) ** 2 // 8**2
     for t in range(16):
         propagation.step(frame(t), TWO[0] if t % 3 == 0 else None)
         for object_id, own in propagation.run.templates.items():
             assert len(own.found) <= 3
             assert sum(memory.label.shape[1] for memory in own.references) <= 2 * MAX_REFERENCES * largest
-            follower = propagation.run.followers.get(object_id)
-            remembered = [] if follower is None else follower.remembered
+            state = propagation.run.states.get(object_id)
+            remembered = [] if state is None else state.track.remembered
             assert sum(memory.label.shape[1] for memory in remembered) <= largest
     assert len(propagation.run.templates) == 2
     assert all(len(own.references) == MAX_REFERENCES for own in propagation.run.templates.values())

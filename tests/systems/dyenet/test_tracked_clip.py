@@ -12,19 +12,19 @@ from shibori.interfaces import Propagation, Propagator
 from shibori.media.mask import FrameMasks, ObjectStatus
 from shibori.media.track import Tracklet
 from shibori.systems.dyenet.inference import DyeNetPropagator
-from shibori.systems.dyenet.rule import FollowRule
+from shibori.systems.dyenet.rule import DyeNetRule
 from shibori.systems.dyenet.tracked import SURE, hard_answer
 from shibori.systems.dyenet.tracked_clip import TrackedClip
 
-from .made import CREDULOUS, DOUBTFUL, FICKLE, QUICK, SIZE_HW, ArrayFrames, frames, made_propagator, rectangle
+from .made import CREDULOUS, DOUBTFUL, FICKLE, QUICK, SIZE_HW, ArrayFrames, changed, frames, made_propagator, rectangle
 from .test_inference import ONE, TWO, References, assert_sound, states
 
 Script = Mapping[int, Mapping[int, np.ndarray]]
 """Frame -> object_id -> mask; an object that is not named is lost."""
-ANYTHING = replace(FICKLE, unrelated=-4, related=-3, full=1e-6, overfull=1e6, seen=-1)
+ANYTHING = changed(FICKLE, margin_low=-4, margin_high=-3, full=1e-6, overfull=1e6, lost_threshold=-1)
 EAGER = replace(ANYTHING, worthy=0.0, fading=-1, plausible=-1.1, look_every=1)
 """Looks at every frame, and keeps whatever it finds."""
-BLIND = replace(EAGER, worthy=2.0, seen=2)
+BLIND = changed(EAGER, worthy=2.0, lost_threshold=2)
 """Finds nothing."""
 RULES = {"eager": EAGER, "blind": BLIND, "credulous": CREDULOUS, "doubtful": DOUBTFUL, "as shipped": QUICK}
 
@@ -66,14 +66,14 @@ def moving(object_id: int, start: int, stop: int, left: int = 5) -> dict[int, di
 def run(
     script: Script,
     references: References = ONE,
-    rule: FollowRule = EAGER,
+    rule: DyeNetRule = EAGER,
     variant: str = "combined",
     both_ways: bool = False,
     source: ArrayFrames | None = None,
 ) -> tuple[list[FrameMasks], tuple[Tracklet, ...]]:
     """Masks and tracklets of a clip; what must hold of any is asserted on the way."""
     plain = made_propagator(rule, variant)
-    propagator = DyeNetPropagator(plain.following, plain.flow, None, ScriptedTracker(script))
+    propagator = DyeNetPropagator(plain.recurrent, plain.flow, None, ScriptedTracker(script))
     source = source or frames(10)
     propagation = propagator.propagate(source, references, both_ways)
     assert isinstance(propagation, TrackedClip)
@@ -85,7 +85,7 @@ def run(
 
 @pytest.mark.parametrize("rule", RULES.values(), ids=RULES)
 @pytest.mark.parametrize("variant", ["combined", "combined-no-reid", "combined+advanced"])
-def test_what_a_tracker_follows_from_a_given_mask_stands(rule: FollowRule, variant: str):
+def test_what_a_tracker_follows_from_a_given_mask_stands(rule: DyeNetRule, variant: str):
     script = moving(1, 1, 10)
     results, tracklets = run(script, rule=rule, variant=variant)
     for masks in results[1:]:
@@ -96,7 +96,7 @@ def test_what_a_tracker_follows_from_a_given_mask_stands(rule: FollowRule, varia
 
 @pytest.mark.parametrize("rule", RULES.values(), ids=RULES)
 @pytest.mark.parametrize("both_ways", [False, True])
-def test_any_numbers_and_any_gaps(rule: FollowRule, both_ways: bool):
+def test_any_numbers_and_any_gaps(rule: DyeNetRule, both_ways: bool):
     script = {**moving(1, 3, 4), 5: {1: rectangle(50, 30, 80, 58), 2: rectangle(0, 0, 9, 9)}, **moving(2, 7, 9, 40)}
     nowhere = np.zeros(SIZE_HW, bool)
     references = {1: TWO[0], 6: {1: nowhere, 3: rectangle(2, 2, 20, 20)}, 8: {1: rectangle(8, 5, 33, 30)}}
@@ -166,7 +166,7 @@ def test_a_mask_of_a_tracker_is_kept_pixel_by_pixel():
 
 def test_frame_by_frame_no_tracker_goes_ahead():
     plain = made_propagator(CREDULOUS)
-    behind = DyeNetPropagator(plain.following, plain.flow, None, ScriptedTracker({}))
+    behind = DyeNetPropagator(plain.recurrent, plain.flow, None, ScriptedTracker({}))
     one, other = (each.begin(SIZE_HW) for each in (plain, behind))
     for t in range(3):
         np.testing.assert_array_equal(

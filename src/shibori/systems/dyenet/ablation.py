@@ -9,7 +9,7 @@ from pathlib import Path
 from shibori.errors import InputError
 from shibori.interfaces import Propagator
 from shibori.nn.weights import load_state
-from shibori.systems.dyenet.build import Tracker, behind, propagator_from_state
+from shibori.systems.dyenet.build import Tracker, propagator_from_state, with_tracker
 from shibori.systems.dyenet.size import SIZES
 from shibori.weights import locate_weights
 
@@ -39,7 +39,7 @@ def ablation_rows(
         preset: of the networks.
         device: auto, cpu, cuda, cuda:N or mps.
         weights: a file to use instead of the shipped one.
-        tracker: see ``build.behind``.
+        tracker: see ``build.with_tracker``.
 
     Raises:
         InputError: on a preset or file that is not there.
@@ -49,6 +49,6 @@ def ablation_rows(
     state = load_state(locate_weights("dyenet", preset, weights), "dyenet", preset)
 
     def build(variant: str) -> Propagator:
-        return behind(tracker, propagator_from_state(state, preset, device, variant))
+        return with_tracker(tracker, propagator_from_state(state, preset, device, variant))
 
     return [(text, published, partial(build, variant)) for variant, text, published in ROWS]

@@ -27,7 +27,7 @@ class Task(NamedTuple):
     progress: Callable[[int], None] | None
 
 
-class BookedClip(ClipPropagation):
+class OfflinePropagation(ClipPropagation):
     """One clip as a whole. The masks of all tracklets wait on disk until those of each frame are put together.
 
     Args:

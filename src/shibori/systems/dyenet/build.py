@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,13 +15,14 @@ from shibori.interfaces import Propagator
 from shibori.nn.prepare import choose_device, choose_dtype, prepare_network
 from shibori.nn.weights import load_state
 from shibori.systems.dyenet.ensemble import Ensemble
-from shibori.systems.dyenet.follow import Following
 from shibori.systems.dyenet.inference import DyeNetPropagator
 from shibori.systems.dyenet.matcher import load_matcher
 from shibori.systems.dyenet.model import DyeNet, build_dyenet
-from shibori.systems.dyenet.rule import FollowRule
+from shibori.systems.dyenet.recurrent_tracker import RecurrentTracker
+from shibori.systems.dyenet.rule import DyeNetRule
 from shibori.systems.dyenet.size import SIZES
 from shibori.systems.dyenet.variant import VARIANTS
+from shibori.tracking.config import TrackerConfig
 from shibori.weights import locate_weights
 
 Tracker = Callable[[], Propagator]
@@ -44,7 +44,7 @@ def build_dyenet_propagator(
         size: working side: each object's patch is resized to about ``size`` squared pixels.
         weights: a file to use instead of the shipped one; for a single preset.
         online_steps: training steps on the first masks before the clip is segmented (Sec. 4).
-        tracker: see ``behind``.
+        tracker: see ``with_tracker``.
 
     Raises:
         InputError: on a preset, device, size, number of steps or file that is not there.
@@ -57,14 +57,10 @@ def build_dyenet_propagator(
         raise InputError(f"expected one preset with a file of weights, found {preset!r}; name one of them")
     if online_steps < 0:
         raise InputError(f"expected 0 or more steps of online training, found {online_steps}")
-    if size is not None and size < 64:
-        raise InputError(f"expected a working size of at least 64 pixels, found {size}; the default is 320")
-    rule = FollowRule()
-    if size is not None:
-        rule = replace(rule, window=replace(rule.window, area_side=size))
+    rule = DyeNetRule(tracker=TrackerConfig().sized(size))
     states = [(name, load_state(locate_weights("dyenet", name, weights), "dyenet", name)) for name in presets]
     members = [(name, state, "combined") for name, state in states]
-    return behind(tracker, _propagator(members, device, rule, None, online_steps))
+    return with_tracker(tracker, _propagator(members, device, rule, None, online_steps))
 
 
 def propagator_from_state(
@@ -72,7 +68,7 @@ def propagator_from_state(
     preset: str,
     device: str = "auto",
     variant: str = "combined",
-    rule: FollowRule | None = None,
+    rule: DyeNetRule | None = None,
     dtype: torch.dtype | None = None,
     online_steps: int = 0,
 ) -> DyeNetPropagator:
@@ -91,21 +87,21 @@ def propagator_from_state(
         InputError: on a variant or device that is not there, and parameters that do not fit.
     """
     members = [(preset, state, name) for name in variant.split("+")]
-    return _propagator(members, device, rule or FollowRule(), dtype, online_steps)
+    return _propagator(members, device, rule or DyeNetRule(), dtype, online_steps)
 
 
-def behind(tracker: Tracker | None, propagator: DyeNetPropagator) -> DyeNetPropagator:
+def with_tracker(tracker: Tracker | None, propagator: DyeNetPropagator) -> DyeNetPropagator:
     """DyeNet with the tracker whose run is the pass forward over a whole clip, if its variant is ``tracked``."""
-    following = propagator.following
-    if tracker is None or not (following.variant.tracked and following.matches):
+    recurrent = propagator.recurrent
+    if tracker is None or not (recurrent.variant.tracked and recurrent.matches):
         return propagator
-    return DyeNetPropagator(following, propagator.flow, propagator.adapted, tracker())
+    return DyeNetPropagator(recurrent, propagator.flow, propagator.adapt, tracker())
 
 
 def _propagator(
     members: Sequence[tuple[str, dict[str, Tensor], str]],
     device: str,
-    rule: FollowRule,
+    rule: DyeNetRule,
     dtype: torch.dtype | None,
     online_steps: int,
 ) -> DyeNetPropagator:
@@ -116,14 +112,14 @@ def _propagator(
     chosen = choose_device(device)
     precision = dtype or choose_dtype(chosen)
 
-    def joined(networks: Sequence[DyeNet]) -> Following:
-        followings = [
-            Following(_prepared(network, chosen, precision), VARIANTS[name], rule, chosen)
+    def joined(networks: Sequence[DyeNet]) -> RecurrentTracker:
+        trackers = [
+            RecurrentTracker(_prepared(network, chosen, precision), VARIANTS[name], rule, chosen)
             for network, (_, _, name) in zip(networks, members, strict=True)
         ]
-        return followings[0] if len(followings) == 1 else Ensemble(followings)
+        return trackers[0] if len(trackers) == 1 else Ensemble(trackers)
 
-    def adapted(image: NDArray[np.uint8], masks: Mapping[int, NDArray[np.bool_]]) -> Following:
+    def adapt(image: NDArray[np.uint8], masks: Mapping[int, NDArray[np.bool_]]) -> RecurrentTracker:
         from shibori.systems.dyenet.online import train_online  # brings in all that is needed to train
 
         networks = [_loaded(state, preset).to(chosen) for preset, state, _ in members]
@@ -131,8 +127,8 @@ def _propagator(
             train_online(network, image, masks, VARIANTS[name], online_steps, chosen)
         return joined(networks)
 
-    following = joined([_loaded(state, preset) for preset, state, _ in members])
-    return DyeNetPropagator(following, following.network.flow, adapted if online_steps else None)
+    recurrent = joined([_loaded(state, preset) for preset, state, _ in members])
+    return DyeNetPropagator(recurrent, recurrent.network.flow, adapt if online_steps else None)
 
 
 def _loaded(state: dict[str, Tensor], preset: str) -> DyeNet:

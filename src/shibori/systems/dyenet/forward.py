@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from shibori.nn.flow import FlowEstimator
 from shibori.ops.overlap import OverlapMap, WindowedLogits
-from shibori.systems.dyenet.follow import Follower, Following, Glance
 from shibori.systems.dyenet.frame import FrameView
 from shibori.systems.dyenet.identities import Adaption, Found, Identities, covered_area
+from shibori.systems.dyenet.recurrent_tracker import RecurrentPrediction, RecurrentState, RecurrentTracker
 from shibori.systems.dyenet.search import Proposal, find_proposals
 from shibori.systems.dyenet.templates import Templates
 
@@ -25,7 +25,7 @@ class Outcome:
 
     given: dict[int, NDArray[np.bool_]]
     """object_id -> mask that is true of this frame."""
-    seen: list[Glance] = field(default_factory=list)
+    seen: list[RecurrentPrediction] = field(default_factory=list)
     """Objects followed into this frame."""
     found: dict[int, Found] = field(default_factory=dict)
     """Objects found again in this frame."""
@@ -37,42 +37,42 @@ class Outcome:
     @property
     def answers(self) -> list[WindowedLogits]:
         """Of all objects in the frame but the given ones."""
-        return [glance.answer for glance in self.seen] + [found.glance.answer for found in self.found.values()]
+        return [each.answer for each in [*self.seen, *(found.prediction for found in self.found.values())]]
 
 
 class ForwardRun:
     """One run over a stream of frames in one direction.
 
     Args:
-        following: networks, variant and numbers.
+        recurrent: networks, variant and numbers.
         flow: how motion is estimated.
         size_hw: of the frames.
-        adapted: asked once, in the first frame with masks.
+        adapt: asked once, in the first frame with masks.
         finds: whether what is found again is followed from there at once, or only proposed.
     """
 
     def __init__(
         self,
-        following: Following,
+        recurrent: RecurrentTracker,
         flow: FlowEstimator,
         size_hw: tuple[int, int],
-        adapted: Adaption | None = None,
+        adapt: Adaption | None = None,
         finds: bool = True,
     ) -> None:
         self.flow, self.size_hw = flow, size_hw
         self.finds = finds
-        self.rule = following.rule
-        self.identities = Identities(following, adapted)
-        self.followers: dict[int, Follower] = {}
+        self.rule = recurrent.rule
+        self.identities = Identities(recurrent, adapt)
+        self.states: dict[int, RecurrentState] = {}
         self.absent: set[int] = set()
         """Objects of which the user said that they are not there, and that have not been found since."""
         self.missing_for = 0
         self.previous: NDArray[np.uint8] | None = None
 
     @property
-    def following(self) -> Following:
+    def recurrent(self) -> RecurrentTracker:
         """Networks, variant and numbers."""
-        return self.identities.following
+        return self.identities.recurrent
 
     @property
     def templates(self) -> dict[int, Templates]:
@@ -86,32 +86,32 @@ class ForwardRun:
             return self._step(image, given)
 
     def _step(self, image: NDArray[np.uint8], given: Mapping[int, NDArray[np.bool_]]) -> Outcome:
-        view = FrameView(self.following.network, image, self.previous, self.flow, self.following.device)
+        view = FrameView(self.recurrent.network, image, self.previous, self.flow, self.recurrent.device)
         outcome = Outcome(dict(given))
-        for object_id, follower in list(self.followers.items()):
+        for object_id, state in list(self.states.items()):
             if object_id in given:
                 continue
-            glance = self.following.look(view, follower, self.templates[object_id].references)
-            if glance.confidence >= self.rule.seen:
-                outcome.seen.append(glance)
+            prediction = self.recurrent.look(view, state, self.templates[object_id].references)
+            if prediction.confidence >= self.rule.tracker.lost_threshold:
+                outcome.seen.append(prediction)
             else:
-                del self.followers[object_id]
+                del self.states[object_id]
         self._find_missing(view, outcome)
         self._carry_on(view, outcome)
         self.previous = image
         return outcome
 
     def _find_missing(self, view: FrameView, outcome: Outcome) -> None:
-        gone = [i for i in self.templates if i not in self.followers and i not in outcome.given]
+        gone = [i for i in self.templates if i not in self.states and i not in outcome.given]
         missing = [i for i in gone if self.templates[i].given]
-        if not missing or not self.following.variant.reid:
+        if not missing or not self.recurrent.variant.reid:
             self.missing_for = 0
             return
         self.missing_for += 1
         if self.missing_for % self.rule.reid_every:
             return
         outcome.missing = missing
-        outcome.proposals = find_proposals(self.following, view, self.templates, missing)
+        outcome.proposals = find_proposals(self.recurrent, view, self.templates, missing)
         for object_id in missing if self.finds else ():
             found = self.identities.refound(view, object_id, outcome.proposals, outcome.answers)
             if found is not None:
@@ -119,41 +119,41 @@ class ForwardRun:
 
     def _carry_on(self, view: FrameView, outcome: Outcome) -> None:
         shares = OverlapMap(self.size_hw, outcome.answers, outcome.given)
-        for glance in outcome.seen:
-            self.following.advance(self.followers[glance.answer.object_id], glance, shares)
-            if glance.confidence >= self.rule.confident:
-                self.templates[glance.answer.object_id].note_area(covered_area(glance.answer))
+        for prediction in outcome.seen:
+            self.recurrent.advance(self.states[prediction.answer.object_id], prediction, shares)
+            if prediction.confidence >= self.rule.tracker.remember_threshold:
+                self.templates[prediction.answer.object_id].note_area(covered_area(prediction.answer))
         for object_id, found in outcome.found.items():
-            self.followers[object_id] = found.follower
-            self.following.advance(found.follower, found.glance, shares)
+            self.states[object_id] = found.state
+            self.recurrent.advance(found.state, found.prediction, shares)
             self.absent.discard(object_id)
         for object_id, mask in outcome.given.items():
             self._refer(view, object_id, mask, shares)
-        for object_id in [*outcome.found, *(glance.answer.object_id for glance in outcome.seen)]:
+        for object_id in [*outcome.found, *(prediction.answer.object_id for prediction in outcome.seen)]:
             self._expand(view, object_id)
 
     def _refer(self, view: FrameView, object_id: int, mask: NDArray[np.bool_], shares: OverlapMap) -> None:
         """Take a given mask as true: start the object, or correct it."""
-        follower = self.following.begin(view, object_id, mask, shares)
-        if follower is None:
-            self.followers.pop(object_id, None)
+        state = self.recurrent.begin(view, object_id, mask, shares)
+        if state is None:
+            self.states.pop(object_id, None)
             self.identities.hear_of(object_id)
             self.absent.add(object_id)
             return
-        self.followers[object_id] = follower
+        self.states[object_id] = state
         self.absent.discard(object_id)
-        self.identities.refer(view, object_id, mask, follower)
+        self.identities.refer(view, object_id, mask, state)
 
     def _expand(self, view: FrameView, object_id: int) -> None:
-        follower = self.followers[object_id]
-        if self.identities.is_due(object_id, follower.confidence):
-            self.identities.expand(view, object_id, mask_in_frame(follower, self.size_hw))
+        state = self.states[object_id]
+        if self.identities.is_due(object_id, state.track.confidence):
+            self.identities.expand(view, object_id, mask_in_frame(state, self.size_hw))
 
 
-def mask_in_frame(follower: Follower, size_hw: tuple[int, int]) -> NDArray[np.bool_]:
+def mask_in_frame(state: RecurrentState, size_hw: tuple[int, int]) -> NDArray[np.bool_]:
     """(H, W) where an object is in the frame it was last seen in."""
-    left, top, right, bottom = follower.place.window.astype(int).tolist()
-    probs = follower.masks[0, 0].cpu().numpy()
+    left, top, right, bottom = state.track.crop.window.astype(int).tolist()
+    probs = state.track.masks[0, 0].cpu().numpy()
     whole = cv2.resize(probs, (right - left, bottom - top), interpolation=cv2.INTER_LINEAR) > 0.5
     mask = np.zeros(size_hw, bool)
     rows, columns = slice(max(top, 0), min(bottom, size_hw[0])), slice(max(left, 0), min(right, size_hw[1]))

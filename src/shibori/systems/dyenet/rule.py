@@ -4,52 +4,34 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from shibori.ops.window import WindowRule
+from shibori.tracking.config import TrackerConfig
 
 
 @dataclass(frozen=True)
-class FollowRule:
+class DyeNetRule:
     """When an object counts as seen, where it is looked for, and what starts it anew."""
 
-    window: WindowRule = field(default_factory=WindowRule)
+    tracker: TrackerConfig = field(default_factory=TrackerConfig)
+    """Windows, thresholds and what is remembered: a tracklet ends where its object is lost, and a starting point is
+    taken where it is found again."""
     frame_side: int = 288
     """Short side in pixels to which the whole frame is resized for proposals and re-identification."""
     roi_side: int = 384
     """The same where RoIs of the whole frame are the input instead of patches."""
-    seen: float = 0.35
-    """Confidence below which a tracklet ends."""
-    found: float = 0.6
-    """Confidence, in its first frame, from which a starting point is taken."""
-    strange: float = 0.15
-    """Likeness to the templates at and below which no confidence is left (where the pixel tracker takes part)."""
-    familiar: float = 0.45
-    """Likeness to the templates from which it does not limit confidence any more."""
-    trusted: float = 0.7
-    """Confidence of the pixel tracker from which its own mask stands, where it is ``more_kin`` to the templates."""
-    more_kin: float = 0.03
-    """How much more so than the mask that the recurrence made of it."""
-    leaning: float = 0.5
-    """Added to the log-odds: masks that lose a limb lose it for good, so doubt counts for the object."""
-    min_shrink: float = 0.92
-    """The box that is followed shrinks at most to this share from one frame to the next."""
-    max_growth: float = 1.25
-    """The box that is followed grows at most to this share from one frame to the next."""
-    context: float = 2.5
-    """How much wider than usual the surroundings of a given mask are remembered, as background."""
-    confident: float = 0.8
-    """Confidence from which a frame is remembered by the pixel tracker."""
-    remember_every: int = 2
-    """Frames between such additions."""
+    own_mask_threshold: float = 0.7
+    """Confidence of the pixel tracker from which its own mask stands, if it leads by ``own_mask_lead``."""
+    own_mask_lead: float = 0.03
+    """By how much its similarity margin exceeds that of the mask that the recurrence made of it, at least."""
     similar: float = 0.7
     """Cosine similarity with a template from which a proposal can be a starting point (Sec. 2.1)."""
-    kinship_level: float = 0.72
-    """Mean kinship (``Comparison``) of a proposal's mask that is as telling as a cosine similarity of ``similar``."""
-    kinship_level_close: float = 0.75
+    margin_level: float = 0.72
+    """Mean similarity margin (``Comparison``) of a proposal's mask that is as telling as a cosine of ``similar``."""
+    margin_level_close: float = 0.75
     """The same of a mask that was made in a patch of its own."""
-    kinship_slope: float = 2.0
-    """Similarity to one more of kinship."""
-    kinship_share: float = 0.9
-    """How much of a similarity is the kinship's, where the pixel tracker takes part; the cosine's is the rest."""
+    margin_slope: float = 2.0
+    """Similarity to one more of the margin."""
+    margin_share: float = 0.9
+    """How much of a similarity is the margin's, where the pixel tracker takes part; the cosine's is the rest."""
     similar_on: float = 0.6
     """Mean similarity along a tracklet that was found below which it is dropped again."""
     ask_every: int = 6
@@ -77,10 +59,10 @@ class FollowRule:
     max_templates: int = 12
     max_iterations: int = 3
     """Rounds of re-identification and propagation; they end earlier when nothing new is found."""
-    unrelated: float = 0.65
-    """Kinship at and below which a mask is worth nothing (``Identities.worth``)."""
-    related: float = 0.9
-    """Kinship from which it is worth all it can be."""
+    margin_low: float = 0.65
+    """Similarity margin at and below which a mask is worth nothing (``Identities.seed_score``)."""
+    margin_high: float = 0.9
+    """Similarity margin from which it is worth all it can be."""
     full: float = 0.7
     """Share of its usual area from which an object is all there; a smaller mask is worth less."""
     overfull: float = 2.0

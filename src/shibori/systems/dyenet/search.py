@@ -13,14 +13,15 @@ from torch import Tensor
 from torchvision.ops import nms
 
 from shibori.ops.roi import enlarged, mask_boxes, roi_align
-from shibori.systems.dyenet.follow import Following, Place
 from shibori.systems.dyenet.frame import FrameView
+from shibori.systems.dyenet.recurrent_tracker import RecurrentTracker
 from shibori.systems.dyenet.templates import Templates
+from shibori.tracking.window_tracker import Crop
 
 OVERLAP = 0.6
 """Proposals that overlap by more are one."""
 MATCHED = 0.5
-"""Likeness to the references from which a place belongs to a proposal made by the pixel tracker."""
+"""Foreground share in the references from which a place belongs to a proposal made by the pixel tracker."""
 MIN_POSITIONS = 3
 """Fewest positions of such a proposal."""
 
@@ -35,66 +36,66 @@ class Proposal:
     """(m, m) probabilities over the box."""
     vector: Tensor
     """(E,) its identity."""
-    kinships: Mapping[int, float] = field(default_factory=dict)
-    """object_id -> mean kinship (``Comparison``) of the mask, where the pixel tracker takes part."""
+    margins: Mapping[int, float] = field(default_factory=dict)
+    """object_id -> mean similarity margin (``Comparison``) of the mask, where the pixel tracker takes part."""
 
-    def placed(self, place: Place) -> NDArray[np.float32]:
-        """(H, W) probabilities of the mask in a place."""
-        window = place.window
-        scale = np.array([place.size_hw[1], place.size_hw[0]]) / (window[2:] - window[:2])
+    def placed(self, crop: Crop) -> NDArray[np.float32]:
+        """(H, W) probabilities of the mask in a crop."""
+        window = crop.window
+        scale = np.array([crop.size_hw[1], crop.size_hw[0]]) / (window[2:] - window[:2])
         corner, extent = (self.box[:2] - window[:2]) * scale, (self.box[2:] - self.box[:2]) * scale
         zoom = np.maximum(extent, 1) / self.mask.shape[0]
         matrix = np.array([[zoom[0], 0, corner[0] + (zoom[0] - 1) / 2], [0, zoom[1], corner[1] + (zoom[1] - 1) / 2]])
         padded = np.asarray(self.mask, np.float32)
-        return np.asarray(cv2.warpAffine(padded, matrix, (place.size_hw[1], place.size_hw[0])), np.float32)
+        return np.asarray(cv2.warpAffine(padded, matrix, (crop.size_hw[1], crop.size_hw[0])), np.float32)
 
 
 @torch.inference_mode()
-def template_vector(following: Following, view: FrameView, mask: NDArray[np.bool_]) -> Tensor | None:
+def template_vector(recurrent: RecurrentTracker, view: FrameView, mask: NDArray[np.bool_]) -> Tensor | None:
     """(E,) the identity of a mask of the frame; None if it is empty."""
     boxes, is_there = mask_boxes(torch.from_numpy(mask)[None])
     if not bool(is_there[0]):
         return None
-    seen, scale = view.whole(following.rule.frame_side)
-    side = following.network.size.region_side
+    seen, scale = view.whole(recurrent.rule.frame_side)
+    side = recurrent.network.size.region_side
     index = torch.zeros(1, dtype=torch.int64)
     small = roi_align(torch.from_numpy(mask)[None, None].float(), boxes, index, side, 1)[:, 0]
-    scaled = (boxes * torch.tensor([*scale, *scale])).to(following.device)
-    return following.network.identify(seen.appearance, scaled, small.to(following.device))[0]
+    scaled = (boxes * torch.tensor([*scale, *scale])).to(recurrent.device)
+    return recurrent.network.identify(seen.appearance, scaled, small.to(recurrent.device))[0]
 
 
 @torch.inference_mode()
 def find_proposals(
-    following: Following, view: FrameView, known: Mapping[int, Templates], missing: Collection[int]
+    recurrent: RecurrentTracker, view: FrameView, known: Mapping[int, Templates], missing: Collection[int]
 ) -> list[Proposal]:
     """The frame's proposals: the region proposal network's, and where the pixel tracker sees a missing object.
 
     Args:
-        following: networks and numbers.
+        recurrent: networks and numbers.
         view: the frame.
         known: all objects.
         missing: those that are looked for.
     """
-    network, rule = following.network, following.rule
+    network, rule = recurrent.network, recurrent.rule
     seen, scale = view.whole(rule.frame_side)
     height, width = (side * 8 for side in seen.features.s8.shape[2:])
     boxes = [network.proposals.propose(seen.features.s8.float(), (height, width))[0][0][: rule.top_m]]
-    kinships = {}
-    if following.matches and seen.encoded is not None:
+    margins = {}
+    if recurrent.matcher is not None and seen.encoded is not None:
         for object_id, templates in known.items():
             if not templates.references:
                 continue
-            likeness, kinships[object_id] = following.compare(seen.encoded, templates.references, every=1)
+            share, margins[object_id] = recurrent.matcher.evidence(seen.encoded, templates.references, every=1)
             if object_id in missing:
-                boxes.append(_matched_boxes(likeness))
-    joined = torch.cat([part.to(following.device) for part in boxes])
+                boxes.append(_matched_boxes(share))
+    joined = torch.cat([part.to(recurrent.device) for part in boxes])
     if len(joined) == 0:
         return []
     masks, vectors = network.embed(seen.appearance, joined, torch.zeros(len(joined), dtype=torch.int64))
     probs = masks.sigmoid().cpu().numpy()
     resized = joined.cpu().numpy().astype(np.float64)
     means = [
-        {object_id: _mean_in_box(kinship, box, mask) for object_id, kinship in kinships.items()}
+        {object_id: _mean_in_box(margin, box, mask) for object_id, margin in margins.items()}
         for box, mask in zip(resized, probs, strict=True)
     ]
     in_frame = resized / np.array([*scale, *scale])
@@ -116,16 +117,18 @@ def _mean_in_box(values: NDArray[np.float32], box: NDArray[np.float64], mask: ND
     return float((values[rows][:, columns] * weights).sum() / weights.sum())
 
 
-def similarity_to(following: Following, proposals: Sequence[Proposal], object_id: int, templates: Templates) -> Tensor:
+def similarity_to(
+    recurrent: RecurrentTracker, proposals: Sequence[Proposal], object_id: int, templates: Templates
+) -> Tensor:
     """(K,) float32 of each proposal to one object."""
     cosine = templates.similarity(torch.stack([proposal.vector for proposal in proposals])).float().cpu()
-    kinship = torch.tensor([proposal.kinships.get(object_id, float("nan")) for proposal in proposals])
-    return following.similarity(cosine, kinship)
+    margin = torch.tensor([proposal.margins.get(object_id, float("nan")) for proposal in proposals])
+    return recurrent.similarity(cosine, margin)
 
 
-def _matched_boxes(likeness: NDArray[np.float32]) -> Tensor:
+def _matched_boxes(foreground_share: NDArray[np.float32]) -> Tensor:
     """(K, 4) boxes, in pixels of the resized frame, around what looks like an object at stride 8."""
-    count, _, stats, _ = cv2.connectedComponentsWithStats((likeness > MATCHED).astype(np.uint8), connectivity=8)
+    count, _, stats, _ = cv2.connectedComponentsWithStats((foreground_share > MATCHED).astype(np.uint8), connectivity=8)
     large = [row for row in stats[1:count] if row[cv2.CC_STAT_AREA] >= MIN_POSITIONS]
     large.sort(key=lambda row: -int(row[cv2.CC_STAT_AREA]))
     corners = [(x, y, x + w, y + h) for x, y, w, h, _ in large[:3]]
@@ -134,20 +137,20 @@ def _matched_boxes(likeness: NDArray[np.float32]) -> Tensor:
 
 
 def claims(
-    following: Following, proposals: Sequence[Proposal], object_id: int, known: Mapping[int, Templates]
+    recurrent: RecurrentTracker, proposals: Sequence[Proposal], object_id: int, known: Mapping[int, Templates]
 ) -> Tensor | None:
     """(K,) similarity to an object, -1 where another one's is higher; None where there is nothing to compare."""
     if not proposals or not known[object_id].given:
         return None
-    scores = similarity_to(following, proposals, object_id, known[object_id])
+    scores = similarity_to(recurrent, proposals, object_id, known[object_id])
     for rival, templates in known.items():
         if rival != object_id and templates.given:
-            scores = scores.masked_fill(similarity_to(following, proposals, rival, templates) > scores, -1.0)
+            scores = scores.masked_fill(similarity_to(recurrent, proposals, rival, templates) > scores, -1.0)
     return scores
 
 
 def similar_proposals(
-    following: Following,
+    recurrent: RecurrentTracker,
     proposals: Sequence[Proposal],
     object_id: int,
     known: Mapping[int, Templates],
@@ -159,16 +162,16 @@ def similar_proposals(
     One that is more like another object of the clip is left to that.
 
     Args:
-        following: networks and numbers.
+        recurrent: networks and numbers.
         proposals: of one frame.
         object_id: whose they might be.
         known: all objects.
         least: similarity that is enough; by default ``similar`` of the rule.
         most: how many; by default ``max_candidates`` of the rule.
     """
-    least = following.rule.similar if least is None else least
-    most = following.rule.max_candidates if most is None else most
-    scores = claims(following, proposals, object_id, known)
+    least = recurrent.rule.similar if least is None else least
+    most = recurrent.rule.max_candidates if most is None else most
+    scores = claims(recurrent, proposals, object_id, known)
     if scores is None:
         return []
     boxes = torch.from_numpy(np.stack([proposal.box for proposal in proposals])).float()

@@ -15,9 +15,9 @@ from shibori.interfaces import Propagation
 from shibori.nn.flow import FlowEstimator
 from shibori.ops.overlap import WindowedLogits
 from shibori.systems.dyenet.candidates import CandidatePool
-from shibori.systems.dyenet.follow import Following
 from shibori.systems.dyenet.frame import FrameView
 from shibori.systems.dyenet.identities import Adaption, Identities
+from shibori.systems.dyenet.recurrent_tracker import RecurrentTracker
 from shibori.systems.dyenet.search import Proposal, find_proposals, similar_proposals
 
 SURE = 4.0
@@ -37,8 +37,8 @@ class TrackedOutcome:
 
     seen: list[Sighting] = field(default_factory=list)
     """Objects that the tracker sees."""
-    worth: dict[int, float] = field(default_factory=dict)
-    """How much (``Identities.worth``) some of the masks are worth."""
+    seed_scores: dict[int, float] = field(default_factory=dict)
+    """How much (``Identities.seed_score``) some of the masks are worth."""
 
 
 class TrackedRun:
@@ -46,22 +46,22 @@ class TrackedRun:
 
     Args:
         propagation: the tracker's run, which has not begun.
-        following: networks, variant and numbers.
+        recurrent: networks, variant and numbers.
         flow: how motion is estimated.
         num_frames: of the clip.
-        adapted: asked once, in the first frame with masks.
+        adapt: asked once, in the first frame with masks.
     """
 
     def __init__(
         self,
         propagation: Propagation,
-        following: Following,
+        recurrent: RecurrentTracker,
         flow: FlowEstimator,
         num_frames: int,
-        adapted: Adaption | None = None,
+        adapt: Adaption | None = None,
     ) -> None:
         self.propagation, self.flow = propagation, flow
-        self.identities = Identities(following, adapted)
+        self.identities = Identities(recurrent, adapt)
         self.candidates = CandidatePool(num_frames)
         self.seen_for: dict[int, int] = {}
         """object_id -> frames in which it was seen since it was given, or last lost."""
@@ -71,9 +71,9 @@ class TrackedRun:
         self.index = -1
 
     @property
-    def following(self) -> Following:
+    def recurrent(self) -> RecurrentTracker:
         """Networks, variant and numbers."""
-        return self.identities.following
+        return self.identities.recurrent
 
     def step(self, index: int, image: NDArray[np.uint8], given: Mapping[int, NDArray[np.bool_]]) -> TrackedOutcome:
         """The next frame, its number, and the masks that are true of it."""
@@ -84,7 +84,7 @@ class TrackedRun:
 
     def _step(self, image: NDArray[np.uint8], given: Mapping[int, NDArray[np.bool_]]) -> TrackedOutcome:
         outcome = TrackedOutcome()
-        view = FrameView(self.following.network, image, None, self.flow, self.following.device)
+        view = FrameView(self.recurrent.network, image, None, self.flow, self.recurrent.device)
         masks = self.propagation.step(image, given)
         for status in masks.statuses:
             mask = masks.ids == status.object_id
@@ -100,11 +100,11 @@ class TrackedRun:
     def _refer(self, view: FrameView, object_id: int, mask: NDArray[np.bool_]) -> None:
         self.seen_for[object_id] = 0
         self.doubtful.discard(object_id)
-        follower = self.following.begin(view, object_id, mask)
-        if follower is None:
+        state = self.recurrent.begin(view, object_id, mask)
+        if state is None:
             self.identities.hear_of(object_id)
         else:
-            self.identities.refer(view, object_id, mask, follower)
+            self.identities.refer(view, object_id, mask, state)
 
     def _take_in(self, view: FrameView, outcome: TrackedOutcome, mask: NDArray[np.bool_]) -> None:
         """A mask of the tracker: it may become a template, or is asked who it is."""
@@ -112,16 +112,16 @@ class TrackedRun:
         object_id = answer.object_id
         self.seen_for[object_id] = self.seen_for.get(object_id, 0) + 1
         if object_id not in self.doubtful:
-            if confidence >= self.following.rule.confident:
+            if confidence >= self.recurrent.rule.tracker.remember_threshold:
                 self.identities.templates[object_id].note_area(float(mask.sum()))
             if self.identities.is_due(object_id, confidence):
                 self.identities.expand(view, object_id, mask)
-        if self.seen_for[object_id] % self.following.rule.ask_every == 1:
-            follower = self.following.begin(view, object_id, mask)
-            assert follower is not None
+        if self.seen_for[object_id] % self.recurrent.rule.ask_every == 1:
+            state = self.recurrent.begin(view, object_id, mask)
+            assert state is not None
             references = self.identities.templates[object_id].references
-            glance = self.following.look(view, follower, references, follower.place)
-            outcome.worth[object_id] = self.identities.worth(glance)
+            prediction = self.recurrent.look(view, state, references, state.track.crop)
+            outcome.seed_scores[object_id] = self.identities.seed_score(prediction)
 
     def _look_for(self, view: FrameView, outcome: TrackedOutcome, given: Mapping[int, NDArray[np.bool_]]) -> None:
         """Note what might be an object that the tracker does not see, or found again and may be wrong about."""
@@ -131,25 +131,26 @@ class TrackedRun:
                 self.seen_for[object_id] = 0
                 self.doubtful.add(object_id)
         doubtful = sorted(self.doubtful.difference(given))
-        if not doubtful or not self.following.variant.reid:
+        if not doubtful or not self.recurrent.variant.reid:
             return
         self.missing_for += 1
-        if self.missing_for % self.following.rule.look_every:
+        if self.missing_for % self.recurrent.rule.look_every:
             return
-        proposals = find_proposals(self.following, view, self.identities.templates, doubtful)
+        proposals = find_proposals(self.recurrent, view, self.identities.templates, doubtful)
         for object_id in doubtful if proposals else ():
             self._note(view, object_id, proposals)
 
     def _note(self, view: FrameView, object_id: int, proposals: list[Proposal]) -> None:
         """Keep what is worth most when it is looked at closely."""
-        rule = self.following.rule
+        rule = self.recurrent.rule
         similar = similar_proposals(
-            self.following, proposals, object_id, self.identities.templates, rule.plausible, rule.looks
+            self.recurrent, proposals, object_id, self.identities.templates, rule.plausible, rule.looks
         )
         if similar:
             chosen = [proposal for _, proposal in similar]
-            worth = [self.identities.worth(self.identities.sighted(view, each, object_id)) for each in chosen]
-            self.candidates.put(object_id, self.index, chosen, torch.tensor(worth))
+            looks = [self.identities.sighted(view, each, object_id) for each in chosen]
+            seed_scores = torch.tensor([self.identities.seed_score(look) for look in looks])
+            self.candidates.put(object_id, self.index, chosen, seed_scores)
 
 
 def hard_answer(object_id: int, mask: NDArray[np.bool_]) -> WindowedLogits:

@@ -60,14 +60,10 @@ def build_ipdt_segmenter(
     Raises:
         InputError: on a preset, device or file that is not there, a size that is too small, or less than one candidate.
     """
-    if size is not None and size < 64:
-        raise InputError(f"expected a working size of at least 64 pixels, found {size}; the default is 256")
     rule = rule_of(preset)
     if most_tracked is not None:
         rule = rule.tracking(most_tracked)
-    if size is not None:
-        tracker = replace(rule.dual.tracker, window=replace(rule.dual.tracker.window, area_side=size))
-        rule = replace(rule, dual=replace(rule.dual, tracker=tracker))
+    rule = replace(rule, dual=replace(rule.dual, tracker=rule.dual.tracker.sized(size)))
     chosen = choose_device(device)
     return segmenter_from_states(*load_states(preset, weights, tracker_weights), preset, chosen, rule=rule)
 

@@ -20,8 +20,6 @@ from shibori.systems.trackprop.rule import RULES, TrackpropRule
 from shibori.systems.trackprop.size import SIZES
 from shibori.weights import locate_weights
 
-LEAST_SIDE = 64
-
 
 def build_trackprop_segmenter(
     preset: str = "compact",
@@ -76,11 +74,5 @@ def segmenter_from_state(
 
 def sized(rule: TrackpropRule, size: int | None) -> TrackpropRule:
     """A rule with another working side. InputError for one that is too small."""
-    if size is None:
-        return rule
-    if size < LEAST_SIDE:
-        raise InputError(f"expected a working size of at least {LEAST_SIDE} pixels, found {size}; the default is 256")
-    config = rule.propagation.config
-    side = "area_side" if config.window.fixed_side is None else "fixed_side"
-    config = replace(config, window=replace(config.window, **{side: size}))
+    config = rule.propagation.config.sized(size)
     return replace(rule, propagation=replace(rule.propagation, config=config))
