@@ -1,1 +1,5 @@
-"""Mask of earlier frames -> mask of the next frame: the engine everything stands on. See README.md beside this file."""
+"""Mask of earlier frames -> mask of the next frame: the engine every system stands on; a system of its own as ``pixel``.
+
+Read ``window_tracker.py`` for one step of an object, ``propagator.py`` for the loop over a stream, ``config.py`` for every
+threshold. The page is ``docs/systems/tracking.md``. The room knows no system.
+"""
