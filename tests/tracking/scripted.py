@@ -43,7 +43,7 @@ class ScriptedNetwork(PixelNetwork):
         self.share = 1.0
         """How much of what a place matches is the object, everywhere."""
         self.margin = 1.0
-        """Cosine with the object and its lead, where there is blue."""
+        """Cosine with the object and its lead, where there is blue; little elsewhere."""
         self.evidence = 4.0
         """Log-odds of what is blue; less of everything else."""
         self.frame = 0
@@ -72,7 +72,7 @@ class ScriptedNetwork(PixelNetwork):
 
     def compare(self, encoded: Encoded, memory: Memory) -> Comparison:
         blue = encoded.key[:, 2]
-        return Comparison(torch.full_like(blue, self.share), torch.where(blue > 0, self.margin, -1.0))
+        return Comparison(torch.full_like(blue, self.share), torch.where(blue > 0, self.margin, 0.3))
 
     def forward(
         self, encoded: Encoded, memory: Memory, previous: Memory, previous_mask: Tensor, previous_others: Tensor
