@@ -12,9 +12,9 @@ from shibori.boxtracking.build import TRACKERS, build_tracker, tracker_from_stat
 from shibori.boxtracking.presets import build_trunk
 from shibori.boxtracking.siamese_search import SearchRule
 from shibori.boxtracking.target import TargetState, Tracker
-from shibori.boxtracking.trunks import trunk_digest
 from shibori.boxtracking.untracked import NoTracker
 from shibori.errors import InputError
+from shibori.nn.frozen import state_digest
 from shibori.nn.weights import load_state
 
 from .moving import box_at, clip, painted, trained, write_heads
@@ -23,7 +23,7 @@ from .moving import box_at, clip, painted, trained, write_heads
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("heads")
-    write_heads(folder, trunk_digest(build_trunk("tiny")))
+    write_heads(folder, state_digest(build_trunk("tiny").state_dict()))
     return folder
 
 

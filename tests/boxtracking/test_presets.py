@@ -7,16 +7,13 @@ import torch
 
 from shibori.boxtracking.atom.estimation import estimation_regions
 from shibori.boxtracking.presets import (
-    DIGEST,
     SIZES,
     build_iou_network,
     build_siamese,
     build_trunk,
-    check_digest,
 )
-from shibori.boxtracking.trunks import trunk_digest
 from shibori.boxtracking.views import Features
-from shibori.errors import InputError
+from shibori.nn.frozen import state_digest
 
 ONE = torch.zeros(1, dtype=torch.int64)
 BOX = torch.tensor([[30.0, 20.0, 70.0, 60.0]])
@@ -47,7 +44,7 @@ def test_a_trunk_is_frozen_and_always_the_same():
     trunk = build_trunk("tiny")
     assert not trunk.training
     assert not any(parameter.requires_grad for parameter in trunk.parameters())
-    assert torch.equal(trunk_digest(trunk), trunk_digest(build_trunk("tiny")))
+    assert torch.equal(state_digest(trunk.state_dict()), state_digest(build_trunk("tiny").state_dict()))
 
 
 def test_building_one_leaves_chance_as_it_was():
@@ -56,11 +53,3 @@ def test_building_one_leaves_chance_as_it_was():
     torch.manual_seed(3)
     build_trunk("tiny")
     assert torch.equal(torch.rand(2), wanted)
-
-
-def test_the_digest_is_taken_out_and_must_fit():
-    digest, state = torch.arange(8, dtype=torch.uint8), {"weight": torch.ones(1)}
-    assert set(check_digest(state | {DIGEST: digest}, digest, "atom")) == {"weight"}
-    for wrong in (state, state | {DIGEST: digest + 1}):
-        with pytest.raises(InputError, match="trained on this version's trunk"):
-            check_digest(wrong, digest, "atom")

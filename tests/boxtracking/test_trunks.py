@@ -10,8 +10,7 @@ from shibori.boxtracking.trunks import (
     CompactViewTrunk,
     ResNet18ViewTrunk,
     fetch_resnet18_state,
-    trunk_digest,
-    trunk_of_pixel_tracker,
+    trunk_and_key,
 )
 from shibori.boxtracking.views import ViewTrunk
 from shibori.errors import InputError
@@ -62,14 +61,6 @@ def test_the_pixel_trackers_trunk_is_taken_by_name():
     tracker = build_pixel_tracker("tiny")
     assert isinstance(tracker, PixelTracker)
     other = compact(seed=2)
-    other.load_state_dict(trunk_of_pixel_tracker(tracker.state_dict()))
+    other.load_state_dict(trunk_and_key(tracker.state_dict()))
     torch.testing.assert_close(other.trunk.stem[0].weight, tracker.trunk.stem[0].weight)
     torch.testing.assert_close(other.key.weight, tracker.key.weight)
-
-
-def test_a_digest_tells_trunks_apart():
-    digest = trunk_digest(compact())
-    assert digest.shape == (8,)
-    assert digest.dtype == torch.uint8
-    assert torch.equal(digest, trunk_digest(compact()))
-    assert not torch.equal(digest, trunk_digest(compact(seed=3)))

@@ -11,10 +11,10 @@ import pytest
 import shibori.weights as weights
 from shibori.boxtracking.atom.tracking import AtomTracker
 from shibori.boxtracking.build import build_tracker
-from shibori.boxtracking.presets import DIGEST, build_iou_network, build_siamese, build_trunk
+from shibori.boxtracking.presets import build_iou_network, build_siamese, build_trunk
 from shibori.boxtracking.siamese import SiameseTracker
-from shibori.boxtracking.trunks import trunk_digest
 from shibori.errors import InputError
+from shibori.nn.frozen import TRUNK_DIGEST, state_digest
 from shibori.nn.weights import load_state, save_state
 from shibori.systems import INSTANCE_SEGMENTERS
 from shibori.systems.ipdt.model import build_detector, load_trunk
@@ -75,7 +75,7 @@ def test_weights_of_another_preset_are_refused(tool, trained, tmp_path):
 def heads(tmp_path_factory) -> Path:
     """Untrained networks that stand on the pixel tracker's trunk, each in a file of its own."""
     folder = tmp_path_factory.mktemp("heads")
-    digest = {DIGEST: trunk_digest(build_trunk("tiny"))}
+    digest = {TRUNK_DIGEST: state_digest(build_trunk("tiny").state_dict())}
     save_state(folder / "atom.safetensors", build_iou_network("tiny").state_dict() | digest, "atom", "tiny")
     save_state(folder / "siamese.safetensors", build_siamese("tiny").state_dict() | digest, "siamese", "tiny")
     detector = build_detector("tiny")

@@ -9,15 +9,15 @@ from torch import Tensor, nn
 
 from shibori.boxtracking.atom.estimation import IouNetwork
 from shibori.boxtracking.atom.tracking import AtomRule, AtomTracker
-from shibori.boxtracking.presets import SIZES, build_iou_network, build_siamese, build_trunk, check_digest
+from shibori.boxtracking.presets import SIZES, build_iou_network, build_siamese, build_trunk
 from shibori.boxtracking.siamese import SiameseTracker
 from shibori.boxtracking.siamese_network import SiameseNetwork
 from shibori.boxtracking.siamese_search import SearchRule
 from shibori.boxtracking.target import Tracker
-from shibori.boxtracking.trunks import trunk_digest
 from shibori.boxtracking.untracked import NoTracker
 from shibori.boxtracking.views import ViewTrunk
 from shibori.errors import InputError
+from shibori.nn.frozen import load_fitting, without_digest
 from shibori.nn.prepare import choose_device, choose_dtype, prepare_network
 from shibori.nn.weights import load_state
 from shibori.weights import locate_weights
@@ -63,12 +63,9 @@ def tracker_from_state(
     """
     chosen = choose_device(device)
     trunk = build_trunk(preset)
-    own = check_digest(state, trunk_digest(trunk), name)
+    own = without_digest(state, trunk, name, "docs/systems/boxtracking.md")
     network = build_iou_network(preset) if name == "atom" else build_siamese(preset)
-    try:
-        network.load_state_dict(own)
-    except RuntimeError as error:
-        raise InputError(f"expected weights of {name}/{preset}, found parameters that do not fit it") from error
+    load_fitting(network, own, f"weights of {name}/{preset}")
     ready = prepare_network(trunk, chosen, choose_dtype(chosen))
     assert isinstance(ready, ViewTrunk)
     head = _prepared_head(network, chosen)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from shibori.boxtracking.atom.estimation import EstimationSize, IouNetwork
 from shibori.boxtracking.siamese_network import SiameseNetwork, SiameseSize
@@ -13,10 +13,9 @@ from shibori.boxtracking.trunks import (
     CompactViewTrunk,
     ResNet18ViewTrunk,
     fetch_resnet18_state,
-    trunk_of_pixel_tracker,
+    trunk_and_key,
 )
 from shibori.boxtracking.views import ViewRule, ViewTrunk
-from shibori.errors import InputError
 from shibori.nn.backbones import COMPACT_TRUNKS, CompactTrunk
 from shibori.nn.weights import load_state
 from shibori.weights import locate_weights
@@ -79,31 +78,13 @@ def build_trunk(preset: str, pretrained: bool = True) -> ViewTrunk:
     trunk = CompactViewTrunk(maps, key)
     if name != "tiny":
         state = load_state(locate_weights("pixel", name), "pixel", name)
-        trunk.load_state_dict(trunk_of_pixel_tracker(state))
+        trunk.load_state_dict(trunk_and_key(state))
     return _frozen(trunk)
 
 
 def _frozen(trunk: ViewTrunk) -> ViewTrunk:
     trunk.eval().requires_grad_(False)
     return trunk
-
-
-DIGEST = "trunk_digest"
-"""The name under which weights of heads carry the digest of the trunk they were trained on."""
-
-
-def check_digest(state: dict[str, Tensor], digest: Tensor, system: str) -> dict[str, Tensor]:
-    """The parameters of ``state`` without the digest in it, which must be ``digest``.
-
-    Raises:
-        InputError: the heads were trained on another trunk.
-    """
-    if DIGEST not in state or not torch.equal(state[DIGEST], digest):
-        raise InputError(
-            f"expected weights of {system} that were trained on this version's trunk, found others; train them again "
-            "(see docs/systems/boxtracking.md) or use those that ship with this version"
-        )
-    return {name: value for name, value in state.items() if name != DIGEST}
 
 
 def build_iou_network(preset: str) -> IouNetwork:

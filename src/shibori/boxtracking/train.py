@@ -20,14 +20,14 @@ import torch
 
 from shibori.boxtracking.losses import TrackerTraining
 from shibori.boxtracking.pairs import Pairs, pairs_of
-from shibori.boxtracking.presets import DIGEST, SIZES, build_iou_network, build_siamese, build_trunk
-from shibori.boxtracking.trunks import trunk_digest
+from shibori.boxtracking.presets import SIZES, build_iou_network, build_siamese, build_trunk
 from shibori.boxtracking.views import ViewTrunk
 from shibori.datasets.davis import DavisSequence, read_davis
 from shibori.datasets.sampling import RealSequence
 from shibori.datasets.scene.instance_scenes import InstancePlan, InstanceScenes, InstanceView
 from shibori.datasets.stills import read_stills
 from shibori.errors import InputError
+from shibori.nn.frozen import TRUNK_DIGEST, state_digest
 from shibori.nn.prepare import choose_dtype, prepare_network
 from shibori.ops.normalise import normalise_images
 from shibori.training.batches import StepBatches, step_loader
@@ -67,7 +67,7 @@ def recipe(config: TrainConfig, group: ProcessGroup, device: torch.device) -> Re
         raise InputError(f"expected a preset of the trackers ({', '.join(SIZES)}), found {config.preset!r}")
     run = TrackerTraining(build_iou_network(config.preset), build_siamese(config.preset)).to(device)
     trunk = build_trunk(config.preset)
-    beside = {DIGEST: trunk_digest(trunk)}
+    beside = {TRUNK_DIGEST: state_digest(trunk.state_dict())}
     prepared = prepare_network(trunk, device, choose_dtype(device))
     assert isinstance(prepared, ViewTrunk)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import TYPE_CHECKING
 
 import torch
@@ -16,7 +15,6 @@ from shibori.nn.backbones import CompactTrunk
 if TYPE_CHECKING:
     from torchvision.models import ResNet
 
-DIGEST_BYTES = 8
 PIXEL_PREFIXES = ("trunk.", "key.")
 """Under which the pixel tracker's weights have its trunk and its embedding."""
 KEY_LENGTH = 4.0
@@ -99,18 +97,6 @@ def _resnet18() -> ResNet:
     return resnet18(weights=None)
 
 
-def trunk_of_pixel_tracker(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The trunk's and the embedding's parameters among those of a whole pixel tracker."""
+def trunk_and_key(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The parameters of a ``CompactViewTrunk`` among those of a whole pixel tracker."""
     return {name: value for name, value in state.items() if name.startswith(PIXEL_PREFIXES)}
-
-
-def trunk_digest(trunk: ViewTrunk) -> Tensor:
-    """(8,) uint8: the first bytes of the SHA-256 of a trunk's parameters, in the order of their names.
-
-    Heads are trained on one frozen trunk and are good for no other.
-    """
-    digest = hashlib.sha256()
-    for name, value in sorted(trunk.state_dict().items()):
-        digest.update(name.encode())
-        digest.update(value.contiguous().numpy().tobytes())
-    return torch.tensor(list(digest.digest()[:DIGEST_BYTES]), dtype=torch.uint8)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 
 import torch
@@ -11,8 +10,6 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from shibori.errors import InputError
-
-DIGEST_BYTES = 8
 
 
 def save_state(path: Path, state: dict[str, Tensor], system: str, preset: str) -> None:
@@ -43,12 +40,3 @@ def load_state(path: Path, system: str, preset: str | None = None) -> dict[str, 
         found = f"{kind.get('system', 'unknown')}/{kind.get('preset', 'unknown')}"
         raise InputError(f"expected weights of {system}/{preset or 'any preset'}, found {found} in {path}")
     return {name: value.float() if value.dtype == torch.float16 else value for name, value in state.items()}
-
-
-def state_digest(state: dict[str, Tensor]) -> Tensor:
-    """(8,) uint8: the first bytes of the SHA-256 of all parameters in the order of their names."""
-    digest = hashlib.sha256()
-    for name in sorted(state):
-        digest.update(name.encode())
-        digest.update(state[name].contiguous().numpy().tobytes())
-    return torch.tensor(list(digest.digest()[:DIGEST_BYTES]), dtype=torch.uint8)

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from shibori.errors import InputError
+from shibori.nn.frozen import load_fitting
 from shibori.nn.prepare import choose_device, choose_dtype, prepare_network
 from shibori.nn.weights import load_state
 from shibori.tracking.compact import SIZES, build_pixel_tracker
@@ -54,10 +55,7 @@ def propagator_from_state(
     """The pixel tracker with parameters that are in memory; see ``build_mask_propagator``."""
     config = (config or TrackerConfig()).sized(size)
     network = build_pixel_tracker(preset)
-    try:
-        network.load_state_dict(state)
-    except RuntimeError as error:
-        raise InputError(f"expected weights of the preset {preset}, found parameters that do not fit it") from error
+    load_fitting(network, state, f"weights of the preset {preset}")
     chosen = choose_device(device)
     prepared = prepare_network(network, chosen, dtype or choose_dtype(chosen))
     assert isinstance(prepared, PixelNetwork)

@@ -14,7 +14,7 @@ from shibori.errors import InputError
 from shibori.nn.flow import RaftFlow
 from shibori.nn.prepare import prepare_network
 from shibori.ops.roi import roi_align
-from shibori.systems.dyenet.model import MATCHER_PREFIX, DyeNet, build_dyenet, load_imagenet_weights
+from shibori.systems.dyenet.model import DyeNet, build_dyenet, load_imagenet_weights
 
 from .made import SIDE, TINY, appearance_channels, own_trunk_network, random, tiny_network
 
@@ -33,7 +33,7 @@ def offline(monkeypatch: pytest.MonkeyPatch):
 def test_own_state_is_everything_but_the_pixel_tracker():
     network = tiny_network()
     own, whole = network.own_state(), network.state_dict()
-    assert {f"{MATCHER_PREFIX}{name}" for name in network.matcher.state_dict()} == whole.keys() - own.keys()
+    assert {f"matcher.{name}" for name in network.matcher.state_dict()} == whole.keys() - own.keys()
     assert "matcher_digest" in own
     parts = {name.split(".")[0] for name in own}
     assert parts == {"proposals", "masks", "reid", "propagation", "matcher_digest"}

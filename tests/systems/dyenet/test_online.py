@@ -8,10 +8,10 @@ import pytest
 import torch
 
 from shibori.systems.dyenet import online
-from shibori.systems.dyenet.matcher import load_matcher
 from shibori.systems.dyenet.model import DyeNet, build_dyenet
 from shibori.systems.dyenet.online import LONGEST_SIDE, frame_stills, train_online
 from shibori.systems.dyenet.variant import Variant
+from shibori.tracking.shipped import load_shipped
 
 from ...datasets.made import disk, made_still
 from .made import strong_state
@@ -28,7 +28,7 @@ def small(monkeypatch: pytest.MonkeyPatch):
 def made_network() -> DyeNet:
     network = build_dyenet("tiny")
     network.load_own_state(strong_state())
-    load_matcher(network)
+    load_shipped(network)
     return network
 
 

@@ -111,7 +111,7 @@ def test_weights_made_with_another_pixel_tracker_can_be_trained_on_but_not_run(c
 
 def test_a_run_does_not_go_on_with_another_pixel_tracker(config: TrainConfig, monkeypatch: pytest.MonkeyPatch):
     train(replace(config, minutes=1e-6))
-    monkeypatch.setattr("shibori.systems.dyenet.matcher.state_digest", lambda _state: torch.ones(8, dtype=torch.uint8))
+    monkeypatch.setattr("shibori.nn.frozen.state_digest", lambda _state: torch.ones(8, dtype=torch.uint8))
     with pytest.raises(InputError, match="trained with this version's pixel tracker"):
         train(replace(config, resume=True))
 

@@ -9,17 +9,18 @@ import torch
 from torch import Tensor
 
 from shibori.boxtracking.siamese_network import SiameseNetwork
-from shibori.boxtracking.trunks import trunk_digest
 from shibori.interfaces import FrameSource
 from shibori.media.rle import encode_rle
-from shibori.systems.ipdt.build import DIGEST, segmenter_from_states
+from shibori.nn.frozen import TRUNK_DIGEST, state_digest
+from shibori.systems.ipdt.build import segmenter_from_states
 from shibori.systems.ipdt.candidate import Candidate
 from shibori.systems.ipdt.inference import IpdtSegmenter
 from shibori.systems.ipdt.losses import Truth
-from shibori.systems.ipdt.model import build_detector, load_trunk, shipped_tracker, trunk_of
+from shibori.systems.ipdt.model import build_detector, load_trunk, trunk_of
 from shibori.systems.ipdt.network import Detector
 from shibori.systems.ipdt.rule import DiscoveryRule
 from shibori.systems.ipdt.size import TRACKERS
+from shibori.tracking.shipped import shipped_tracker
 
 SIZE = (40, 60)
 
@@ -67,7 +68,7 @@ def tiny_siamese() -> dict[str, Tensor]:
     """Random parameters with the digest of the tiny trunk."""
     torch.manual_seed(0)
     state = SiameseNetwork(TRACKERS["tiny"].siamese).state_dict()
-    return state | {DIGEST: trunk_digest(trunk_of(shipped_tracker("tiny")))}
+    return state | {TRUNK_DIGEST: state_digest(trunk_of(shipped_tracker("tiny")).state_dict())}
 
 
 def tiny_detector(seed: int = 0) -> Detector:

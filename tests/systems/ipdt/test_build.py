@@ -6,8 +6,9 @@ import pytest
 import torch
 
 from shibori.errors import InputError
+from shibori.nn.frozen import TRUNK_DIGEST
 from shibori.nn.weights import save_state
-from shibori.systems.ipdt.build import DIGEST, build_ipdt_segmenter, load_states, segmenter_from_states
+from shibori.systems.ipdt.build import build_ipdt_segmenter, load_states, segmenter_from_states
 from shibori.systems.ipdt.calibration import BETA
 
 from .made import tiny_detector, tiny_siamese
@@ -62,8 +63,8 @@ def test_what_is_refused(weights):
         load_states("tiny", weights[0], weights[0])
     with pytest.raises(InputError, match="parameters that do not fit"):
         segmenter_from_states({"a": torch.zeros(1)}, tiny_siamese(), "tiny", CPU)
-    digest = {DIGEST: tiny_siamese()[DIGEST]}
+    digest = {TRUNK_DIGEST: tiny_siamese()[TRUNK_DIGEST]}
     with pytest.raises(InputError, match="parameters that do not fit"):
         segmenter_from_states(tiny_detector().own_state(), digest, "tiny", CPU)
     with pytest.raises(InputError, match="trained on this version's trunk"):
-        segmenter_from_states(tiny_detector().own_state(), tiny_siamese() | {DIGEST: torch.zeros(8)}, "tiny", CPU)
+        segmenter_from_states(tiny_detector().own_state(), tiny_siamese() | {TRUNK_DIGEST: torch.zeros(8)}, "tiny", CPU)

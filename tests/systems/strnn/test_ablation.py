@@ -9,14 +9,14 @@ from shibori.systems.strnn.ablation import LAST_ROUND, PAPER_FIGURES, ablation_r
 from shibori.systems.strnn.hybrid import HybridSegmenter
 from shibori.systems.strnn.inference import StrnnSegmenter
 from shibori.systems.strnn.model import build_strnn
-from shibori.systems.strnn.tracker import load_tracker
+from shibori.tracking.shipped import load_shipped
 
 from ...holder import Holder
 
 
 def test_every_row_is_what_it_says(tmp_path):
     network = build_strnn("compact")
-    load_tracker(network)
+    load_shipped(network)
     save_state(tmp_path / "w.safetensors", network.own_state(), "strnn", "compact")
     mender = object()
     rows = ablation_rows("compact", "cpu", tmp_path / "w.safetensors", Holder, lambda: mender)

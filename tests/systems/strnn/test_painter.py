@@ -15,8 +15,8 @@ from shibori.ops.overlap import settled_ids
 from shibori.systems.strnn.model import build_strnn
 from shibori.systems.strnn.painter import Painted, Painter, chosen_positions
 from shibori.systems.strnn.rule import PaintRule
-from shibori.systems.strnn.tracker import load_tracker
 from shibori.tracking.network import Memory
+from shibori.tracking.shipped import load_shipped
 
 SIZE_HW = (120, 160)
 
@@ -24,7 +24,7 @@ SIZE_HW = (120, 160)
 @pytest.fixture(scope="module")
 def painter() -> Painter:
     network = build_strnn("compact")
-    load_tracker(network)
+    load_shipped(network)
     assert network.tracker is not None
     prepare_network(network, torch.device("cpu"), torch.float32)
     return Painter(network.tracker, PaintRule(), torch.device("cpu"))

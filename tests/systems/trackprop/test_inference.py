@@ -10,9 +10,9 @@ import torch
 
 from shibori.boxtracking.build import tracker_from_state
 from shibori.boxtracking.presets import build_iou_network, build_siamese, build_trunk
-from shibori.boxtracking.trunks import trunk_digest
 from shibori.errors import InputError
 from shibori.media.marks import Marks, click
+from shibori.nn.frozen import state_digest
 from shibori.systems.trackprop.build import segmenter_from_state
 from shibori.systems.trackprop.inference import TrackpropInteraction, TrackpropSegmenter
 from shibori.systems.trackprop.model import build_trackprop
@@ -304,7 +304,7 @@ def test_a_tracker_gives_the_regions_and_may_learn_online(segmenter, name):
     torch.manual_seed(0)
     trunk = build_trunk("tiny")
     head = build_iou_network("tiny") if name == "atom" else build_siamese("tiny")
-    state = head.state_dict() | {"trunk_digest": trunk_digest(trunk)}
+    state = head.state_dict() | {"trunk_digest": state_digest(trunk.state_dict())}
     tracker = tracker_from_state(name, state, "tiny", "cpu")
     begun: list[int] = []
     begin = tracker.begin

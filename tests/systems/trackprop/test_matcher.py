@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import torch
 
-from shibori.nn.weights import load_state, state_digest
-from shibori.systems.trackprop.matcher import load_matcher
-from shibori.systems.trackprop.model import MATCHER_PREFIX, build_trackprop
+from shibori.nn.frozen import state_digest
+from shibori.nn.weights import load_state
+from shibori.systems.trackprop.model import build_trackprop
+from shibori.tracking.shipped import load_shipped
 from shibori.weights import locate_weights
 
 from .rounds import ColourNetwork
 
 
 def matcher_state(network) -> dict[str, torch.Tensor]:
-    return {name: value for name, value in network.state_dict().items() if name.startswith(MATCHER_PREFIX)}
+    return {name: value for name, value in network.state_dict().items() if name.startswith("matcher.")}
 
 
 def test_tiny_has_the_same_one_whatever_was_drawn_before():
@@ -22,7 +23,7 @@ def test_tiny_has_the_same_one_whatever_was_drawn_before():
         torch.manual_seed(seed)
         network = build_trackprop("tiny")
         before = torch.get_rng_state()
-        load_matcher(network)
+        load_shipped(network)
         assert torch.get_rng_state().equal(before)
         states.append((matcher_state(network), network.matcher_digest.clone()))
     assert states[0][1].equal(states[1][1])
@@ -32,14 +33,14 @@ def test_tiny_has_the_same_one_whatever_was_drawn_before():
 def test_compact_has_the_shipped_one_and_its_digest():
     network = build_trackprop("compact")
     assert not network.matcher_digest.any()
-    load_matcher(network)
+    load_shipped(network)
     shipped = load_state(locate_weights("pixel", "compact"), "pixel", "compact")
     assert network.matcher_digest.equal(state_digest(shipped))
-    assert all(value.equal(network.state_dict()[MATCHER_PREFIX + name]) for name, value in shipped.items())
-    load_matcher(network)  # the same again is no other
+    assert all(value.equal(network.state_dict()[f"matcher.{name}"]) for name, value in shipped.items())
+    load_shipped(network)  # the same again is no other
 
 
 def test_a_network_without_one_is_left_alone():
     network = ColourNetwork()
-    load_matcher(network)
+    load_shipped(network)
     assert not network.matcher_digest.any()

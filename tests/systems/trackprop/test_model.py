@@ -6,16 +6,16 @@ import pytest
 import torch
 
 from shibori.errors import InputError
-from shibori.systems.trackprop.matcher import load_matcher
-from shibori.systems.trackprop.model import MATCHER_PREFIX, PaperNetwork, RegionNetwork, build_trackprop
+from shibori.systems.trackprop.model import PaperNetwork, RegionNetwork, build_trackprop
 from shibori.systems.trackprop.size import SIZES, DeeplabSize
+from shibori.tracking.shipped import load_shipped
 
 
 @pytest.fixture(scope="module")
 def network() -> RegionNetwork:
     torch.manual_seed(0)
     network = build_trackprop("tiny")
-    load_matcher(network)
+    load_shipped(network)
     return network.eval()
 
 
@@ -67,17 +67,17 @@ def test_every_input_counts(network):
 
 
 def test_the_pixel_tracker_is_frozen_and_not_kept(network):
-    assert not any(name.startswith(MATCHER_PREFIX) for name in network.own_state())
+    assert not any(name.startswith("matcher.") for name in network.own_state())
     assert not any(parameter.requires_grad for parameter in network.matcher.parameters())
     network.train()
     assert not network.matcher.training
     network.eval()
     other = build_trackprop("tiny")
     other.load_own_state(network.own_state())
-    load_matcher(other)
+    load_shipped(other)
     other.matcher_digest[0] += 1
     with pytest.raises(InputError, match="trained with this version's pixel tracker"):
-        load_matcher(other)
+        load_shipped(other)
 
 
 def test_weights_of_another_preset_are_refused(network):

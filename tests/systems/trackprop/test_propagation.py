@@ -13,12 +13,12 @@ from torch import Tensor
 from shibori.boxtracking.target import Target, TargetState, TrackedBox, Tracker
 from shibori.boxtracking.views import FrameViews, ViewRule
 from shibori.ops.window import mask_box
-from shibori.systems.trackprop.matcher import load_matcher
 from shibori.systems.trackprop.model import RegionNetwork, Seen, build_trackprop
 from shibori.systems.trackprop.propagation import Followed, Propagating
 from shibori.systems.trackprop.region import pasted
 from shibori.systems.trackprop.rule import RULES, PropagationRule
 from shibori.systems.trackprop.shelf import Answer
+from shibori.tracking.shipped import load_shipped
 
 from .rounds import SIZE_HW, ColourNetwork, made_sequence
 
@@ -210,7 +210,7 @@ def test_what_the_tracker_has_lost_has_no_mask():
 def matching() -> RegionNetwork:
     """With a pixel tracker that nothing trained: what it says makes no sense, but that it is asked can be seen."""
     network = build_trackprop("tiny").eval()
-    load_matcher(network)
+    load_shipped(network)
     return network
 
 

@@ -12,10 +12,10 @@ from shibori.datasets.sampling import SamplingPlan, TrainingClips
 from shibori.nn.weights import load_state
 from shibori.systems.trackprop.build import build_trackprop_segmenter
 from shibori.systems.trackprop.losses import RoundsTraining
-from shibori.systems.trackprop.matcher import load_matcher
 from shibori.systems.trackprop.model import build_trackprop
 from shibori.systems.trackprop.train import TrainConfig, recipe, stack_clips
 from shibori.systems.trackprop.views import render_for_rounds
+from shibori.tracking.shipped import load_shipped
 
 from ...datasets.made import made_still
 from ...training.runs import (
@@ -68,7 +68,7 @@ def test_the_networks_learn_one_batch(data):
     batch = stack_clips([clips[index] for index in range(2)])
     assert batch.images.shape == (2, 3, 3, 48, 48)
     network = build_trackprop("tiny")
-    load_matcher(network)
+    load_shipped(network)
     rounds = RoundsTraining(network)
     optimiser = torch.optim.AdamW([p for p in network.parameters() if p.requires_grad], lr=5e-3)
     totals = []

@@ -171,9 +171,9 @@ class IouNetwork(nn.Module):
         if not self.size.match_channels:
             return vectors.new_zeros(len(vectors), 0, TEST_COUNT, TEST_COUNT)
         with torch.autocast(vectors.device.type, enabled=False):
-            likeness = torch.einsum("kcq,kcr->kqr", vectors, modulation.vectors) * self.sharpness.exp()
+            similarity = torch.einsum("kcq,kcr->kqr", vectors, modulation.vectors) * self.sharpness.exp()
             inside = modulation.is_inside[:, None]
-            odds = _mean_exp(likeness, inside) - _mean_exp(likeness, ~inside)
+            odds = _mean_exp(similarity, inside) - _mean_exp(similarity, ~inside)
             return torch.tanh(odds / 2).view(-1, 1, TEST_COUNT, TEST_COUNT)
 
 

@@ -16,13 +16,13 @@ from shibori.nn.prepare import choose_device, choose_dtype, prepare_network
 from shibori.nn.weights import load_state
 from shibori.systems.dyenet.ensemble import Ensemble
 from shibori.systems.dyenet.inference import DyeNetPropagator
-from shibori.systems.dyenet.matcher import load_matcher
 from shibori.systems.dyenet.model import DyeNet, build_dyenet
 from shibori.systems.dyenet.recurrent_tracker import RecurrentTracker
 from shibori.systems.dyenet.rule import DyeNetRule
 from shibori.systems.dyenet.size import SIZES
 from shibori.systems.dyenet.variant import VARIANTS
 from shibori.tracking.config import TrackerConfig
+from shibori.tracking.shipped import load_shipped
 from shibori.weights import locate_weights
 
 Tracker = Callable[[], Propagator]
@@ -134,7 +134,7 @@ def _propagator(
 def _loaded(state: dict[str, Tensor], preset: str) -> DyeNet:
     network = build_dyenet(preset)
     network.load_own_state(state)
-    load_matcher(network)
+    load_shipped(network)
     return network
 
 

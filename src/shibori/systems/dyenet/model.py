@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import torch
 from torch import Tensor, nn
 
-from shibori.errors import InputError
 from shibori.nn.backbones import PyramidFeatures, ResNetFeatures
 from shibori.nn.deeplab import XceptionFeatures
 from shibori.nn.flow import DisFlow, FlowEstimator, RaftFlow, build_raft, load_public_raft
+from shibori.nn.frozen import FrozenTrunkNetwork
 from shibori.nn.rpn import ProposalNetwork, build_rpn
-from shibori.nn.weights import DIGEST_BYTES
 from shibori.ops.roi import roi_align
 from shibori.systems.dyenet.network import MaskNetwork, RecurrentPropagation, ReidNetwork
 from shibori.systems.dyenet.size import SIZES, DyeNetSize
@@ -21,7 +20,6 @@ from shibori.tracking.network import Encoded, PixelNetwork
 
 ANCHOR_SIZES = (24, 48, 96, 192)
 """Square roots of the anchors' areas, in pixels of the resized frame."""
-MATCHER_PREFIX = "matcher."
 
 
 class Seen(NamedTuple):
@@ -39,16 +37,15 @@ class Seen(NamedTuple):
         return torch.cat([self.features.s8, self.encoded.key.to(self.features.s8.dtype)], 1)
 
 
-class DyeNet(nn.Module):
+class DyeNet(FrozenTrunkNetwork):
     """All networks of the system.
 
-    Where the preset names a pixel tracker, that one is frozen: its trunk is N_feat, its matches are a further input of
-    the recurrent function, and it is not part of ``own_state``: its weights ship on their own, and ``matcher_digest``
-    says which they were. Where the preset names a RAFT, that one estimates the flow; it is frozen too, and its public
-    weights are kept with the others, so that they are fetched for training alone.
+    Where the preset names a pixel tracker, that one is frozen: its trunk is N_feat, and its matches are a further input
+    of the recurrent function. Where the preset names a RAFT, that one estimates the flow; it is frozen too, and its
+    public weights are kept with the others, so that they are fetched for training alone.
     """
 
-    matcher_digest: Tensor
+    system, frozen_name, digest_name = "dyenet", "matcher", "matcher_digest"
 
     def __init__(self, size: DyeNetSize, matcher: PixelNetwork | None, backbone: nn.Module | None) -> None:
         super().__init__()
@@ -60,10 +57,18 @@ class DyeNet(nn.Module):
         key_channels = matcher.size.key_channels if isinstance(matcher, PixelTracker) else 0
         self.reid = ReidNetwork(size, key_channels)
         self.propagation = RecurrentPropagation(size)
-        self.register_buffer("matcher_digest", torch.zeros(DIGEST_BYTES, dtype=torch.uint8))
-        if matcher is not None:
-            matcher.eval().requires_grad_(False)
         self.raft = None if size.raft is None else build_raft(size.raft).eval().requires_grad_(False)
+        self.freeze()
+
+    @property
+    def frozen(self) -> PixelNetwork | None:
+        """See ``FrozenTrunkNetwork``."""
+        return self.matcher
+
+    @property
+    def frozen_preset(self) -> str | None:
+        """See ``FrozenTrunkNetwork``."""
+        return self.size.matcher
 
     @property
     def trained_parts(self) -> tuple[nn.Module, ...]:
@@ -71,12 +76,11 @@ class DyeNet(nn.Module):
         own = (self.propagation, self.reid, self.masks, self.proposals)
         return own if self.backbone is None else (*own, self.backbone)
 
-    def train(self, mode: bool = True) -> DyeNet:
+    def train(self, mode: bool = True) -> Self:
         """As ``nn.Module.train``; the frozen pixel tracker and RAFT stay as they are."""
         super().train(mode)
-        for frozen in (self.matcher, self.raft):
-            if frozen is not None:
-                frozen.eval()
+        if self.raft is not None:
+            self.raft.eval()
         return self
 
     @property
@@ -109,24 +113,6 @@ class DyeNet(nn.Module):
         regions = roi_align(appearance.float(), boxes_xyxy, index, self.size.region_side, 8)
         identities: Tensor = self.reid(regions, masks)
         return identities
-
-    def own_state(self) -> dict[str, Tensor]:
-        """Parameters and buffers without the frozen pixel tracker's."""
-        return {name: value for name, value in self.state_dict().items() if not name.startswith(MATCHER_PREFIX)}
-
-    def load_own_state(self, state: dict[str, Tensor]) -> None:
-        """The opposite of ``own_state``, strictly.
-
-        Raises:
-            InputError: if parameters are missing, too many or of another shape.
-        """
-        frozen = {name: value for name, value in self.state_dict().items() if name.startswith(MATCHER_PREFIX)}
-        try:
-            self.load_state_dict(state | frozen)
-        except RuntimeError as error:
-            raise InputError(
-                "expected weights of this preset of dyenet, found parameters that do not fit it"
-            ) from error
 
 
 def build_dyenet(preset: str, pretrained: bool = False) -> DyeNet:

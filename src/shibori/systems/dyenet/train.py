@@ -23,9 +23,9 @@ from shibori.errors import InputError
 from shibori.nn.weights import load_state
 from shibori.systems.dyenet.batch import Clips, Scenes, flow_clips, stack_clips, stack_scenes, with_flows
 from shibori.systems.dyenet.losses import JointTraining
-from shibori.systems.dyenet.matcher import load_matcher
-from shibori.systems.dyenet.model import MATCHER_PREFIX, DyeNet, build_dyenet
+from shibori.systems.dyenet.model import DyeNet, build_dyenet
 from shibori.systems.dyenet.size import SIZES
+from shibori.tracking.shipped import load_shipped
 from shibori.training.batches import StepBatches, step_loader
 from shibori.training.config import RunConfig, run_option
 from shibori.training.option import option
@@ -81,8 +81,8 @@ def recipe(config: TrainConfig, group: ProcessGroup, device: torch.device) -> Re
         modules={"network": network, "identities": joint.identities},
         parts=network.trained_parts,  # one for each loss: they differ in size, and no parameter serves two
         parts_idle=True,
-        frozen=(MATCHER_PREFIX,),
-        load_frozen=lambda: load_matcher(network),
+        frozen=network.frozen_prefixes,
+        load_frozen=lambda: load_shipped(network),
     )
 
 
@@ -98,9 +98,8 @@ def _start_network(config: TrainConfig) -> DyeNet:
     from_nothing = config.start is None and not config.resume
     network = build_dyenet(config.preset, config.pretrained and from_nothing)
     if config.start is not None:
-        network.load_own_state(load_state(config.start, "dyenet", config.preset))
-        network.matcher_digest.zero_()  # whichever tracker they come from, they are trained on with this version's
-    load_matcher(network)
+        network.start_from(load_state(config.start, "dyenet", config.preset))
+    load_shipped(network)
     return network
 
 

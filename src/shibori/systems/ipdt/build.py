@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from shibori.boxtracking.siamese_network import SiameseNetwork, SiameseSize
-from shibori.boxtracking.trunks import trunk_digest
 from shibori.boxtracking.views import ViewTrunk
 from shibori.errors import InputError
+from shibori.nn.frozen import load_fitting, without_digest
 from shibori.nn.prepare import choose_device, choose_dtype, prepare_network
 from shibori.nn.weights import load_state
 from shibori.systems.ipdt.detection import CandidateFinder
@@ -24,18 +24,15 @@ from shibori.systems.ipdt.model import (
     fetch_coco_detector,
     load_trunk,
     public_trunk,
-    shipped_tracker,
     trunk_of,
 )
 from shibori.systems.ipdt.network import Detector
 from shibori.systems.ipdt.rule import DiscoveryRule, rule_of
 from shibori.systems.ipdt.size import SIZES, TRACKERS
 from shibori.tracking.network import PixelNetwork
+from shibori.tracking.shipped import shipped_tracker
 from shibori.tracking.window_tracker import WindowTracker
 from shibori.weights import locate_weights
-
-DIGEST = "trunk_digest"
-"""The name under which weights of heads carry the digest of the trunk they were trained on."""
 
 
 def build_ipdt_segmenter(
@@ -132,10 +129,7 @@ def _loaded_detector(state: dict[str, Tensor] | None, preset: str) -> Detector:
     if state is None:
         return fetch_coco_detector()
     detector = build_detector(preset)
-    try:
-        detector.load_own_state(state)
-    except RuntimeError as error:
-        raise InputError(f"expected weights of the preset {preset}, found parameters that do not fit it") from error
+    detector.load_own_state(state)
     load_trunk(detector)
     return detector
 
@@ -152,14 +146,7 @@ def _prepared_detector(detector: Detector, device: torch.device, dtype: torch.dt
 
 
 def _loaded_siamese(state: dict[str, Tensor], size: SiameseSize, trunk: ViewTrunk) -> SiameseNetwork:
-    if DIGEST not in state or not torch.equal(state[DIGEST], trunk_digest(trunk)):
-        raise InputError(
-            "expected weights of siamese that were trained on this version's trunk, found others; train them again "
-            "(see docs/systems/ipdt.md) or use those that ship with this version"
-        )
+    own = without_digest(state, trunk, "siamese", "docs/systems/ipdt.md")
     network = SiameseNetwork(size)
-    try:
-        network.load_state_dict({name: value for name, value in state.items() if name != DIGEST})
-    except RuntimeError as error:
-        raise InputError("expected weights of siamese of this preset, found parameters that do not fit it") from error
+    load_fitting(network, own, "weights of siamese of this preset")
     return network

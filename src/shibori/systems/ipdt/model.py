@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import replace
 
-import torch
-from torch import Tensor
 from torchvision.models import ResNeXt101_32X8D_Weights
 from torchvision.models.detection import MaskRCNN, MaskRCNN_ResNet50_FPN_V2_Weights, maskrcnn_resnet50_fpn_v2
 from torchvision.models.detection.backbone_utils import resnet_fpn_backbone
@@ -15,12 +12,12 @@ from shibori.boxtracking.trunks import CompactViewTrunk, ResNet18ViewTrunk, fetc
 from shibori.boxtracking.views import ViewTrunk
 from shibori.errors import InputError
 from shibori.nn.backbones import COMPACT_TRUNKS, CompactTrunk
-from shibori.nn.weights import load_state
+from shibori.nn.frozen import part_of
 from shibori.systems.ipdt.network import Detector, class_agnostic
 from shibori.systems.ipdt.size import SIZES, DetectorSize
-from shibori.tracking.compact import PixelTracker, build_pixel_tracker
+from shibori.tracking.compact import PixelTracker
 from shibori.tracking.network import PixelNetwork
-from shibori.weights import locate_weights
+from shibori.tracking.shipped import shipped_state
 
 COCO = "coco"
 """The detector that torchvision trained on COCO: no weights of ours, no training."""
@@ -81,38 +78,8 @@ def load_trunk(detector: Detector) -> None:
     Raises:
         InputError: if the detector was trained upon another trunk.
     """
-    if detector.trunk is None or detector.size.trunk is None:
-        return
-    tracker = shipped_tracker(detector.size.trunk)
-    assert isinstance(tracker, PixelTracker), "only the compact pixel trackers share their trunk"
-    state = tracker.trunk.state_dict()
-    digest = state_digest(state)
-    if bool(detector.trunk_digest.any()) and not torch.equal(detector.trunk_digest.cpu(), digest):
-        raise InputError(
-            "expected ipdt weights that were trained with this version's pixel tracker, found others; train them on "
-            "from it (shibori train ipdt --start) or use those that ship with this version"
-        )
-    detector.trunk_digest.copy_(digest)
-    detector.trunk.load_state_dict(state)
-
-
-def state_digest(state: dict[str, Tensor]) -> Tensor:
-    """(8,) uint8: the first bytes of the SHA-256 of all parameters in the order of their names."""
-    digest = hashlib.sha256()
-    for name in sorted(state):
-        digest.update(name.encode())
-        digest.update(state[name].contiguous().numpy().tobytes())
-    return torch.tensor(list(digest.digest()[:8]), dtype=torch.uint8)
-
-
-def shipped_tracker(preset: str) -> PixelNetwork:
-    """The shipped pixel tracker; for ``tiny``, which is for tests, one that is random and always the same."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        tracker = build_pixel_tracker(preset)
-    if preset != "tiny":
-        tracker.load_state_dict(load_state(locate_weights("pixel", preset), "pixel", preset))
-    return tracker
+    if detector.frozen_preset is not None:
+        detector.load_frozen(part_of(shipped_state(detector.frozen_preset), "trunk"))
 
 
 def trunk_of(tracker: PixelNetwork) -> ViewTrunk:

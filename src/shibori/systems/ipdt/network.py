@@ -19,6 +19,7 @@ from torchvision.ops import FeaturePyramidNetwork, MultiScaleRoIAlign, clip_boxe
 from torchvision.ops.feature_pyramid_network import LastLevelMaxPool
 
 from shibori.nn.backbones import CompactTrunk, ConvNorm, ResidualBlock
+from shibori.nn.frozen import FrozenTrunkNetwork
 from shibori.systems.ipdt.size import DetectorSize
 
 CANONICAL_SIDE = 112
@@ -41,7 +42,7 @@ class Detections(NamedTuple):
     """(N, E) appearance, of length 1: the box head's features."""
 
 
-class Detector(nn.Module):
+class Detector(FrozenTrunkNetwork):
     """Mask R-CNN whose heads may be class-agnostic, and which tells the probabilities of all classes for each box.
 
     Args:
@@ -50,31 +51,23 @@ class Detector(nn.Module):
         trunk: gives the features of the preset's backbone, if that has no trunk of its own; it is not trained.
     """
 
-    trunk_digest: Tensor
+    system, frozen_name, digest_name = "ipdt", "trunk", "trunk_digest"
 
     def __init__(self, network: MaskRCNN, size: DetectorSize, trunk: CompactTrunk | None) -> None:
         super().__init__()
         self.network, self.size, self.trunk = network, size, trunk
         self.in_channels = 3 if trunk is None else trunk.channels[2]
-        self.register_buffer("trunk_digest", torch.zeros(8, dtype=torch.uint8))
-        if trunk is not None:
-            trunk.requires_grad_(False).eval()
+        self.freeze()
 
-    def train(self, mode: bool = True) -> Detector:
-        """The trunk stays in evaluation mode."""
-        super().train(mode)
-        if self.trunk is not None:
-            self.trunk.eval()
-        return self
+    @property
+    def frozen(self) -> CompactTrunk | None:
+        """See ``FrozenTrunkNetwork``."""
+        return self.trunk
 
-    def own_state(self) -> dict[str, Tensor]:
-        """Parameters and buffers without the trunk's, which ships with the pixel tracker."""
-        return {name: value for name, value in self.state_dict().items() if not name.startswith("trunk.")}
-
-    def load_own_state(self, state: dict[str, Tensor]) -> None:
-        """Take what ``own_state`` gave. RuntimeError where it does not fit."""
-        trunk = {name: value for name, value in self.state_dict().items() if name.startswith("trunk.")}
-        self.load_state_dict({**state, **trunk})
+    @property
+    def frozen_preset(self) -> str | None:
+        """See ``FrozenTrunkNetwork``."""
+        return self.size.trunk
 
     def see(self, images: Tensor) -> Tensor:
         """(B, 3, H, W) normalised pictures -> the trunk's features at stride 8; the pictures where it has no trunk."""

@@ -76,7 +76,7 @@ def recipe(config: TrainConfig, group: ProcessGroup, device: torch.device) -> Re
         parts=(detector,),
         largest_norm=5.0,
         parts_idle=True,  # no object, no mask
-        frozen=("trunk.",),
+        frozen=detector.frozen_prefixes,
         load_frozen=lambda: load_trunk(detector),
     )
 
@@ -99,8 +99,7 @@ def _start_detector(config: TrainConfig) -> Detector:
     from_nothing = config.start is None and not config.resume
     detector = build_detector(config.preset, config.pretrained and from_nothing)
     if config.start is not None:
-        detector.load_own_state(load_state(config.start, "ipdt", config.preset))
-        detector.trunk_digest.zero_()  # whichever trunk they come from, they are trained on with this version's
+        detector.start_from(load_state(config.start, "ipdt", config.preset))
     load_trunk(detector)
     return detector
 

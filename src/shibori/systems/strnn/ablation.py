@@ -17,7 +17,8 @@ from shibori.systems.strnn.hybrid import HybridSegmenter, Mender
 from shibori.systems.strnn.inference import StrnnSegmenter
 from shibori.systems.strnn.model import StrnnNetwork, build_strnn
 from shibori.systems.strnn.size import SIZES
-from shibori.systems.strnn.tracker import load_tracker, start_from_tracker
+from shibori.systems.strnn.tracker import start_from_tracker
+from shibori.tracking.shipped import load_shipped
 
 PAPER_FIGURES = (0.621, 0.601)
 """AUC and J&F@60s on the test-dev set of the DAVIS Challenge 2019."""
@@ -89,7 +90,7 @@ def _plain(preset: str, device: str) -> StrnnNetwork:
     network = build_strnn(preset)
     start_from_tracker(network)
     torch.nn.init.zeros_(network.rnn.leave.bias)  # type: ignore[arg-type]
-    load_tracker(network)
+    load_shipped(network)
     chosen = choose_device(device)
     prepared = prepare_network(network, chosen, choose_dtype(chosen))
     assert isinstance(prepared, StrnnNetwork)

@@ -18,7 +18,7 @@ from shibori.systems.strnn.inference import StrnnSegmenter
 from shibori.systems.strnn.model import StrnnNetwork, build_strnn
 from shibori.systems.strnn.rule import AdaptionRule
 from shibori.systems.strnn.size import SIZES, rule_of
-from shibori.systems.strnn.tracker import load_tracker
+from shibori.tracking.shipped import load_shipped
 from shibori.weights import locate_weights
 
 
@@ -85,7 +85,7 @@ def segmenter_from_state(
         rule = replace(rule, short_side=size)
     network = build_strnn(preset)
     network.load_own_state(state)
-    load_tracker(network)
+    load_shipped(network)
     chosen = choose_device(device)
     prepared = prepare_network(network, chosen, dtype or choose_dtype(chosen))
     assert isinstance(prepared, StrnnNetwork)

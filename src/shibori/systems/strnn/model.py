@@ -11,15 +11,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from shibori.errors import InputError
 from shibori.nn.backbones import CompactTrunk, PyramidFeatures
 from shibori.nn.deeplab import DeeplabFeatures
-from shibori.nn.weights import DIGEST_BYTES
+from shibori.nn.frozen import FrozenTrunkNetwork
 from shibori.ops.recurrence import DIRECTIONS, sweep_southeast, turned
 from shibori.systems.strnn.size import SIZES, DeeplabSize, StrnnSize, TrackerSize
 from shibori.tracking.compact import PixelTracker, build_pixel_tracker
-
-EXTRACTOR_PREFIX = "extractor."
 
 
 class SpatioTemporalRnn(nn.Module):
@@ -64,53 +61,37 @@ class Extracted(NamedTuple):
     """(B, C4, 2 h, 2 w) at stride 4, where the RNN works at stride 8."""
 
 
-class StrnnNetwork(nn.Module):
+class StrnnNetwork(FrozenTrunkNetwork):
     """Feature extractor and spatio-temporal RNN. The features that come out have stride 4.
 
-    Where the extractor is the pixel tracker, that one is frozen, and it is not part of ``own_state``: its weights ship
-    on their own, and ``tracker_digest`` says which they were.
+    Where the extractor is the pixel tracker, that one is frozen.
     """
 
+    system, frozen_name, digest_name = "strnn", "extractor", "tracker_digest"
     stride = 4
-    tracker_digest: Tensor
 
     def __init__(self, size: StrnnSize, pretrained: bool = False) -> None:
         super().__init__()
         self.size = size
-        self.register_buffer("tracker_digest", torch.zeros(DIGEST_BYTES, dtype=torch.uint8))
         self.extractor, channels, fine_channels = _build_extractor(size, pretrained)
         self.fine = nn.Conv2d(fine_channels, size.feature_channels, 1, bias=False) if fine_channels else None
         self.rnn = SpatioTemporalRnn(channels, size.hidden_channels, size.feature_channels, size.shortcut)
-        if self.tracker is not None:
-            self.tracker.eval().requires_grad_(False)
+        self.freeze()
 
     @property
     def tracker(self) -> PixelTracker | None:
         """The frozen pixel tracker, where it is the extractor."""
         return self.extractor if isinstance(self.extractor, PixelTracker) else None
 
-    def own_state(self) -> dict[str, Tensor]:
-        """Parameters and buffers without a frozen pixel tracker's."""
-        return self.own_part(self.state_dict())
+    @property
+    def frozen(self) -> PixelTracker | None:
+        """See ``FrozenTrunkNetwork``."""
+        return self.tracker
 
-    def own_part(self, state: dict[str, Tensor]) -> dict[str, Tensor]:
-        """What of a state dict of this network is not a frozen pixel tracker's."""
-        if self.tracker is None:
-            return state
-        return {name: value for name, value in state.items() if not name.startswith(EXTRACTOR_PREFIX)}
-
-    def load_own_state(self, state: dict[str, Tensor]) -> None:
-        """The opposite of ``own_state``, strictly.
-
-        Raises:
-            InputError: if parameters are missing, too many or of another shape.
-        """
-        own = self.own_state()
-        frozen = {name: value for name, value in self.state_dict().items() if name not in own}
-        try:
-            self.load_state_dict(state | frozen)
-        except RuntimeError as error:
-            raise InputError("expected weights of this preset of strnn, found parameters that do not fit it") from error
+    @property
+    def frozen_preset(self) -> str | None:
+        """See ``FrozenTrunkNetwork``."""
+        return self.size.extractor.preset if isinstance(self.size.extractor, TrackerSize) else None
 
     def extract(self, images: Tensor) -> Extracted:
         """(B, 3, H, W) normalised images, H and W multiples of 16 -> features without context."""

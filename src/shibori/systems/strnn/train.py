@@ -19,9 +19,10 @@ from shibori.datasets.training_folder import read_training_folder
 from shibori.errors import InputError
 from shibori.nn.weights import load_state
 from shibori.systems.strnn.losses import ClipLoss
-from shibori.systems.strnn.model import EXTRACTOR_PREFIX, StrnnNetwork, build_strnn
+from shibori.systems.strnn.model import StrnnNetwork, build_strnn
 from shibori.systems.strnn.size import SIZES, rule_of
-from shibori.systems.strnn.tracker import load_tracker, start_from_tracker
+from shibori.systems.strnn.tracker import start_from_tracker
+from shibori.tracking.shipped import load_shipped
 from shibori.training.batches import StepBatches, step_loader
 from shibori.training.config import RunConfig, run_option
 from shibori.training.option import option
@@ -70,8 +71,8 @@ def recipe(config: TrainConfig, group: ProcessGroup, device: torch.device) -> Re
         modules={"network": network},
         parts=(network,),
         parts_idle=True,  # in the second step the extractor has no gradient
-        frozen=() if network.tracker is None else (EXTRACTOR_PREFIX,),
-        load_frozen=lambda: load_tracker(network),
+        frozen=network.frozen_prefixes,
+        load_frozen=lambda: load_shipped(network),
     )
 
 
@@ -92,9 +93,8 @@ def start_network(config: TrainConfig) -> StrnnNetwork:
     network = build_strnn(config.preset, config.pretrained and from_nothing)
     start_from_tracker(network)
     if config.start is not None:
-        network.load_own_state(load_state(config.start, "strnn", config.preset))
-        network.tracker_digest.zero_()  # whichever tracker they come from, they are trained on with this version's
-    load_tracker(network)
+        network.start_from(load_state(config.start, "strnn", config.preset))
+    load_shipped(network)
     return network
 
 

@@ -14,10 +14,10 @@ from shibori.errors import InputError
 from shibori.nn.prepare import choose_device, choose_dtype, prepare_network
 from shibori.nn.weights import load_state
 from shibori.systems.trackprop.inference import TrackpropSegmenter
-from shibori.systems.trackprop.matcher import load_matcher
 from shibori.systems.trackprop.model import RegionNetwork, build_trackprop
 from shibori.systems.trackprop.rule import RULES, TrackpropRule
 from shibori.systems.trackprop.size import SIZES
+from shibori.tracking.shipped import load_shipped
 from shibori.weights import locate_weights
 
 
@@ -65,7 +65,7 @@ def segmenter_from_state(
     rule = sized(rule or RULES[preset], size)
     network = build_trackprop(preset)
     network.load_own_state(state)
-    load_matcher(network)
+    load_shipped(network)
     chosen = choose_device(device)
     prepared = prepare_network(network, chosen, dtype or choose_dtype(chosen))
     assert isinstance(prepared, RegionNetwork)

@@ -12,16 +12,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from shibori.errors import InputError
 from shibori.nn.backbones import PyramidFeatures
 from shibori.nn.deeplab import DeeplabFeatures
-from shibori.nn.weights import DIGEST_BYTES
+from shibori.nn.frozen import FrozenTrunkNetwork
 from shibori.systems.trackprop.network import RegionDecoder, Stem
 from shibori.systems.trackprop.size import SIZES, DecoderSize, DeeplabSize
 from shibori.tracking.compact import build_pixel_tracker
 from shibori.tracking.network import Encoded, PixelNetwork
 
-MATCHER_PREFIX = "matcher."
 MATCH_SCALE = 4.0
 """Log-odds of the pixel tracker are divided by this before they are squashed into an input."""
 GRAIN = 16
@@ -37,29 +35,29 @@ class Seen(NamedTuple):
     """The pixel tracker's view of them, where it is part of the network."""
 
 
-class RegionNetwork(nn.Module, ABC):
+class RegionNetwork(FrozenTrunkNetwork, ABC):
     """One object a region: its log-odds from the picture and from what is known of the object.
 
-    Where a preset has a pixel tracker, that one is frozen, its trunk gives the features, and it is not part of
-    ``own_state``: its weights ship on their own, and ``matcher_digest`` says which they were.
+    Where a preset has a pixel tracker, that one is frozen, and its trunk gives the features.
     """
 
-    matcher_digest: Tensor
+    system, frozen_name, digest_name = "trackprop", "matcher", "matcher_digest"
     matcher: PixelNetwork | None
 
     def __init__(self, matcher: PixelNetwork | None) -> None:
         super().__init__()
         self.matcher = matcher
-        self.register_buffer("matcher_digest", torch.zeros(DIGEST_BYTES, dtype=torch.uint8))
-        if matcher is not None:
-            matcher.eval().requires_grad_(False)
+        self.freeze()
 
-    def train(self, mode: bool = True) -> RegionNetwork:
-        """As ``nn.Module.train``; the frozen pixel tracker stays as it is."""
-        super().train(mode)
-        if self.matcher is not None:
-            self.matcher.eval()
-        return self
+    @property
+    def frozen(self) -> PixelNetwork | None:
+        """See ``FrozenTrunkNetwork``."""
+        return self.matcher
+
+    @property
+    def frozen_preset(self) -> str | None:
+        """See ``FrozenTrunkNetwork``."""
+        return None
 
     @abstractmethod
     def see(self, images: Tensor) -> Seen:
@@ -106,24 +104,6 @@ class RegionNetwork(nn.Module, ABC):
             (B, 1, H, W) float32 log-odds.
         """
 
-    def own_state(self) -> dict[str, Tensor]:
-        """Parameters and buffers without the frozen pixel tracker's."""
-        return {name: value for name, value in self.state_dict().items() if not name.startswith(MATCHER_PREFIX)}
-
-    def load_own_state(self, state: dict[str, Tensor]) -> None:
-        """The opposite of ``own_state``, strictly.
-
-        Raises:
-            InputError: if parameters are missing, too many or of another shape.
-        """
-        frozen = {name: value for name, value in self.state_dict().items() if name.startswith(MATCHER_PREFIX)}
-        try:
-            self.load_state_dict(state | frozen)
-        except RuntimeError as error:
-            raise InputError(
-                "expected weights of this preset of trackprop, found parameters that do not fit it"
-            ) from error
-
 
 class TrunkNetwork(RegionNetwork):
     """``compact`` and ``tiny``: one decoder on the pixel tracker's trunk, a stem for each of the three networks."""
@@ -136,6 +116,11 @@ class TrunkNetwork(RegionNetwork):
         self.later_stem = Stem(3, size.stem_channels)
         self.decoder = RegionDecoder(size)
         self.trust = nn.Parameter(torch.ones(3))
+
+    @property
+    def frozen_preset(self) -> str | None:
+        """See ``FrozenTrunkNetwork``."""
+        return self.size.matcher
 
     def see(self, images: Tensor) -> Seen:
         """See ``RegionNetwork``. H and W are multiples of 16."""

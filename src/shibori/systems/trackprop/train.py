@@ -18,10 +18,10 @@ from shibori.datasets.training_folder import read_training_folder
 from shibori.errors import InputError
 from shibori.nn.weights import load_state
 from shibori.systems.trackprop.losses import Batch, RoundsTraining
-from shibori.systems.trackprop.matcher import load_matcher
-from shibori.systems.trackprop.model import MATCHER_PREFIX, RegionNetwork, build_trackprop
+from shibori.systems.trackprop.model import RegionNetwork, build_trackprop
 from shibori.systems.trackprop.size import SIZES
 from shibori.systems.trackprop.views import render_for_rounds
+from shibori.tracking.shipped import load_shipped
 from shibori.training.batches import StepBatches, step_loader
 from shibori.training.config import RunConfig, run_option
 from shibori.training.option import option
@@ -68,8 +68,8 @@ def recipe(config: TrainConfig, group: ProcessGroup, device: torch.device) -> Re
         weights=(WeightsFile("trackprop"),),
         modules={"network": regions},
         parts=(regions,),
-        frozen=(MATCHER_PREFIX,),
-        load_frozen=lambda: load_matcher(regions),
+        frozen=regions.frozen_prefixes,
+        load_frozen=lambda: load_shipped(regions),
     )
 
 
@@ -95,9 +95,8 @@ def start_network(config: TrainConfig) -> RegionNetwork:
     """The networks a run starts from. InputError for weights that are not there or do not fit."""
     network = build_trackprop(config.preset, config.pretrained and config.start is None and not config.resume)
     if config.start is not None:
-        network.load_own_state(load_state(config.start, "trackprop", config.preset))
-        network.matcher_digest.zero_()  # whichever tracker they come from, they are trained on with this version's
-    load_matcher(network)
+        network.start_from(load_state(config.start, "trackprop", config.preset))
+    load_shipped(network)
     return network
 
 
