@@ -13,7 +13,7 @@ from shibori.interfaces import Propagation, Propagator
 from shibori.media.clip import Frame
 from shibori.media.mask import FrameMasks, ObjectStatus, masks_to_ids
 from shibori.media.track import Tracklet
-from shibori.run.propagate import Spool, Watch, _in_clip, run_plan, segment_clip, segment_frames
+from shibori.run.propagate import Watch, _in_clip, run_plan, segment_clip, segment_frames
 
 from ..lookahead import Lookahead
 from .clock import SIZE_HW, ClockClip, box, planned
@@ -160,18 +160,6 @@ def test_ids_above_254_stay_whole():
     ids = box(3).astype(np.uint16) * 1000
     spool_ids = [m.ids for m in segment_clip(ClockClip(6), {3: ids}, Shifter(), both_ways=True)]
     assert all(left_of(ids, 1000) == t for t, ids in enumerate(spool_ids))
-
-
-def test_spool_gives_back_what_was_put(tmp_path):
-    masks = FrameMasks(5, box(3), (ObjectStatus(1, 0.25, "lost"),), None)
-    with (tmp_path / "spool").open("w+b") as file:
-        spool = Spool(file)
-        spool.put(masks)
-        spool.put(FrameMasks(4, box(9), (), None))
-        back = spool.get(5)
-        assert spool.get(6) is None
-    np.testing.assert_array_equal(back.ids, masks.ids)
-    assert back.statuses == masks.statuses
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -23,6 +23,7 @@ __all__ = [
     "read_ids",
     "require_objects",
     "rgb_to_ids",
+    "tracked_confidence",
 ]
 
 
@@ -46,6 +47,15 @@ class FrameMasks:
     statuses: tuple[ObjectStatus, ...] = ()
     probs: NDArray[np.floating[Any]] | None = None
     """(N + 1, H, W) float in [0, 1], row 0 background, then ``statuses`` order; None where not asked for."""
+
+    def confidence(self, object_id: int) -> float:
+        """See ``tracked_confidence``."""
+        return tracked_confidence(self.statuses, object_id)
+
+
+def tracked_confidence(statuses: Sequence[ObjectStatus], object_id: int) -> float:
+    """Of one object; 0 where it is not tracked."""
+    return next((s.confidence for s in statuses if s.object_id == object_id and s.state == "tracked"), 0.0)
 
 
 def require_objects(ids: NDArray[Any], what: str) -> None:

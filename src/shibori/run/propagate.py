@@ -1,19 +1,14 @@
 """A clip, reference masks at some of its frames and a propagator: the masks of every frame, streamed in order.
 
 Knows no system: anything that implements ``Propagator`` will do. One forward run segments each object from its first
-reference on; ``both_ways`` adds one backward run for the frames before it, whose masks wait on disk, packed, until
-the forward run comes to their frame. So memory does not grow with the number of frames, in either case.
+reference on; ``both_ways`` adds one backward run for the frames before it, whose masks wait, packed, until the
+forward run comes to their frame. So memory does not grow with the number of frames, in either case.
 """
 
 from __future__ import annotations
 
-import json
-import tempfile
-import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
-from dataclasses import asdict, dataclass, field, replace
-from typing import IO
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +17,7 @@ from shibori.interfaces import ClipPropagator, Propagator
 from shibori.media.clip import Clip, Frame
 from shibori.media.heap import trimmed
 from shibori.media.mask import FrameMasks, ObjectStatus, ids_to_masks
+from shibori.media.mask_store import FrameStore
 from shibori.media.track import Tracklet
 from shibori.run.plan import Plan, PlannedFrames, check_decoded, make_plan
 
@@ -151,15 +147,14 @@ def _complete(masks: FrameMasks, plan: Plan) -> FrameMasks:
 
 
 def _merged(clip: Clip, plan: Plan, propagator: Propagator, watch: Watch) -> Iterator[tuple[Frame, FrameMasks]]:
-    with ExitStack() as stack:
-        spool = Spool(stack.enter_context(tempfile.TemporaryFile()))
-        for done, masks in enumerate(_backward(clip, plan, propagator), 1):
-            if masks.statuses:
-                spool.put(masks)
-            watch.seen(done)
-        for frame, masks in _forward(clip, plan, propagator):
-            earlier = spool.get(frame.index)
-            yield frame, masks if earlier is None else _merge(masks, earlier)
+    waiting = FrameStore()
+    for done, masks in enumerate(_backward(clip, plan, propagator), 1):
+        if masks.statuses:
+            waiting.put(masks)
+        watch.seen(done)
+    for frame, masks in _forward(clip, plan, propagator):
+        earlier = waiting.get(frame.index)
+        yield frame, masks if earlier is None else _merge(masks, earlier)
 
 
 def _whole(
@@ -215,36 +210,3 @@ def _merge(forward: FrameMasks, backward: FrameMasks) -> FrameMasks:
     earlier = {status.object_id: status for status in backward.statuses}
     statuses = tuple(earlier.get(status.object_id, status) for status in forward.statuses)
     return replace(forward, ids=ids, statuses=statuses, probs=None)
-
-
-@dataclass
-class Spool:
-    """Masks of frames, packed one after the other in an open file and found again by frame index."""
-
-    file: IO[bytes]
-    spans: dict[int, tuple[int, int, int]] = field(default_factory=dict)
-    """Frame index -> (offset, length of the packed ids, length of the statuses)."""
-
-    def put(self, masks: FrameMasks) -> None:
-        """Keep the ids and statuses of a frame; ``probs`` are dropped."""
-        ids = zlib.compress(masks.ids.tobytes(), level=1)
-        header = {
-            "dtype": masks.ids.dtype.str,
-            "shape": masks.ids.shape,
-            "statuses": [asdict(status) for status in masks.statuses],
-        }
-        statuses = json.dumps(header).encode()
-        self.spans[masks.index] = (self.file.seek(0, 2), len(ids), len(statuses))
-        self.file.write(ids)
-        self.file.write(statuses)
-
-    def get(self, index: int) -> FrameMasks | None:
-        """What was put for a frame, or None."""
-        if index not in self.spans:
-            return None
-        offset, ids_length, header_length = self.spans[index]
-        self.file.seek(offset)
-        packed = zlib.decompress(self.file.read(ids_length))
-        header = json.loads(self.file.read(header_length))
-        ids = np.frombuffer(packed, header["dtype"]).reshape(header["shape"])
-        return FrameMasks(index, ids, tuple(ObjectStatus(**status) for status in header["statuses"]), None)

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Iterator
-
 import numpy as np
 import pytest
 
 from shibori.media.mask import FrameMasks
 from shibori.systems.dyenet.composition import composed, first_references, others_in
 from shibori.systems.dyenet.tracked import hard_answer
-from shibori.systems.dyenet.tracklet import TrackletBook, TrackletMasks
+from shibori.systems.dyenet.tracklet import TrackletBook
 
 from .made import SIZE_HW, rectangle
 
@@ -19,19 +16,18 @@ LEFT, RIGHT, LOW = rectangle(5, 5, 30, 30), rectangle(40, 5, 70, 40), rectangle(
 
 
 @pytest.fixture
-def book() -> Iterator[TrackletBook]:
+def book() -> TrackletBook:
     """Object 1 is at the left in frame 1 by a linked tracklet and below by another; object 2 at the right in 2."""
-    with tempfile.TemporaryFile() as file:
-        book = TrackletBook(TrackletMasks(file))
-        for object_id, frame, similarity, mask, linked in (
-            (1, 1, 0.9, LOW, False),
-            (1, 1, 0.7, LEFT, True),
-            (2, 2, 0.5, RIGHT, True),
-        ):
-            tracklet = book.open(object_id, frame, similarity, "found", 0, is_hard=True)
-            tracklet.linked = linked
-            book.add(tracklet, frame, hard_answer(object_id, mask), 0.6)
-        yield book
+    book = TrackletBook()
+    for object_id, frame, similarity, mask, linked in (
+        (1, 1, 0.9, LOW, False),
+        (1, 1, 0.7, LEFT, True),
+        (2, 2, 0.5, RIGHT, True),
+    ):
+        tracklet = book.open(object_id, frame, similarity, "found", 0, is_hard=True)
+        tracklet.linked = linked
+        book.add(tracklet, frame, hard_answer(object_id, mask), 0.6)
+    return book
 
 
 REFERENCES = {0: {1: LEFT, 2: RIGHT}, 2: {1: LOW}, 3: {7: np.zeros(SIZE_HW, bool)}}

@@ -13,14 +13,13 @@ from PIL import Image
 from shibori.media.mask import FrameMasks
 from shibori.media.reader import read_clip
 from shibori.media.track import ClipTracklets, Tracklet
-from shibori.ops.overlap import WindowedLogits
 from shibori.ops.window import GRID
 from shibori.run.propagate import segment_clip
 from shibori.systems.dyenet.inference import DyeNetClip, DyeNetPropagator
 from shibori.systems.dyenet.rule import DyeNetRule
 from shibori.systems.dyenet.templates import MAX_REFERENCES
-from shibori.systems.dyenet.tracklet import TrackletMasks
 from shibori.systems.dyenet.variant import VARIANTS
+from shibori.tracking.logit_store import Answer, LogitStore
 
 from .made import (
     CREDULOUS,
@@ -249,12 +248,10 @@ def pushed(propagator: DyeNetPropagator, source: ArrayFrames, references: Refere
 
 @pytest.fixture
 def exact_masks(monkeypatch: pytest.MonkeyPatch):
-    """Soft masks wait as they are, instead of rounded on disk."""
-    kept: dict[tuple[int, int], WindowedLogits] = {}
-    monkeypatch.setattr(
-        TrackletMasks, "put", lambda _self, number, index, answer: kept.update({(number, index): answer})
-    )
-    monkeypatch.setattr(TrackletMasks, "get", lambda _self, number, index, _object_id: kept.get((number, index)))
+    """Soft masks wait as they are, instead of rounded."""
+    kept: dict[tuple[int, int], Answer] = {}
+    monkeypatch.setattr(LogitStore, "put", lambda _self, index, number, answer: kept.update({(number, index): answer}))
+    monkeypatch.setattr(LogitStore, "get", lambda _self, index, number: kept.get((number, index)))
 
 
 @pytest.mark.usefixtures("exact_masks")
@@ -269,7 +266,7 @@ def test_frames_pushed_one_by_one_give_the_same_where_nothing_is_ever_lost(varia
         assert one.index == other.index
 
 
-def test_rounding_on_disk_moves_few_pixels(propagator: DyeNetPropagator):
+def test_rounding_moves_few_pixels(propagator: DyeNetPropagator):
     whole, _ = run(propagator, 4, ONE)
     for one, other in zip(whole, pushed(propagator, frames(4), ONE), strict=True):
         assert (one.ids == other.ids).mean() > 0.98

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
@@ -12,7 +10,7 @@ import pytest
 
 from shibori.ops.overlap import WindowedLogits
 from shibori.systems.dyenet.linking import AGREEMENT, CLAIMED, contradict, link, mask_overlap
-from shibori.systems.dyenet.tracklet import GrowingTracklet, TrackletBook, TrackletMasks
+from shibori.systems.dyenet.tracklet import GrowingTracklet, TrackletBook
 
 SIZE_HW = (96, 96)
 
@@ -103,12 +101,6 @@ def test_small_objects_in_large_windows_are_measured():
 # ---- linking
 
 
-@contextmanager
-def opened() -> Iterator[TrackletBook]:
-    with tempfile.TemporaryFile() as file:
-        yield TrackletBook(TrackletMasks(file))
-
-
 def grown(
     book: TrackletBook, object_id: int, frames: Sequence[int], mask: np.ndarray, similarity: float = 0.7,
     origin: str = "found",
@@ -143,130 +135,130 @@ def clash(book: TrackletBook, lower: GrowingTracklet, higher: GrowingTracklet) -
 
 @pytest.mark.parametrize("seed", range(6))
 def test_a_tracklet_is_linked_if_and_only_if_it_contradicts_none_that_is_linked_before_it(seed: int):
-    with opened() as book:
-        random_book(book, seed)
-        link(book)
-        order = sorted(book.tracklets, key=lambda t: (t.origin != "given", -t.similarity))
-        linked: list[GrowingTracklet] = []
-        for tracklet in order:
-            assert tracklet.linked != any(clash(book, tracklet, higher) for higher in linked)
-            linked += [tracklet] if tracklet.linked else []
-        assert 3 < len(linked) < 12
+    book = TrackletBook()
+    random_book(book, seed)
+    link(book)
+    order = sorted(book.tracklets, key=lambda t: (t.origin != "given", -t.similarity))
+    linked: list[GrowingTracklet] = []
+    for tracklet in order:
+        assert tracklet.linked != any(clash(book, tracklet, higher) for higher in linked)
+        linked += [tracklet] if tracklet.linked else []
+    assert 3 < len(linked) < 12
 
 
 @pytest.mark.parametrize("seed", range(6))
 def test_given_ones_are_always_linked_and_linked_ones_never_contradict(seed: int):
-    with opened() as book:
-        random_book(book, seed)
-        link(book)
-        linked = [tracklet for tracklet in book.tracklets if tracklet.linked]
-        assert all(tracklet.linked for tracklet in book.tracklets if tracklet.origin == "given")
-        for higher in linked:
-            for lower in linked:
-                if lower.similarity < higher.similarity:
-                    assert not contradict(book, lower, higher)
+    book = TrackletBook()
+    random_book(book, seed)
+    link(book)
+    linked = [tracklet for tracklet in book.tracklets if tracklet.linked]
+    assert all(tracklet.linked for tracklet in book.tracklets if tracklet.origin == "given")
+    for higher in linked:
+        for lower in linked:
+            if lower.similarity < higher.similarity:
+                assert not contradict(book, lower, higher)
 
 
 def test_the_order_in_which_they_were_found_does_not_matter():
     answers = []
     for order in ((0, 1, 2), (2, 1, 0), (1, 2, 0)):
-        with opened() as book:
-            for place in order:
-                mask = rectangle(20 * place, 20, 20 * place + 50, 70)
-                grown(book, 1, range(5), mask, (0.9, 0.8, 0.7)[place])
-            link(book)
-            answers.append({tracklet.similarity: tracklet.linked for tracklet in book.tracklets})
+        book = TrackletBook()
+        for place in order:
+            mask = rectangle(20 * place, 20, 20 * place + 50, 70)
+            grown(book, 1, range(5), mask, (0.9, 0.8, 0.7)[place])
+        link(book)
+        answers.append({tracklet.similarity: tracklet.linked for tracklet in book.tracklets})
     assert answers[0] == answers[1] == answers[2] == {0.9: True, 0.8: False, 0.7: False}
 
 
 def test_linking_again_changes_nothing():
-    with opened() as book:
-        random_book(book, 3)
-        link(book)
-        before = [tracklet.linked for tracklet in book.tracklets]
-        link(book)
-        assert [tracklet.linked for tracklet in book.tracklets] == before
+    book = TrackletBook()
+    random_book(book, 3)
+    link(book)
+    before = [tracklet.linked for tracklet in book.tracklets]
+    link(book)
+    assert [tracklet.linked for tracklet in book.tracklets] == before
 
 
 def test_one_that_was_refused_refuses_nobody():
     """The middle one contradicts the first, the last only the middle one."""
-    with opened() as book:
-        first = grown(book, 1, range(6), rectangle(0, 0, 40, 40), 0.9)
-        middle = grown(book, 1, range(4, 12), rectangle(50, 50, 90, 90), 0.8)
-        last = grown(book, 1, range(10, 15), rectangle(0, 0, 40, 40), 0.7)
-        link(book)
-        assert (first.linked, middle.linked, last.linked) == (True, False, True)
+    book = TrackletBook()
+    first = grown(book, 1, range(6), rectangle(0, 0, 40, 40), 0.9)
+    middle = grown(book, 1, range(4, 12), rectangle(50, 50, 90, 90), 0.8)
+    last = grown(book, 1, range(10, 15), rectangle(0, 0, 40, 40), 0.7)
+    link(book)
+    assert (first.linked, middle.linked, last.linked) == (True, False, True)
 
 
 def test_tracklets_that_share_no_frame_never_contradict():
-    with opened() as book:
-        one = grown(book, 1, range(5), rectangle(0, 0, 40, 40))
-        assert not contradict(book, one, grown(book, 1, range(5, 9), rectangle(50, 50, 90, 90)))
-        assert not contradict(book, one, grown(book, 2, range(5, 9), rectangle(0, 0, 40, 40)))
+    book = TrackletBook()
+    one = grown(book, 1, range(5), rectangle(0, 0, 40, 40))
+    assert not contradict(book, one, grown(book, 1, range(5, 9), rectangle(50, 50, 90, 90)))
+    assert not contradict(book, one, grown(book, 2, range(5, 9), rectangle(0, 0, 40, 40)))
 
 
 def test_one_object_must_agree_and_two_must_not():
-    with opened() as book:
-        mask, far = rectangle(0, 0, 40, 40), rectangle(50, 50, 90, 90)
-        one = grown(book, 1, range(5), mask)
-        assert not contradict(book, one, grown(book, 1, range(5), mask))
-        assert contradict(book, one, grown(book, 1, range(5), far))
-        assert contradict(book, one, grown(book, 2, range(5), mask))
-        assert not contradict(book, one, grown(book, 2, range(5), far))
+    book = TrackletBook()
+    mask, far = rectangle(0, 0, 40, 40), rectangle(50, 50, 90, 90)
+    one = grown(book, 1, range(5), mask)
+    assert not contradict(book, one, grown(book, 1, range(5), mask))
+    assert contradict(book, one, grown(book, 1, range(5), far))
+    assert contradict(book, one, grown(book, 2, range(5), mask))
+    assert not contradict(book, one, grown(book, 2, range(5), far))
 
 
 def test_a_small_object_before_a_large_one_is_not_claimed_by_halves():
     """Of the large one the small covers little, of the small one the large covers all: only the lower is asked."""
-    with opened() as book:
-        small, large = (
-            grown(book, 1, range(3), rectangle(10, 10, 30, 30)),
-            grown(book, 2, range(3), rectangle(0, 0, 90, 90)),
-        )
-        assert contradict(book, small, large)
-        assert not contradict(book, large, small)
+    book = TrackletBook()
+    small, large = (
+        grown(book, 1, range(3), rectangle(10, 10, 30, 30)),
+        grown(book, 2, range(3), rectangle(0, 0, 90, 90)),
+    )
+    assert contradict(book, small, large)
+    assert not contradict(book, large, small)
 
 
 def test_a_few_frames_of_contradiction_do_not_outweigh_the_others():
-    with opened() as book:
-        mask, far = rectangle(0, 0, 40, 40), rectangle(50, 50, 90, 90)
-        one = grown(book, 1, range(40), mask)
-        other = grown(book, 1, range(35), mask)
-        for frame in range(35, 40):
-            book.add(other, frame, windowed(far, (0, 0, 96, 96)), 0.9)
-        assert not contradict(book, one, other)
-        for frame in range(10, 35):
-            book.add(other, frame, windowed(far, (0, 0, 96, 96)), 0.9)
-        assert contradict(book, one, other)
+    book = TrackletBook()
+    mask, far = rectangle(0, 0, 40, 40), rectangle(50, 50, 90, 90)
+    one = grown(book, 1, range(40), mask)
+    other = grown(book, 1, range(35), mask)
+    for frame in range(35, 40):
+        book.add(other, frame, windowed(far, (0, 0, 96, 96)), 0.9)
+    assert not contradict(book, one, other)
+    for frame in range(10, 35):
+        book.add(other, frame, windowed(far, (0, 0, 96, 96)), 0.9)
+    assert contradict(book, one, other)
 
 
 def test_given_masks_of_two_objects_are_both_true_even_where_they_overlap():
-    with opened() as book:
-        for object_id in (1, 2):
-            grown(book, object_id, range(3), rectangle(0, 0, 40, 40), 1.0, "given")
-        link(book)
-        assert all(tracklet.linked for tracklet in book.tracklets)
+    book = TrackletBook()
+    for object_id in (1, 2):
+        grown(book, object_id, range(3), rectangle(0, 0, 40, 40), 1.0, "given")
+    link(book)
+    assert all(tracklet.linked for tracklet in book.tracklets)
 
 
 def test_a_given_mask_wins_over_what_was_found():
-    with opened() as book:
-        found = grown(book, 2, range(5), rectangle(0, 0, 40, 40), 0.99)
-        given = grown(book, 1, range(5), rectangle(0, 0, 40, 40), 1.0, "given")
-        link(book)
-        assert given.linked
-        assert not found.linked
+    book = TrackletBook()
+    found = grown(book, 2, range(5), rectangle(0, 0, 40, 40), 0.99)
+    given = grown(book, 1, range(5), rectangle(0, 0, 40, 40), 1.0, "given")
+    link(book)
+    assert given.linked
+    assert not found.linked
 
 
 def test_the_frame_of_a_given_mask_holds_nothing_to_compare_with():
     """The given mask itself is not kept with the soft ones; it wins in its frame anyway."""
-    with opened() as book:
-        given = book.open(1, 4, 1.0, "given", 0)
-        given.confidences[4] = 1.0
-        found = [grown(book, object_id, range(2, 7), rectangle(0, 0, 40, 40), 0.8) for object_id in (1, 2)]
-        assert not any(contradict(book, tracklet, given) for tracklet in found)
+    book = TrackletBook()
+    given = book.open(1, 4, 1.0, "given", 0)
+    given.confidences[4] = 1.0
+    found = [grown(book, object_id, range(2, 7), rectangle(0, 0, 40, 40), 0.8) for object_id in (1, 2)]
+    assert not any(contradict(book, tracklet, given) for tracklet in found)
 
 
 def test_nothing_to_link():
-    with opened() as book:
-        empty = book.open(1, 0, 1.0, "given", 0)
-        link(book)
-        assert not empty.linked
+    book = TrackletBook()
+    empty = book.open(1, 0, 1.0, "given", 0)
+    link(book)
+    assert not empty.linked

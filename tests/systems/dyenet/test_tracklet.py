@@ -1,10 +1,7 @@
-"""Tracklets while they grow: what is put on disk comes back, memory stays small, the order is that of linking."""
+"""Tracklets while they grow: their masks come back, the order is that of linking."""
 
 from __future__ import annotations
 
-import tempfile
-import tracemalloc
-from collections.abc import Iterator
 from itertools import permutations
 
 import numpy as np
@@ -12,68 +9,18 @@ import pytest
 
 from shibori.media.track import ClipTracklets
 from shibori.ops.overlap import WindowedLogits
-from shibori.systems.dyenet.tracklet import STEP, GrowingTracklet, TrackletBook, TrackletMasks
+from shibori.systems.dyenet.tracklet import GrowingTracklet, TrackletBook
 
 
 @pytest.fixture
-def book() -> Iterator[TrackletBook]:
-    with tempfile.TemporaryFile() as file:
-        yield TrackletBook(TrackletMasks(file))
+def book() -> TrackletBook:
+    return TrackletBook()
 
 
 def made_answer(seed: int, size_hw: tuple[int, int] = (20, 28), object_id: int = 3) -> WindowedLogits:
     rng = np.random.default_rng(seed)
     window = np.array([seed, 2 * seed, seed + 40.0, 2 * seed + 30.0])
     return WindowedLogits(object_id, window, rng.normal(0, 5, size_hw).astype(np.float32))
-
-
-def test_what_is_put_comes_back_to_within_half_a_step(book: TrackletBook):
-    put = {(t, f): made_answer(10 * t + f, (16 + t, 20 + f)) for t in range(3) for f in range(4)}
-    for (tracklet, frame), answer in put.items():
-        book.masks.put(tracklet, frame, answer)
-    for (tracklet, frame), answer in reversed(put.items()):
-        back = book.masks.get(tracklet, frame, 3)
-        assert back is not None
-        assert back.object_id == 3
-        assert back.logits.dtype == np.float32
-        np.testing.assert_array_equal(back.window, answer.window)
-        np.testing.assert_allclose(back.logits, answer.logits.clip(-127 * STEP, 127 * STEP), atol=STEP / 2 + 1e-5)
-
-
-def test_no_pixel_changes_sides_by_rounding_unless_it_is_on_the_edge(book: TrackletBook):
-    answer = made_answer(1, (200, 200))
-    book.masks.put(0, 0, answer)
-    differs = (book.masks.get(0, 0, 3).logits > 0) != (answer.logits > 0)
-    assert (np.abs(answer.logits[differs]) <= STEP / 2).all()
-    assert differs.mean() < 0.01
-
-
-def test_extreme_log_odds_keep_their_side(book: TrackletBook):
-    logits = np.array([[1e9, -1e9, 40, -40]], np.float32)
-    book.masks.put(0, 0, WindowedLogits(1, np.array([0.0, 0, 4, 1]), logits))
-    np.testing.assert_array_equal(np.sign(book.masks.get(0, 0, 1).logits), np.sign(logits))
-
-
-def test_what_was_not_put_is_none_and_what_is_put_again_counts(book: TrackletBook):
-    book.masks.put(1, 5, made_answer(0))
-    assert book.masks.get(5, 1, 3) is None
-    assert book.masks.get(1, 4, 3) is None
-    book.masks.put(1, 5, made_answer(9))
-    np.testing.assert_array_equal(book.masks.get(1, 5, 3).window, made_answer(9).window)
-
-
-def test_memory_does_not_grow_with_the_pictures():
-    answer = made_answer(0, (256, 256))
-    with tempfile.TemporaryFile() as file:
-        masks = TrackletMasks(file)
-        masks.put(0, 0, answer)
-        tracemalloc.start()
-        for frame in range(1, 201):
-            masks.put(0, frame, answer)
-        held, _ = tracemalloc.get_traced_memory()
-        tracemalloc.stop()
-        assert file.seek(0, 2) > 4_000_000
-        assert held < 300_000
 
 
 # ---- growing
@@ -123,14 +70,13 @@ STARTS = [("found", 0.7), ("given", 1.0), ("found", 0.9), ("given", 1.0)]
 
 @pytest.mark.parametrize("order", list(permutations(range(4))))
 def test_given_ones_come_first_then_the_most_similar(order: tuple[int, ...]):
-    with tempfile.TemporaryFile() as file:
-        book = TrackletBook(TrackletMasks(file))
-        for place in order:
-            origin, similarity = STARTS[place]
-            book.add(book.open(5, place, similarity, origin, 0), place, made_answer(place), 0.5)
-        found = [(tracklet.origin, tracklet.similarity) for tracklet in book.of(5)]
-        assert found == [("given", 1.0), ("given", 1.0), ("found", 0.9), ("found", 0.7)]
-        assert book.of(6) == []
+    book = TrackletBook()
+    for place in order:
+        origin, similarity = STARTS[place]
+        book.add(book.open(5, place, similarity, origin, 0), place, made_answer(place), 0.5)
+    found = [(tracklet.origin, tracklet.similarity) for tracklet in book.of(5)]
+    assert found == [("given", 1.0), ("given", 1.0), ("found", 0.9), ("found", 0.7)]
+    assert book.of(6) == []
 
 
 def test_the_holder_of_a_frame_is_the_best_that_has_it(book: TrackletBook):

@@ -20,6 +20,5 @@ def test_frames_come_back_from_memory_and_from_disk():
         assert 6 in cache
         with pytest.raises(KeyError):
             cache[3]
-    assert caches[100 * size]._file is None
-    assert caches[3 * size]._file.seek(0, 2) == 2 * size
-    assert caches[0]._file.seek(0, 2) == 5 * size
+    assert [cache._kept.file_bytes for cache in caches.values()] == [5 * size, 2 * size, 0]
+    assert [cache._kept.held_bytes for cache in caches.values()] == [0, 3 * size, 5 * size]

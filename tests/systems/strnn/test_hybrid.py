@@ -16,7 +16,7 @@ from shibori.media.marks import BoxMark, Marks
 from shibori.media.mask import FrameMasks, ObjectStatus
 from shibori.media.scribble import Stroke
 from shibori.ops.overlap import WindowedLogits
-from shibori.systems.strnn.between import Carried, Key
+from shibori.systems.strnn.between import Key
 from shibori.systems.strnn.build import segmenter_from_state
 from shibori.systems.strnn.hybrid import HybridSegmenter, Voter
 from shibori.systems.strnn.model import build_strnn
@@ -200,16 +200,16 @@ def test_an_object_that_a_correction_leaves_alone_is_not_mended_again(hybrid, cl
     np.testing.assert_array_equal(second.ids == 2, first.ids == 2)
 
 
-def carried(index: int, ids: np.ndarray, confidence: float) -> Carried:
+def carried(index: int, ids: np.ndarray, confidence: float) -> FrameMasks:
     state = "tracked" if (ids == 1).any() else "lost"
-    return Carried.pack(FrameMasks(index, ids, (ObjectStatus(1, confidence, state),)))
+    return FrameMasks(index, ids, (ObjectStatus(1, confidence, state),))
 
 
 def test_what_was_followed_to_a_corrected_mask_is_doubted_up_to_where_the_object_was_lost(hybrid, clip):
     shown, nothing = (sequence().ids[2] == 1).astype(np.uint8), np.zeros(SIZE_HW, np.uint8)
     interaction = hybrid.begin(clip)
     for index in range(NUM_FRAMES):
-        interaction._last[index] = carried(index, nothing if index == 2 else shown, 0.9 if index != 2 else 0.0)
+        interaction._last.put(carried(index, nothing if index == 2 else shown, 0.9 if index != 2 else 0.0))
     interaction._doubt(4, Key(shown, (1,)), Key(shown, (1,)))
     interaction._doubt(4, Key(nothing, (1,)), Key(shown, (1,)))
     assert interaction._doubted == {}

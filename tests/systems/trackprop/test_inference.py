@@ -17,7 +17,7 @@ from shibori.systems.trackprop.build import segmenter_from_state
 from shibori.systems.trackprop.inference import TrackpropInteraction, TrackpropSegmenter
 from shibori.systems.trackprop.model import build_trackprop
 from shibori.systems.trackprop.rule import RULES
-from shibori.systems.trackprop.shelf import Answer
+from shibori.tracking.logit_store import Answer
 
 from .rounds import SIZE_HW, ColourNetwork, ColourTracker, line, made_clip, made_sequence
 

@@ -17,7 +17,7 @@ from shibori.systems.trackprop.model import RegionNetwork, Seen, build_trackprop
 from shibori.systems.trackprop.propagation import Followed, Propagating
 from shibori.systems.trackprop.region import pasted
 from shibori.systems.trackprop.rule import RULES, PropagationRule
-from shibori.systems.trackprop.shelf import Answer
+from shibori.tracking.logit_store import Answer
 from shibori.tracking.shipped import load_shipped
 
 from .rounds import SIZE_HW, ColourNetwork, made_sequence

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import tempfile
 from abc import abstractmethod
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from typing import NamedTuple
 
 import numpy as np
@@ -15,7 +13,7 @@ from shibori.interfaces import ClipPropagation, FrameSource
 from shibori.media.mask import FrameMasks
 from shibori.media.track import Tracklet
 from shibori.systems.dyenet.composition import References, composed, first_references
-from shibori.systems.dyenet.tracklet import TrackletBook, TrackletMasks
+from shibori.systems.dyenet.tracklet import TrackletBook
 
 
 class Task(NamedTuple):
@@ -28,7 +26,7 @@ class Task(NamedTuple):
 
 
 class OfflinePropagation(ClipPropagation):
-    """One clip as a whole. The masks of all tracklets wait on disk until those of each frame are put together.
+    """One clip as a whole. The masks of all tracklets wait, packed, until those of each frame are put together.
 
     Args:
         task: what is asked.
@@ -48,13 +46,12 @@ class OfflinePropagation(ClipPropagation):
 
     def masks(self) -> Iterator[FrameMasks]:
         """See ``ClipPropagation``."""
-        with ExitStack() as stack:
-            book = TrackletBook(TrackletMasks(stack.enter_context(tempfile.TemporaryFile())))
-            self._write(book)
-            self.found = book.values()
-            for index in [*range(self.came[0]), *self.came]:
-                given = self.references.get(index, {})
-                yield composed(book, self.first_given, given, self.frames.size_hw, index, self.both_ways)
+        book = TrackletBook()
+        self._write(book)
+        self.found = book.values()
+        for index in [*range(self.came[0]), *self.came]:
+            given = self.references.get(index, {})
+            yield composed(book, self.first_given, given, self.frames.size_hw, index, self.both_ways)
 
     @abstractmethod
     def _write(self, book: TrackletBook) -> None:

@@ -1,47 +1,16 @@
-"""Tracklets while they are made: their masks wait on disk until all of them are linked (Sec. 2.2)."""
+"""Tracklets while they are made: their masks wait, packed, until all of them are linked (Sec. 2.2)."""
 
 from __future__ import annotations
 
-import zlib
-from dataclasses import dataclass, field
-from typing import IO, Literal
-
-import numpy as np
-from numpy.typing import NDArray
+from dataclasses import dataclass, field, replace
+from typing import Literal
 
 from shibori.media.track import Tracklet
 from shibori.ops.overlap import WindowedLogits
+from shibori.tracking.logit_store import Answer, LogitStore
 
-STEP = 0.1
-"""Log-odds are kept to this precision, from -12.7 to 12.7."""
-
-
-@dataclass
-class TrackletMasks:
-    """The soft masks of many tracklets, packed in an open file, found again by tracklet and frame.
-
-    Memory does not grow with the pictures: an entry takes a few numbers.
-    """
-
-    file: IO[bytes]
-    spans: dict[tuple[int, int], tuple[int, int, tuple[int, int], NDArray[np.float64]]] = field(default_factory=dict)
-
-    def put(self, tracklet: int, frame: int, answer: WindowedLogits) -> None:
-        """Keep an answer, rounded."""
-        rounded = np.clip(answer.logits / STEP, -127, 127).round().astype(np.int8)
-        packed = zlib.compress(rounded.tobytes(), level=1)
-        shape = (rounded.shape[0], rounded.shape[1])
-        self.spans[tracklet, frame] = (self.file.seek(0, 2), len(packed), shape, answer.window)
-        self.file.write(packed)
-
-    def get(self, tracklet: int, frame: int, object_id: int) -> WindowedLogits | None:
-        """What was put, or None."""
-        if (tracklet, frame) not in self.spans:
-            return None
-        offset, length, shape, window = self.spans[tracklet, frame]
-        self.file.seek(offset)
-        values = np.frombuffer(zlib.decompress(self.file.read(length)), np.int8).reshape(shape)
-        return WindowedLogits(object_id, window, values.astype(np.float32) * np.float32(STEP))
+STEPS_PER_UNIT = 10.0
+"""Log-odds are kept to a tenth, from -12.7 to 12.7."""
 
 
 @dataclass
@@ -93,7 +62,7 @@ class GrowingTracklet:
 class TrackletBook:
     """All tracklets of a clip, with their masks."""
 
-    masks: TrackletMasks
+    masks: LogitStore = field(default_factory=lambda: LogitStore(STEPS_PER_UNIT))
     tracklets: list[GrowingTracklet] = field(default_factory=list)
 
     def open(
@@ -114,11 +83,13 @@ class TrackletBook:
     def add(self, tracklet: GrowingTracklet, frame: int, answer: WindowedLogits, confidence: float) -> None:
         """One more frame."""
         tracklet.confidences[frame] = confidence
-        self.masks.put(tracklet.number, frame, answer)
+        own = replace(answer, object_id=tracklet.object_id)
+        self.masks.put(frame, tracklet.number, Answer(own, confidence))
 
     def answer(self, tracklet: GrowingTracklet, frame: int) -> WindowedLogits | None:
         """Its soft mask in a frame."""
-        return self.masks.get(tracklet.number, frame, tracklet.object_id)
+        found = self.masks.get(frame, tracklet.number)
+        return None if found is None else found.logits
 
     def of(self, object_id: int) -> list[GrowingTracklet]:
         """The tracklets of one object, in the order in which linking takes them: the most similar start first."""

@@ -5,17 +5,17 @@ Whatever carries masks from frame to frame is a ``Propagator``: the paper has RG
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from shibori.interfaces import Propagation, Propagator
-from shibori.media.clip import Clip, Frame
-from shibori.media.mask import FrameMasks, ObjectStatus
+from shibori.interfaces import Propagator
+from shibori.media.clip import Clip
+from shibori.media.mask import FrameMasks
+from shibori.media.mask_store import FrameStore
 
 Ids = NDArray[Any]
 MAX_OTHER_KEYS = 2
@@ -39,34 +39,12 @@ class Key:
         return {object_id: self.ids == object_id for object_id in self.told}
 
 
-class Carried(NamedTuple):
-    """What one run says of one frame."""
-
-    packed: bytes
-    dtype: str
-    shape: tuple[int, ...]
-    statuses: tuple[ObjectStatus, ...]
-
-    @classmethod
-    def pack(cls, masks: FrameMasks) -> Carried:
-        return cls(zlib.compress(masks.ids.tobytes(), 1), masks.ids.dtype.str, masks.ids.shape, masks.statuses)
-
-    @property
-    def ids(self) -> Ids:
-        """(H, W)."""
-        return np.frombuffer(zlib.decompress(self.packed), self.dtype).reshape(self.shape)
-
-    def confidence(self, object_id: int) -> float:
-        """Of an object, 0 for one that is lost."""
-        return next((s.confidence for s in self.statuses if s.object_id == object_id and s.state == "tracked"), 0.0)
-
-
 class Sides(NamedTuple):
     """What is carried to a frame from the nearest key frame before it and from the nearest one after it."""
 
-    before: tuple[int, Carried] | None
+    before: tuple[int, FrameMasks] | None
     """Index of that key frame, and what came of it."""
-    after: tuple[int, Carried] | None
+    after: tuple[int, FrameMasks] | None
 
 
 @dataclass
@@ -77,22 +55,15 @@ class Carrier:
     clip: Clip
     num_runs: int = 0
     """Runs so far."""
-    _runs: dict[tuple[int, int], tuple[object, dict[int, Carried]]] = field(default_factory=dict)
+    _runs: dict[tuple[int, int], tuple[object, FrameStore]] = field(default_factory=dict)
 
     def sides(self, keys: Mapping[int, Key]) -> Iterator[tuple[int, Sides]]:
         """Every frame that is no key frame and can be decoded, in order."""
         order = sorted(keys)
         for left, right in zip([None, *order], [*order, None], strict=True):
-            ahead = self._run(keys, left, 1) if left is not None else {}
-            back = self._run(keys, right, -1) if right is not None else {}
-            for index in sorted(ahead.keys() | back.keys()):
-                yield (
-                    index,
-                    Sides(
-                        (left, ahead[index]) if left is not None and index in ahead else None,
-                        (right, back[index]) if right is not None and index in back else None,
-                    ),
-                )
+            ahead, back = self._run(keys, left, 1), self._run(keys, right, -1)
+            for index in sorted({*ahead.frames, *back.frames}):
+                yield index, Sides(_side(left, ahead.get(index)), _side(right, back.get(index)))
 
     def fetch(self, keys: Mapping[int, Key], source: int, target: int, object_id: int) -> NDArray[np.bool_]:
         """(H, W) the mask of one object in one key frame, carried there from another."""
@@ -105,8 +76,10 @@ class Carrier:
             found = propagation.step(frame.image).ids == object_id
         return found
 
-    def _run(self, keys: Mapping[int, Key], start: int, way: int) -> dict[int, Carried]:
-        """Frame -> what is carried to it from key frame ``start`` in one direction, up to the next key frame."""
+    def _run(self, keys: Mapping[int, Key], start: int | None, way: int) -> FrameStore:
+        """What is carried from key frame ``start`` in one direction, up to the next key frame; None: nothing."""
+        if start is None:
+            return FrameStore()
         others = [index for index in keys if (index - start) * way > 0]
         end = (min(others) if way > 0 else max(others)) if others else (self.clip.num_frames if way > 0 else -1)
         shown = self._shown(keys, start)
@@ -122,18 +95,19 @@ class Carrier:
         others = sorted((index for index in keys if index != start), key=lambda index: abs(index - start))
         return [*reversed(others[:MAX_OTHER_KEYS]), start]
 
-    def _carry(self, keys: Mapping[int, Key], shown: list[int], end: int, way: int) -> dict[int, Carried]:
-        start = shown[-1]
+    def _carry(self, keys: Mapping[int, Key], shown: list[int], end: int, way: int) -> FrameStore:
+        start, carried = shown[-1], FrameStore()
         if abs(end - start) <= 1:
-            return {}
+            return carried
         self.num_runs += 1
         propagation = self.propagator.begin(self.clip.size_hw)
         for index in shown:
             propagation.step(self.clip.frame(index).image, keys[index].references)
         frames = self.clip.frames(start + 1, end) if way > 0 else self.clip.backward(start - 1, end)
-        return dict(_stepped(propagation, frames))
+        for frame in frames:
+            carried.put(replace(propagation.step(frame.image), index=frame.index))
+        return carried
 
 
-def _stepped(propagation: Propagation, frames: Iterator[Frame]) -> Iterator[tuple[int, Carried]]:
-    for frame in frames:
-        yield frame.index, Carried.pack(propagation.step(frame.image))
+def _side(key: int | None, carried: FrameMasks | None) -> tuple[int, FrameMasks] | None:
+    return None if key is None or carried is None else (key, carried)

@@ -18,10 +18,11 @@ from shibori.errors import InputError
 from shibori.interfaces import Interaction, InteractiveSegmenter, Propagator
 from shibori.media.clip import Clip
 from shibori.media.marks import Marks, join_marks
-from shibori.media.mask import FrameMasks, ObjectStatus
+from shibori.media.mask import FrameMasks, ObjectStatus, tracked_confidence
+from shibori.media.mask_store import FrameStore
 from shibori.ops.correction import corrected_ids
 from shibori.ops.overlap import WindowedLogits
-from shibori.systems.strnn.between import Carried, Carrier, Key, Sides
+from shibori.systems.strnn.between import Carrier, Key, Sides
 from shibori.systems.strnn.inference import StrnnInteraction, StrnnSegmenter
 from shibori.systems.strnn.painter import Painter
 from shibori.systems.strnn.recall import Recall
@@ -52,7 +53,7 @@ class Voter(NamedTuple):
     """One of those who say what a frame shows."""
 
     weight: float
-    said: Carried
+    said: FrameMasks
     unheard: frozenset[int] = frozenset()
     """Objects of which it is not asked."""
 
@@ -113,7 +114,7 @@ class HybridInteraction(Interaction):
         self._first_round, self._rounds = segmenter.first_round, 0
         self._keys: dict[int, Key] = {}
         self._marks = Marks()
-        self._last: dict[int, Carried] = {}
+        self._last = FrameStore()
         self._doubted: dict[int, set[int]] = {}
 
     def mark(self, marks: Marks) -> tuple[FrameMasks, ...]:
@@ -150,7 +151,7 @@ class HybridInteraction(Interaction):
             yield self._kept(self._key_masks(index))
 
     def _kept(self, masks: FrameMasks) -> FrameMasks:
-        self._last[masks.index] = Carried.pack(masks)
+        self._last.put(masks)
         for frames in self._doubted.values():
             frames.discard(masks.index)
         return masks
@@ -211,7 +212,7 @@ class HybridInteraction(Interaction):
                 continue
             for way in (-1, 1):
                 frame = index + way
-                while frame not in self._keys and frame in self._last and self._last[frame].confidence(object_id) > 0:
+                while frame not in self._keys and tracked_confidence(self._last.statuses(frame), object_id) > 0:
                     self._doubted.setdefault(object_id, set()).add(frame)
                     frame += way
 
@@ -219,10 +220,8 @@ class HybridInteraction(Interaction):
         """What was last said of a frame, by whatever means."""
         if index in self._keys:
             return self._keys[index]
-        if index in self._last:
-            last = self._last[index]
-            return Key(last.ids, tuple(status.object_id for status in last.statuses))
-        return None
+        last = self._last.get(index)
+        return None if last is None else Key(last.ids, tuple(status.object_id for status in last.statuses))
 
     def _complete_keys(self) -> None:
         """Objects that a key frame does not tell of are carried there from the nearest key frame that does."""
@@ -266,8 +265,8 @@ class HybridInteraction(Interaction):
             (left, first), (right, second) = known
             near = (right - index) / (right - left)
             voters = [Voter(near, first), Voter(1 - near, second)]
-        if index in self._last and self._rounds > self._first_round:
-            last = self._last[index]
+        last = self._last.get(index) if self._rounds > self._first_round else None
+        if last is not None:
             unheard = {i for i in self._object_ids if index in self._doubted.get(i, ()) or last.confidence(i) == 0}
             voters.append(Voter(1.0 + self.rule.inertia, last, frozenset(unheard)))
         return voters

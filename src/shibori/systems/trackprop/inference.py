@@ -22,9 +22,9 @@ from shibori.systems.trackprop.model import RegionNetwork
 from shibori.systems.trackprop.propagation import Propagating
 from shibori.systems.trackprop.region import blended
 from shibori.systems.trackprop.rule import TrackpropRule
-from shibori.systems.trackprop.shelf import Answer, Shelf
 from shibori.systems.trackprop.spans import Span, Track, merged, nearest
 from shibori.systems.trackprop.sweep import Job, Surroundings, jobs_of, sweep
+from shibori.tracking.logit_store import Answer, LogitStore
 from shibori.tracking.network import Memory
 from shibori.tracking.window_tracker import TrackState
 
@@ -34,6 +34,8 @@ MAX_REMEMBERED = 2
 """Other marked frames, the nearest ones, that help to understand the marks on a frame."""
 LEAST_SURE = 0.25
 """What a new answer that has lost an object counts, at least, beside one of an earlier round."""
+STEPS_PER_UNIT = 127 / 8
+"""In which the log-odds of answers are kept: 127 of them to either side."""
 SAME_MASK = 0.95
 """IoU from which a revised mask changes nothing around it."""
 
@@ -89,7 +91,7 @@ class TrackpropInteraction(Interaction):
         self._blind: dict[int, set[int]] = {}
         self._found_right: dict[int, dict[int, float]] = {}
         self._revised: dict[int, dict[int, Mask]] = {}
-        self._shelf = Shelf()
+        self._answers = _answer_store()
         self._undecodable: set[int] = set()
 
     @torch.no_grad()  # and not inference mode: ATOM learns online
@@ -150,7 +152,7 @@ class TrackpropInteraction(Interaction):
         return shown | {object_id: np.asarray(ids == object_id) for object_id in propagated}
 
     def _was_reached(self, track: Track, index: int) -> bool:
-        return (track.object_id, index) in self._shelf or index not in track.stale
+        return self._answers.holds(index, track.object_id) or index not in track.stale
 
     def _approve(self, object_id: int, index: int, is_there: bool, changed: bool) -> None:
         track = self._tracks.setdefault(object_id, Track(object_id, self.clip.num_frames))
@@ -172,18 +174,18 @@ class TrackpropInteraction(Interaction):
             again = blind - self._kept_readings(index)
             self._revise(index, {i for i in again if self._seen_frames(i) and not self._tracks[i].is_fresh(index)})
         tracks = [track for track in self._tracks.values() if track.stale]
-        forward = Shelf()
+        forward = _answer_store()
         for index, found in self._sweep(jobs_of(tracks, forward=True), forward=True):
-            for answer in found.values():
-                forward.put(index, answer)
-        backward = Shelf()
+            for object_id, answer in found.items():
+                forward.put(index, object_id, answer)
+        backward = _answer_store()
         for index, found in self._sweep(jobs_of(tracks, forward=False), forward=False):
-            for answer in found.values():
-                backward.put(index, answer)
+            for object_id, answer in found.items():
+                backward.put(index, object_id, answer)
         for track in tracks:
             for span in track.due():
                 for index in range(*span.bounds(track.num_frames)):
-                    sides = forward.get(track.object_id, index), backward.get(track.object_id, index)
+                    sides = forward.get(index, track.object_id), backward.get(index, track.object_id)
                     self._settle(track, span, index, *sides)
             track.stale.clear()
         self._found_right.clear()
@@ -233,8 +235,8 @@ class TrackpropInteraction(Interaction):
 
     def _settle(self, track: Track, span: Span, index: int, forward: Answer | None, backward: Answer | None) -> None:
         """The answer from what came from both sides, by distance and by how sure each is, and from what stands."""
-        said = self._shelf.get(track.object_id, index)
-        self._shelf.drop(track.object_id, index)
+        said = self._answers.get(index, track.object_id)
+        self._answers.drop(index, track.object_id)
         if forward is None or backward is None:
             answer = forward or backward
         else:
@@ -246,7 +248,7 @@ class TrackpropInteraction(Interaction):
             found_right = self._found_right.get(track.object_id, {})
             stands = span.share_that_stands(index, track.num_frames, found_right)
             answer = _joined(answer, said, 1.0, self._propagating.rule.inertia * stands, LEAST_SURE)
-        self._shelf.put(index, answer)
+        self._answers.put(index, track.object_id, answer)
 
     def _anchor(self, object_id: int, index: int) -> TrackState:
         """Made when it is first needed: the answer for a marked frame does not wait for it."""
@@ -262,7 +264,7 @@ class TrackpropInteraction(Interaction):
         approved = self._approved[index].masks() if index in self._approved else {}
         given = {object_id: mask for object_id, mask in approved.items() if object_id not in busy}
         others = [i for i in self._tracks if i not in busy and i not in given]
-        found = [answer.logits for i in others if (answer := self._shelf.get(i, index)) is not None]
+        found = [answer.logits for i in others if (answer := self._answers.get(index, i)) is not None]
         return found, given
 
     def _answer(self, index: int) -> FrameMasks:
@@ -275,10 +277,14 @@ class TrackpropInteraction(Interaction):
         is_there = bool((ids == object_id).any())
         if index in self._approved and object_id in self._approved[index].object_ids:
             return ObjectStatus(object_id, 1.0, "tracked" if is_there else "absent")
-        answer = self._shelf.get(object_id, index)
+        answer = self._answers.get(index, object_id)
         if answer is None:
             return ObjectStatus(object_id, 0.0, "absent")
         return ObjectStatus(object_id, answer.confidence, "tracked" if is_there else "lost")
+
+
+def _answer_store() -> LogitStore:
+    return LogitStore(STEPS_PER_UNIT)
 
 
 def _joined(first: Answer, second: Answer, first_share: float, second_share: float, least: float = 1e-6) -> Answer:

@@ -18,7 +18,7 @@ from shibori.ops.window import mask_box, pixels_in_box
 from shibori.systems.trackprop.model import RegionNetwork, Seen
 from shibori.systems.trackprop.region import crop_in_frame
 from shibori.systems.trackprop.rule import PropagationRule
-from shibori.systems.trackprop.shelf import Answer
+from shibori.tracking.logit_store import Answer
 from shibori.tracking.network import Encoded
 from shibori.tracking.window_tracker import (
     Aim,

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from shibori.media.clip import Clip, Frame
 from shibori.ops.overlap import WindowedLogits
 from shibori.systems.trackprop.propagation import Followed, Propagating
-from shibori.systems.trackprop.shelf import Answer
 from shibori.systems.trackprop.spans import Span, Track, merged, nearest
+from shibori.tracking.logit_store import Answer
 from shibori.tracking.window_tracker import TrackState
 
 Mask = NDArray[np.bool_]
