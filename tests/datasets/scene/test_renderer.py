@@ -1,8 +1,6 @@
-"""Layers: the same picture as blending everything everywhere, the same truth with and without colours, a bound."""
+"""Scenes: the same picture as blending everything everywhere, the same truth with and without colours."""
 
 from __future__ import annotations
-
-import pickle
 
 import cv2
 import numpy as np
@@ -11,9 +9,9 @@ import pytest
 from shibori.datasets.scene.blending import feathered
 from shibori.datasets.scene.cache import BoundedCache
 from shibori.datasets.scene.renderer import FittedFootage, MovingSprite, Scene
-from shibori.datasets.scene.sprite import Footage, cut_mask
+from shibori.datasets.scene.sprite import Footage
 
-from ..made import Painted, disk, texture
+from ..made import Painted, texture
 
 SIZE = (72, 128)
 
@@ -76,36 +74,6 @@ def test_truth_alone_is_the_same_truth():
     assert set(np.unique(scene.ids(0))) == {0, 3}
 
 
-def test_cut_reaches_around_the_object_and_not_out_of_the_picture():
-    mask = disk(SIZE, (3, 36), 9)
-    cut = cut_mask(mask)
-    x, y = cut.corner_xy
-    assert x == 0
-    whole = np.zeros(SIZE, bool)
-    whole[y : y + cut.mask.shape[0], x : x + cut.mask.shape[1]] = cut.mask > 0
-    np.testing.assert_array_equal(whole, mask)
-    assert cut_mask(np.zeros(SIZE, bool)).mask.size == 0
-
-
 def test_layer_boxes_follow_the_matrix():
     layer = MovingSprite(1, Footage(Painted("a", 9), BoundedCache(10**6)), np.array([[[2.0, 0, 5], [0, 2, -7]]]))
     np.testing.assert_allclose(layer.boxes(1), [[65, 33, 129, 97]])
-
-
-def test_cache_keeps_its_bound_and_forgets_the_oldest():
-    cache, made = BoundedCache(100), []
-
-    def ask(key: str) -> str:
-        return cache.get(key, lambda: made.append(key) or key, lambda value: 40)
-
-    for key in "abacab":
-        assert ask(key) in (key, None)
-        assert cache.num_bytes <= 100
-    assert made == ["a", "b", "c", "b"]
-
-
-def test_cache_starts_empty_elsewhere():
-    cache = BoundedCache(1000)
-    cache.get("a", lambda: 1, lambda value: 400)
-    copy = pickle.loads(pickle.dumps(cache))
-    assert (copy.max_bytes, copy.num_bytes) == (1000, 0)

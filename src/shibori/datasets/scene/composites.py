@@ -17,7 +17,7 @@ from shibori.datasets.scene.cache import CLIP_BYTES, BoundedCache
 from shibori.datasets.scene.composite_sequence import CompositeSequence
 from shibori.datasets.scene.motion import SourceTrack, SpriteMotion, eased
 from shibori.datasets.scene.renderer import FittedFootage, Patch, Scene, fitted
-from shibori.datasets.scene.scene_layout import SceneSources, best_scene
+from shibori.datasets.scene.scene_layout import SceneSources, best_scene, clips_in_turn
 from shibori.datasets.scene.sprite import Footage, source_boxes
 
 _WHOLE = slice(None), slice(None)
@@ -47,12 +47,9 @@ def composites_from_davis(
     rng, cache = np.random.default_rng(seed), BoundedCache(CLIP_BYTES)
     footage = [Footage(sequence, cache) for sequence in sequences]
     clips = []
-    for clip_index in range(num_clips):
-        # Backgrounds in turn, so that a few clips already show all of them.
-        ground = footage[clip_index % len(footage)]
-        others = [other for other in footage if other.name != ground.name]
-        chosen = tuple(others[i] for i in rng.permutation(len(others))[: num_objects - 1])
-        sources = SceneSources(ground, chosen, (), size_hw, num_frames)
+    for clip_index, ground, others in clips_in_turn(rng, footage, footage, num_clips):
+        chosen = others[: num_objects - 1]
+        sources = SceneSources(ground, tuple(chosen), (), size_hw, num_frames)
         draw = partial(_draw_scene, rng, sources, chosen)
         scene = best_scene(draw, partial(_least_share, num_objects), _LEAST_SHARE, _TRIES)
         assert scene is not None

@@ -16,7 +16,7 @@ from shibori.datasets.scene.cache import CLIP_BYTES, BoundedCache
 from shibori.datasets.scene.composite_sequence import CompositeSequence
 from shibori.datasets.scene.occlusions import draw_appearances
 from shibori.datasets.scene.renderer import Scene
-from shibori.datasets.scene.scene_layout import MOST_TRIES, SceneSources, best_scene, draw_scene
+from shibori.datasets.scene.scene_layout import MOST_TRIES, SceneSources, best_scene, clips_in_turn, draw_scene
 from shibori.datasets.scene.sprite import Footage, Sprite, StillSprite
 from shibori.datasets.youtube_vis import InstanceAnnotation, InstanceDataset, Video
 from shibori.media.box import boxes_from_masks
@@ -78,12 +78,10 @@ def instance_composites(
             f"{num_objects} objects need more than {len(footage)} sequences, {len(grounds)} of them grounds"
         )
     clips = []
-    for clip_index in range(num_clips):
-        ground = grounds[clip_index % len(grounds)]
-        others = [other for other in footage if other is not ground]
-        sprites = _draw_sprites(rng, [others[i] for i in rng.permutation(len(others))], objects, num_objects - 1)
-        occluders = [other for other in grounds if other is not ground] or others
-        sources = SceneSources(ground, tuple(sprites), tuple(occluders), size_hw, num_frames, bare_occluders=True)
+    for clip_index, ground, others in clips_in_turn(rng, grounds, footage, num_clips):
+        sprites = _draw_sprites(rng, others, objects, num_objects - 1)
+        occluders = tuple(other for other in (grounds if len(grounds) > 1 else footage) if other is not ground)
+        sources = SceneSources(ground, tuple(sprites), occluders, size_hw, num_frames, bare_occluders=True)
         kinds = {number: _kind_of(part) for number, part in enumerate((ground, *sprites), 1)}
         clips.append(InstanceComposite(sources.sequence(clip_index, _draw_instances(rng, sources)), kinds))
     return clips

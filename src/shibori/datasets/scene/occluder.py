@@ -2,63 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from shibori.datasets.scene.motion import SpriteMotion
 from shibori.datasets.scene.renderer import MovingSprite
-from shibori.datasets.scene.sprite import Footage, Silhouette
+from shibori.datasets.scene.sprite import CutOut, Footage
 
 _TRIES = 16
-
-
-@dataclass(frozen=True)
-class Occluder:
-    """A piece cut from a picture of some footage; it never changes."""
-
-    footage: Footage
-    index: int
-    """The frame it is cut from."""
-    corner_xy: tuple[int, int]
-    """Where its cut begins in that picture."""
-    outline: tuple[tuple[int, int], ...]
-    """Pixels of the cut."""
-
-    is_rigid = True
-
-    @property
-    def name(self) -> str:
-        """Where it is cut from."""
-        return f"{self.footage.name} {self.index} {self.corner_xy}"
-
-    @property
-    def cut_hw(self) -> tuple[int, int]:
-        """Height and width of the cut."""
-        width, height = np.max(self.outline, axis=0) + 1
-        return int(height), int(width)
-
-    def silhouette(self, index: int) -> Silhouette:
-        """Its shape, the same in every frame."""
-        return self.footage.cache.get(("shape", self.corner_xy, self.outline), self._draw, lambda cut: cut.mask.nbytes)
-
-    def colours(self, index: int) -> NDArray[np.uint8]:
-        """(h, w, 3) uint8 RGB of its cut, the same in every frame."""
-        (x, y), (height, width) = self.corner_xy, self.cut_hw
-        key = ("occluder", self.footage.sequence.name, self.index, self.corner_xy, self.cut_hw)
-
-        def make() -> NDArray[np.uint8]:
-            return self.footage.picture(self.index)[y : y + height, x : x + width].copy()
-
-        return self.footage.cache.get(key, make, lambda image: image.nbytes)
-
-    def _draw(self) -> Silhouette:
-        (x, y), (height, width) = self.corner_xy, self.cut_hw
-        mask = np.zeros((height, width), np.uint8)
-        cv2.fillPoly(mask, [np.array(self.outline, np.int32)], 255)
-        return Silhouette(mask, self.corner_xy, (x, y, x + width, y + height))
 
 
 def occluder_layer(
@@ -81,17 +33,20 @@ def occluder_layer(
     low, high = outline_xy.min(axis=0), outline_xy.max(axis=0)
     zoom = max(1.0, *((high - low + 3) / (width, height)))
     points = np.round((outline_xy - low) / zoom).astype(int)
-    covered, index, corner = _emptiest(rng, footage, points.max(axis=0) + 1, (width, height))
+    (wide, high) = points.max(axis=0) + 1
+    covered, index, (x, y) = _emptiest(rng, footage, (wide, high), (width, height))
     if bare and covered:
         return None
-    occluder = Occluder(footage, index, corner, tuple((int(x), int(y)) for x, y in points))
+    mask = np.zeros((high, wide), np.uint8)
+    cv2.fillPoly(mask, [points.astype(np.int32)], 255)
+    occluder = CutOut(footage.name, np.dstack([footage.picture(index)[y : y + high, x : x + wide], mask]))
     num_frames = len(centre_xy)
     motion = SpriteMotion(centre_xy + low, np.full(num_frames, zoom), np.zeros(num_frames))
-    return MovingSprite(0, occluder, motion.matrices(np.array(corner, np.float64)))
+    return MovingSprite(0, occluder, motion.matrices(np.zeros(2)))
 
 
 def _emptiest(
-    rng: np.random.Generator, footage: Footage, size_xy: NDArray[np.int64], picture_xy: tuple[int, int]
+    rng: np.random.Generator, footage: Footage, size_xy: tuple[int, int], picture_xy: tuple[int, int]
 ) -> tuple[int, int, tuple[int, int]]:
     """Of some drawn, the frame and the corner where the object covers least of a cut of this size; that area first."""
     best: tuple[int, int, tuple[int, int]] | None = None

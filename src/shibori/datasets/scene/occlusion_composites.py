@@ -14,7 +14,7 @@ from shibori.datasets.scene.composite_sequence import CompositeSequence
 from shibori.datasets.scene.episodes import episodes
 from shibori.datasets.scene.occlusions import Occlusion, draw_occlusions
 from shibori.datasets.scene.renderer import Scene
-from shibori.datasets.scene.scene_layout import MOST_TRIES, SceneSources, draw_scene
+from shibori.datasets.scene.scene_layout import MOST_TRIES, SceneSources, clips_in_turn, draw_scene
 from shibori.datasets.scene.sprite import Footage
 
 _TRIES = 10
@@ -47,11 +47,8 @@ def hidden_composites(
     rng, cache = np.random.default_rng(seed), BoundedCache(CLIP_BYTES)
     footage = [Footage(sequence, cache) for sequence in sequences]
     clips = []
-    for clip_index in range(num_clips):
-        ground = footage[clip_index % len(footage)]
-        others = [other for other in footage if other is not ground]
-        order = [others[i] for i in rng.permutation(len(others))]
-        sprites, occluders = tuple(order[: num_objects - 1]), tuple(order[num_objects - 1 :])
+    for clip_index, ground, others in clips_in_turn(rng, footage, footage, num_clips):
+        sprites, occluders = tuple(others[: num_objects - 1]), tuple(others[num_objects - 1 :])
         sources = SceneSources(ground, sprites, occluders, size_hw, num_frames)
         clips.append(sources.sequence(clip_index, draw_hidden_scene(rng, sources)))
     return clips

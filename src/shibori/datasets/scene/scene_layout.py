@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import cv2
@@ -62,6 +62,16 @@ class SceneSources:
         object_ids = tuple(range(1, self.num_objects + 1))
         name = f"{clip_index:02d}-{self.name}"
         return CompositeSequence(name, self.num_frames, object_ids, self.size_hw, scene, scene.ids)
+
+
+def clips_in_turn(
+    rng: Generator, grounds: Sequence[Footage], footage: Sequence[Footage], num_clips: int
+) -> Iterator[tuple[int, Footage, list[Footage]]]:
+    """Each clip's number, its ground (in turn, so that a few clips already show all) and all others, shuffled."""
+    for clip_index in range(num_clips):
+        ground = grounds[clip_index % len(grounds)]
+        others = [other for other in footage if other.name != ground.name]
+        yield clip_index, ground, [others[i] for i in rng.permutation(len(others))]
 
 
 def best_scene(
