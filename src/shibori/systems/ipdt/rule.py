@@ -120,6 +120,6 @@ def rule_of(preset: str) -> DiscoveryRule:
     """The numbers of a preset. ``compact`` does without class calibration.
 
     With a detector that takes one animal for another, classes that a clip does not show have almost the mean scores of
-    those that it shows, and calibration costs more than it gives (``docs/systems/ipdt.md``, "Measured").
+    those that it shows, and calibration costs more than it gives (``docs/experiments/ipdt.md``, "Table 2").
     """
     return replace(DiscoveryRule(), beta=1.0) if preset == "compact" else DiscoveryRule()
