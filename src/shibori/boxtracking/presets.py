@@ -20,16 +20,13 @@ from shibori.nn.backbones import COMPACT_TRUNKS, CompactTrunk
 from shibori.nn.weights import load_state
 from shibori.weights import locate_weights
 
-RESNET18 = "resnet18"
-"""A trunk with torchvision's public weights."""
-
 
 @dataclass(frozen=True)
 class TrackerSize:
     """One preset."""
 
     trunk: str
-    """``RESNET18``, or the preset of the pixel tracker whose trunk it is."""
+    """resnet18, or the preset of the pixel tracker whose trunk it is."""
     estimation: EstimationSize
     """Of ATOM's IoU network."""
     siamese: SiameseSize
@@ -40,7 +37,7 @@ class TrackerSize:
 
 SIZES = {
     "paper": TrackerSize(
-        RESNET18,
+        "resnet18",
         EstimationSize((128, 256), 256, 256, 256, 0),
         SiameseSize((128, 256), 256),
         ViewRule((320, 453, 640, 905), least_side=58.0),
@@ -69,7 +66,7 @@ def build_trunk(preset: str, pretrained: bool = True) -> ViewTrunk:
         InputError: if they cannot be fetched, or the shipped pixel tracker is not as it was shipped.
     """
     name = SIZES[preset].trunk
-    if name == RESNET18:
+    if name == "resnet18":
         resnet = ResNet18ViewTrunk()
         if pretrained:
             resnet.load_resnet(fetch_resnet18_state())
@@ -80,7 +77,7 @@ def build_trunk(preset: str, pretrained: bool = True) -> ViewTrunk:
         key = nn.Conv2d(maps.channels[2], SIZES[preset].estimation.match_channels, 3, padding=1)
     trunk = CompactViewTrunk(maps, key)
     if name != "tiny":
-        state = load_state(locate_weights("pixel", name), "pixel", name)
+        state = load_state(locate_weights("matcher", name), "matcher", name)
         trunk.load_state_dict(trunk_and_key(state))
     return _frozen(trunk)
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from shibori.errors import InputError
 from shibori.ops.window import WindowRule
 from shibori.systems.ipdt.calibration import BETA
-from shibori.tracking.config import TrackerConfig
+from shibori.tracking.config import MATCHER_CONFIG, TrackerConfig
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class DetectionRule:
         return np.arange(num_frames) % step == 0
 
 
-TRACKER = replace(TrackerConfig(), window=WindowRule(area_side=256))
+TRACKER = replace(MATCHER_CONFIG, window=WindowRule(area_side=256))
 """The pixel-level tracker: the numbers of the tracker on its own, in smaller windows, for many are followed."""
 
 
