@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torchvision.models.detection.image_list import ImageList
 from torchvision.ops import box_iou
 
-from shibori.nn.rpn import ProposalNetwork, build_rpn
+from shibori.nn.rpn import ProposalNetwork, ProposalRule
 
 SIZE_HW = (64, 96)
 CHANNELS = 32
@@ -21,9 +21,9 @@ def made_features(batch: int = 2, seed: int = 0) -> Tensor:
 
 def made_network(seed: int = 0, **options: object) -> ProposalNetwork:
     torch.manual_seed(seed)
-    network = build_rpn(CHANNELS, **{"sizes": (16, 32), "top_n": 20, **options})
+    network = ProposalNetwork(CHANNELS, ProposalRule(**{"sizes": (16, 32), "top_n": 20, **options}))
     # As made, all scores are nearly a half and all boxes nearly anchors: nothing to tell one from another.
-    for convolution in (network.rpn.head.cls_logits, network.rpn.head.bbox_pred):
+    for convolution in (network.rpn["head"].cls_logits, network.rpn["head"].bbox_pred):
         nn.init.normal_(convolution.weight, std=0.3)
     return network
 
@@ -31,7 +31,7 @@ def made_network(seed: int = 0, **options: object) -> ProposalNetwork:
 @pytest.fixture(scope="module")
 def taught() -> ProposalNetwork:
     torch.manual_seed(0)
-    network = build_rpn(CHANNELS, sizes=(16, 32), nms_threshold=0.5)
+    network = ProposalNetwork(CHANNELS, ProposalRule(sizes=(16, 32), nms_threshold=0.5))
     features = made_features()
     optimiser = torch.optim.Adam(network.parameters(), 3e-3)
     for _ in range(200):
@@ -57,7 +57,7 @@ def test_an_image_without_objects_is_learnt_too(taught: ProposalNetwork):
 def test_an_image_without_objects_has_a_loss_of_objectness_alone():
     network = made_network()
     network.loss(made_features(1), SIZE_HW, [torch.zeros(0, 4)]).backward()
-    head = network.rpn.head
+    head = network.rpn["head"]
     assert all(bool(parameter.grad.isfinite().all()) for parameter in head.parameters())
     assert head.cls_logits.weight.grad.any()
     assert not head.bbox_pred.weight.grad.any()
@@ -83,12 +83,12 @@ class GivenAnchors(nn.Module):
 
 def through_torchvision(network: ProposalNetwork, features: Tensor) -> tuple[list[Tensor], dict[str, Tensor]]:
     images = ImageList(torch.zeros(len(features), 3, *SIZE_HW), [SIZE_HW] * len(features))
-    own = network.rpn.anchor_generator
-    network.rpn.anchor_generator = GivenAnchors(network._anchors(features))
+    own = network.whole.anchor_generator
+    network.whole.anchor_generator = GivenAnchors(network._anchors(features))
     try:
-        return network.rpn(images, {"0": features}, [{"boxes": boxes} for boxes in BOXES])
+        return network.whole(images, {"0": features}, [{"boxes": boxes} for boxes in BOXES])
     finally:
-        network.rpn.anchor_generator = own
+        network.whole.anchor_generator = own
 
 
 def test_proposals_equal_torchvisions():
@@ -109,7 +109,7 @@ def test_the_loss_equals_torchvisions():
 
 
 def test_anchors_lie_about_the_centres_of_the_positions():
-    network = build_rpn(16, sizes=(16, 32), ratios=(1.0,), stride=4)
+    network = ProposalNetwork(16, ProposalRule(sizes=(16, 32), ratios=(1.0,), stride=4))
     anchors = network._anchors(torch.zeros(1, 16, 2, 3)).view(2, 3, 2, 4)
     assert anchors[0, 0].tolist() == [[-6, -6, 10, 10], [-14, -14, 18, 18]]
     assert anchors[1, 2, 0].tolist() == [2, -2, 18, 14]
@@ -155,8 +155,8 @@ def test_padding_beyond_the_image_teaches_nothing():
 def test_a_head_in_half_precision_keeps_boxes_in_full():
     network = made_network(stride=100)  # at 1150 pixels bfloat16 is 8 pixels coarse
     expected = network.propose(made_features(1), (800, 1200))[0][0]
-    network.rpn.head.to(torch.bfloat16)
-    nn.init.zeros_(network.rpn.head.bbox_pred.weight)
+    network.rpn["head"].to(torch.bfloat16)
+    nn.init.zeros_(network.rpn["head"].bbox_pred.weight)
     boxes = network.propose(made_features(1), (800, 1200))[0][0]
     assert boxes.dtype == expected.dtype == torch.float32
     anchors = network._anchors(made_features(1)).clamp_min(0).clamp_max(1200)

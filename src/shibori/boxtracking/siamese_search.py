@@ -12,10 +12,10 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torchvision.ops import nms
 
 from shibori.boxtracking.siamese_network import CELLS, Reference, Response, SiameseNetwork
 from shibori.boxtracking.views import View
+from shibori.ops.kernels import suppress
 from shibori.ops.region import box_centres, centre_form, corner_form, object_sizes, paired_iou
 
 PROPOSALS = 500
@@ -134,7 +134,7 @@ def _best(boxes_xyxy: Tensor, ranks: Tensor, against: Tensor | None, rule: Searc
     if against is None:
         return int(flat.argmax())
     likely = flat.topk(min(PROPOSALS, len(flat))).indices
-    things = likely[nms(boxes_xyxy.reshape(-1, 4)[likely], flat[likely], rule.apart)]
+    things = likely[suppress(boxes_xyxy.reshape(-1, 4)[likely], flat[likely], rule.apart)]
     return int(things[(flat[things] - rule.distractor_share * against.flatten()[things]).argmax()])
 
 
@@ -157,7 +157,7 @@ def distractors_beside(boxes_xyxy: Tensor, scores: Tensor, object_xyxy: Tensor, 
     """
     alike = (scores > rule.distractor_score) & (paired_iou(boxes_xyxy, object_xyxy) <= rule.apart)
     boxes = boxes_xyxy[alike]
-    return boxes[nms(boxes, scores[alike], rule.apart)[: rule.new_distractors]]
+    return boxes[suppress(boxes, scores[alike], rule.apart)[: rule.new_distractors]]
 
 
 def _change(boxes_xyxy: Tensor, before_xyxy: Tensor) -> Tensor:

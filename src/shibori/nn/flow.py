@@ -17,7 +17,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
-from torchvision.models import optical_flow
 
 from shibori.errors import InputError
 
@@ -139,6 +138,8 @@ def build_raft(variant: RaftVariant) -> nn.Module:
     Raises:
         InputError: there is no such variant.
     """
+    from torchvision.models import optical_flow  # as long to import as PyTorch, and DIS does without
+
     _check_choice("a variant of RAFT", variant, get_args(RaftVariant))
     build = optical_flow.raft_small if variant == "small" else optical_flow.raft_large
     network: nn.Module = build(weights=None)
@@ -151,6 +152,8 @@ def load_public_raft(network: nn.Module, variant: RaftVariant) -> None:
     Raises:
         InputError: they cannot be fetched.
     """
+    from torchvision.models import optical_flow
+
     kinds = {"small": optical_flow.Raft_Small_Weights, "large": optical_flow.Raft_Large_Weights}
     weights = kinds[variant].DEFAULT
     try:

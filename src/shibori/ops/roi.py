@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torchvision import ops
+
+from shibori.ops.kernels import align_regions
 
 
 def roi_align(features: Tensor, boxes_xyxy: Tensor, batch_index: Tensor, side: int, stride: float) -> Tensor:
@@ -27,7 +28,7 @@ def roi_align(features: Tensor, boxes_xyxy: Tensor, batch_index: Tensor, side: i
         (K, C, m, m) in the features' dtype, computed in float32.
     """
     rois = torch.cat([batch_index[:, None].to(boxes_xyxy), boxes_xyxy], 1)
-    return ops.roi_align(features.float(), rois.float(), side, 1 / stride, aligned=True).to(features.dtype)
+    return align_regions(features.float(), rois.float(), side, 1 / stride).to(features.dtype)
 
 
 def mask_boxes(masks: Tensor) -> tuple[Tensor, Tensor]:

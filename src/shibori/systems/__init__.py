@@ -111,7 +111,7 @@ def _lenient_pixel(device: str) -> Propagator:
     from shibori.tracking.build import build_mask_propagator
     from shibori.tracking.config import TrackerConfig
 
-    lenient = replace(TrackerConfig(), lost_threshold=0.05, redetect_threshold=0.15)
+    lenient = replace(TrackerConfig(), lost_threshold=0.2, redetect_threshold=0.4)
     return build_mask_propagator("compact", device, config=lenient)
 
 

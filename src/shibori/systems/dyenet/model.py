@@ -11,11 +11,11 @@ from shibori.nn.backbones import PyramidFeatures, ResNetFeatures
 from shibori.nn.deeplab import XceptionFeatures
 from shibori.nn.flow import DisFlow, FlowEstimator, RaftFlow, build_raft, load_public_raft
 from shibori.nn.frozen import FrozenTrunkNetwork
-from shibori.nn.rpn import ProposalNetwork, build_rpn
+from shibori.nn.rpn import ProposalNetwork, ProposalRule
 from shibori.ops.roi import roi_align
 from shibori.systems.dyenet.network import MaskNetwork, RecurrentPropagation, ReidNetwork
 from shibori.systems.dyenet.size import SIZES, DyeNetSize
-from shibori.tracking.matcher import PixelTracker, build_matcher
+from shibori.tracking.compact import PixelTracker, build_pixel_tracker
 from shibori.tracking.network import Encoded, PixelNetwork
 
 ANCHOR_SIZES = (24, 48, 96, 192)
@@ -52,7 +52,7 @@ class DyeNet(FrozenTrunkNetwork):
         self.size = size
         self.matcher = matcher
         self.backbone = backbone
-        self.proposals: ProposalNetwork = build_rpn(size.feature_channels[2], ANCHOR_SIZES)
+        self.proposals = ProposalNetwork(size.feature_channels[2], ProposalRule(ANCHOR_SIZES))
         self.masks = MaskNetwork(size)
         key_channels = matcher.size.key_channels if isinstance(matcher, PixelTracker) else 0
         self.reid = ReidNetwork(size, key_channels)
@@ -128,7 +128,7 @@ def build_dyenet(preset: str, pretrained: bool = False) -> DyeNet:
     """
     size = SIZES[preset]
     if size.matcher is not None:
-        return DyeNet(size, build_matcher(size.matcher), None)
+        return DyeNet(size, build_pixel_tracker(size.matcher), None)
     if size.backbone == "xception65":
         network = DyeNet(size, None, XceptionFeatures(pretrained))
     else:

@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torchvision.ops import nms
 
+from shibori.ops.kernels import suppress
 from shibori.ops.roi import enlarged, mask_boxes, roi_align
 from shibori.systems.dyenet.frame import FrameView
 from shibori.systems.dyenet.recurrent_tracker import RecurrentTracker
@@ -175,6 +175,6 @@ def similar_proposals(
     if scores is None:
         return []
     boxes = torch.from_numpy(np.stack([proposal.box for proposal in proposals])).float()
-    kept = [int(i) for i in nms(boxes, scores, OVERLAP)]
+    kept = [int(i) for i in suppress(boxes, scores, OVERLAP)]
     good = [(float(scores[i]), proposals[i]) for i in kept if float(scores[i]) >= least]
     return good[:most]

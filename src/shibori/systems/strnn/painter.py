@@ -324,9 +324,13 @@ class Painter:
             chosen_positions(seen, negative, 0.0, self.network.stride),
         )
         memory = join_memories(*marked * (EMPHASIS if known.references else 1), *known.references)
-        # Without one, it is as if the previous window had not reached here.
-        key, mask = (torch.zeros_like(encoded.key), positive) if before is None else (encoded.key, self._plane(before))
-        found = self.network(encoded, memory, key, mask, others)
+        if before is None:  # as if the previous window had not reached here
+            previous = seen._replace(key=torch.zeros_like(seen.key), label=torch.zeros_like(seen.label))
+            mask = positive
+        else:
+            mask = self._plane(before)
+            previous = seen._replace(label=functional.avg_pool2d(mask, self.network.stride).flatten(1))
+        found = self.network(encoded, memory, previous, mask, others)
         logits = WindowedLogits(known.object_id, window, found.logits[0, 0].float().cpu().numpy())
         return Look(logits, float(found.quality.float().sigmoid() * found.presence.float().sigmoid()))
 
