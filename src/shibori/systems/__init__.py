@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,7 +12,7 @@ from shibori.interfaces import FrameSource, InstanceSegmenter, InteractiveSegmen
 from shibori.media.instances import Discovery
 
 if TYPE_CHECKING:
-    from shibori.systems.trackprop.mending import MaskMender
+    from shibori.systems.trackprop.mask_refiner import MaskRefiner
 
 
 def _pixel(
@@ -94,7 +93,7 @@ def _strnn(
     from shibori.systems.strnn.build import build_hybrid_segmenter
 
     return build_hybrid_segmenter(
-        preset, device, size, weights, lambda: _lenient_pixel(device), lambda: _mask_mender(device)
+        preset, device, size, weights, lambda: _lenient_pixel(device), lambda: _mask_refiner(device)
     )
 
 
@@ -103,28 +102,27 @@ def _strnn_rows(
 ) -> list[tuple[str, tuple[float, float] | None, Callable[[], InteractiveSegmenter]]]:
     from shibori.systems.strnn.ablation import ablation_rows
 
-    return ablation_rows(preset, device, weights, lambda: _lenient_pixel(device), lambda: _mask_mender(device))
+    return ablation_rows(preset, device, weights, lambda: _lenient_pixel(device), lambda: _mask_refiner(device))
 
 
 def _lenient_pixel(device: str) -> Propagator:
     """The pixel tracker for work between frames that a person has marked, who sees where it is wrong."""
+    from shibori.systems.strnn.rule import BETWEEN
     from shibori.tracking.build import build_mask_propagator
-    from shibori.tracking.config import TrackerConfig
 
-    lenient = replace(TrackerConfig(), lost_threshold=0.2, redetect_threshold=0.4)
-    return build_mask_propagator("compact", device, config=lenient)
+    return build_mask_propagator("compact", device, config=BETWEEN)
 
 
-def _mask_mender(device: str) -> MaskMender | None:
+def _mask_refiner(device: str) -> MaskRefiner | None:
     """The interactive networks of trackprop, which better the masks of marked frames; None where none ship."""
     from shibori.systems.trackprop.build import build_trackprop_segmenter
-    from shibori.systems.trackprop.mending import MaskMender
+    from shibori.systems.trackprop.mask_refiner import MaskRefiner
     from shibori.systems.trackprop.rule import TrackpropRule
     from shibori.weights import shipped_weights
 
     if "trackprop-compact.safetensors" not in shipped_weights():
         return None
-    return MaskMender(build_trackprop_segmenter("compact", device, rule=TrackpropRule()))
+    return MaskRefiner(build_trackprop_segmenter("compact", device, rule=TrackpropRule()))
 
 
 def _strnn_plain(

@@ -18,8 +18,8 @@ def test_every_row_is_what_it_says(tmp_path):
     network = build_strnn("compact")
     load_shipped(network)
     save_state(tmp_path / "w.safetensors", network.own_state(), "strnn", "compact")
-    mender = object()
-    rows = ablation_rows("compact", "cpu", tmp_path / "w.safetensors", Holder, lambda: mender)
+    refiner = object()
+    rows = ablation_rows("compact", "cpu", tmp_path / "w.safetensors", Holder, lambda: refiner)
     built = [build() for _, _, build in rows]
     plain, spatial, temporal, resampled, carried, ours, every, painted, whole = built
     for row in (plain, spatial, temporal, resampled):
@@ -33,8 +33,8 @@ def test_every_row_is_what_it_says(tmp_path):
     for row in (carried, every, painted, whole):
         assert isinstance(row, HybridSegmenter)
     assert (carried.first_round, every.first_round) == (LAST_ROUND, 1)
-    assert [row.paints for row in (carried, every, painted, whole)] == [False, False, True, True]
-    assert [row.mender for row in (carried, every, painted, whole)] == [None, None, None, mender]
+    assert [row.prompts for row in (carried, every, painted, whole)] == [False, False, True, True]
+    assert [row.refiner for row in (carried, every, painted, whole)] == [None, None, None, refiner]
     assert carried.pixels.rule.kernel is None
     assert [figures for _, figures, _ in rows].count(PAPER_FIGURES) == 1
     images = torch.randn(1, 3, 64, 64)

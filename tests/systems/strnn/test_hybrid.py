@@ -163,7 +163,7 @@ def test_what_is_refused(hybrid, clip):
 
 
 class Widening:
-    """Stands for a mender: adds a rim of one pixel to whatever it is shown, and notes what that was."""
+    """Stands for a refiner: adds a rim of one pixel to whatever it is shown, and notes what that was."""
 
     def __init__(self) -> None:
         self.seen: list[tuple[int, int]] = []
@@ -177,11 +177,11 @@ class Widening:
 
 
 def test_what_is_new_in_a_marked_frame_is_mended_and_marks_are_obeyed_all_the_same(hybrid, clip):
-    mender = Widening()
-    plain, mending = hybrid.begin(clip), replace(hybrid, mender=mender).begin(clip)
-    (before,), (after,) = plain.mark(FIRST), mending.mark(FIRST)
-    assert mender.seen == [(2, 1), (2, 2)]
-    assert mender.before == [None, None]
+    refiner = Widening()
+    plain, refining = hybrid.begin(clip), replace(hybrid, refiner=refiner).begin(clip)
+    (before,), (after,) = plain.mark(FIRST), refining.mark(FIRST)
+    assert refiner.seen == [(2, 1), (2, 2)]
+    assert refiner.before == [None, None]
     for object_id in (1, 2):
         wide = cv2.dilate((before.ids == object_id).astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
         assert not (wide & (before.ids == 0) & (after.ids != object_id)).any()
@@ -190,13 +190,13 @@ def test_what_is_new_in_a_marked_frame_is_mended_and_marks_are_obeyed_all_the_sa
 
 
 def test_an_object_that_a_correction_leaves_alone_is_not_mended_again(hybrid, clip):
-    mender = Widening()
-    interaction = replace(hybrid, mender=mender).begin(clip)
+    refiner = Widening()
+    interaction = replace(hybrid, refiner=refiner).begin(clip)
     (first,) = interaction.mark(FIRST)
-    mender.seen.clear()
+    refiner.seen.clear()
     (second,) = interaction.mark(Marks({2: (line(0, 24, 24, 40),)}))
-    assert mender.seen == [(2, 1)]
-    assert mender.before[-1] == (first.ids == 1).sum()
+    assert refiner.seen == [(2, 1)]
+    assert refiner.before[-1] == (first.ids == 1).sum()
     np.testing.assert_array_equal(second.ids == 2, first.ids == 2)
 
 

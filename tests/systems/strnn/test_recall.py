@@ -11,7 +11,7 @@ from shibori.systems.strnn.recall import MAX_RECALLED, Recall
 
 
 class Noting:
-    """Stands for a painter: remembers which frame it looked at, and what it was shown."""
+    """Stands for a prompts: remembers which frame it looked at, and what it was shown."""
 
     def __init__(self) -> None:
         self.looks: list[tuple[int, int, int]] = []
@@ -31,17 +31,17 @@ def key(version: int = 0) -> Key:
 
 
 def test_each_version_of_a_marked_frame_is_looked_at_once():
-    painter, recall = Noting(), Recall()
-    recall.update(painter, CLIP, {5: key()})
-    recall.update(painter, CLIP, {5: key()})
-    assert painter.looks == [(5, 2, 3), (5, 3, 2), (5, 0, 5)]
-    recall.update(painter, CLIP, {5: key(1), 9: key()})
-    assert len(painter.looks) == 9
+    prompts, recall = Noting(), Recall()
+    recall.update(prompts, CLIP, {5: key()})
+    recall.update(prompts, CLIP, {5: key()})
+    assert prompts.looks == [(5, 2, 3), (5, 3, 2), (5, 0, 5)]
+    recall.update(prompts, CLIP, {5: key(1), 9: key()})
+    assert len(prompts.looks) == 9
 
 
 def test_the_nearest_marked_frames_come_first_and_the_frame_itself_does_not_count():
-    painter, recall = Noting(), Recall()
-    recall.update(painter, CLIP, {index: key() for index in (0, 4, 7, 20, 30)})
+    prompts, recall = Noting(), Recall()
+    recall.update(prompts, CLIP, {index: key() for index in (0, 4, 7, 20, 30)})
     found = recall.nearest(7)
     assert [memory[0] for memory in found[1]] == [4, 0, 20][:MAX_RECALLED]
     assert [memory[1] for memory in found[2]] == [3] * MAX_RECALLED

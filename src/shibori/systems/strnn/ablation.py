@@ -13,7 +13,7 @@ from shibori.errors import InputError
 from shibori.interfaces import InteractiveSegmenter, Propagator
 from shibori.nn.prepare import choose_device, choose_dtype, prepare_network
 from shibori.systems.strnn.build import build_strnn_segmenter
-from shibori.systems.strnn.hybrid import HybridSegmenter, Mender
+from shibori.systems.strnn.hybrid import HybridSegmenter, Refiner
 from shibori.systems.strnn.inference import StrnnSegmenter
 from shibori.systems.strnn.model import StrnnNetwork, build_strnn
 from shibori.systems.strnn.size import SIZES
@@ -34,7 +34,7 @@ def ablation_rows(
     device: str,
     weights: Path | None,
     propagator: Callable[[], Propagator],
-    mender: Callable[[], Mender | None],
+    refiner: Callable[[], Refiner | None],
 ) -> list[Row]:
     """What takes part; the paper's AUC and J&F@60s; what builds it.
 
@@ -43,7 +43,7 @@ def ablation_rows(
         device: of the networks.
         weights: instead of the shipped ones.
         propagator: carries masks between marked frames.
-        mender: betters the masks of marked frames.
+        refiner: betters the masks of marked frames.
 
     Raises:
         InputError: on a preset that is not there, or several.
@@ -68,10 +68,14 @@ def ablation_rows(
         (
             f"+ masks carried from round {LAST_ROUND} on",
             PAPER_FIGURES,
-            lambda: HybridSegmenter(pixels(**paper), propagator(), first_round=LAST_ROUND, paints=False),
+            lambda: HybridSegmenter(pixels(**paper), propagator(), first_round=LAST_ROUND, prompts=False),
         ),
         ("Gaussian kernels, approved pixels (ours; nothing carried)", None, trained),
-        ("+ masks carried in every round (ours)", None, lambda: HybridSegmenter(trained(), propagator(), paints=False)),
+        (
+            "+ masks carried in every round (ours)",
+            None,
+            lambda: HybridSegmenter(trained(), propagator(), prompts=False),
+        ),
         (
             "+ marked frames by the pixel tracker (ours)",
             None,
@@ -80,7 +84,7 @@ def ablation_rows(
         (
             "+ a second opinion on them by trackprop's networks (ours; the default)",
             None,
-            lambda: HybridSegmenter(trained(), propagator(), mender=mender()),
+            lambda: HybridSegmenter(trained(), propagator(), refiner=refiner()),
         ),
     ]
 

@@ -13,7 +13,7 @@ from shibori.errors import InputError
 from shibori.interfaces import Propagator
 from shibori.nn.prepare import choose_device, choose_dtype, prepare_network
 from shibori.nn.weights import load_state
-from shibori.systems.strnn.hybrid import HybridSegmenter, Mender
+from shibori.systems.strnn.hybrid import HybridSegmenter, Refiner
 from shibori.systems.strnn.inference import StrnnSegmenter
 from shibori.systems.strnn.model import StrnnNetwork, build_strnn
 from shibori.systems.strnn.rule import AdaptionRule
@@ -53,7 +53,7 @@ def build_hybrid_segmenter(
     size: int | None,
     weights: Path | None,
     propagator: Callable[[], Propagator],
-    mender: Callable[[], Mender | None] = lambda: None,
+    refiner: Callable[[], Refiner | None] = lambda: None,
 ) -> HybridSegmenter:
     """The system with its weights, and a propagator between marked frames; see ``build_strnn_segmenter``.
 
@@ -63,10 +63,10 @@ def build_hybrid_segmenter(
         size: as above; of the classifier of pixels, not of the propagator.
         weights: as above.
         propagator: makes what carries masks from frame to frame; called once all else is in order.
-        mender: makes what betters the masks of marked frames.
+        refiner: makes what betters the masks of marked frames.
     """
     pixels = build_strnn_segmenter(preset, device, size, weights)
-    return HybridSegmenter(pixels, propagator(), mender=mender())
+    return HybridSegmenter(pixels, propagator(), refiner=refiner())
 
 
 def segmenter_from_state(

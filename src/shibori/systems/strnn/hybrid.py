@@ -1,4 +1,4 @@
-"""The hybrid: marked frames by the brush, the frames between them by propagation, doubt by the classifier of pixels.
+"""The hybrid: marked frames from marks, the frames between them by propagation, doubt by the classifier of pixels.
 
 The paper propagates masks to the neighbours of marked frames in the last round (Sec. 2.4.2). Here that is done in every
 round and for all frames; where what comes from before and what comes from after disagree, strnn decides.
@@ -24,10 +24,12 @@ from shibori.ops.correction import corrected_ids
 from shibori.ops.overlap import WindowedLogits
 from shibori.systems.strnn.between import Carrier, Key, Sides
 from shibori.systems.strnn.inference import StrnnInteraction, StrnnSegmenter
-from shibori.systems.strnn.painter import Painter
+from shibori.systems.strnn.prompt_segmenter import PromptSegmenter
 from shibori.systems.strnn.recall import Recall
-from shibori.systems.strnn.rule import PaintRule
+from shibori.systems.strnn.rule import PromptRule
 from shibori.systems.strnn.samples import clicked_places, drawn_labels
+from shibori.tracking.config import TrackerConfig
+from shibori.tracking.window_tracker import WindowTracker
 
 Ids = NDArray[Any]
 Mask = NDArray[np.bool_]
@@ -35,12 +37,12 @@ LEAST_SURE = 0.05
 """What the word of a run counts that has lost an object."""
 CERTAIN = np.float32(6)
 """Log-odds of an answer that has none."""
-Mender = Callable[[NDArray[np.uint8], Marks, int, int, Mask, Mask | None], WindowedLogits]
+Refiner = Callable[[NDArray[np.uint8], Marks, int, int, Mask, Mask | None], WindowedLogits]
 """Betters a mask of a marked frame: image (H, W, 3), all marks, index of the frame, object, mask (H, W) not empty, mask
 of the previous round or None where nothing counts that was said before."""
 
 
-class News(NamedTuple):
+class NewMarks(NamedTuple):
     """What was just drawn on a frame."""
 
     drawn: NDArray[np.int64]
@@ -83,13 +85,13 @@ class HybridSegmenter(InteractiveSegmenter):
     pixels: StrnnSegmenter
     """The classifier of pixels."""
     propagator: Propagator
-    rule: PaintRule = field(default_factory=PaintRule)
+    rule: PromptRule = field(default_factory=PromptRule)
     first_round: int = 1
     """The round from which masks are carried; before it the classifier answers alone. The paper has the last one."""
-    paints: bool = True
+    prompts: bool = True
     """Whether the pixel tracker segments marked frames; else the classifier does."""
-    mender: Mender | None = None
-    """Betters what was painted; None: it stays as it is."""
+    refiner: Refiner | None = None
+    """Betters what was made of the marks; None: it stays as it is."""
 
     def begin(self, clip: Clip) -> Interaction:
         """See ``InteractiveSegmenter``."""
@@ -104,11 +106,13 @@ class HybridInteraction(Interaction):
         self.clip, self.rule = clip, segmenter.rule
         self._pixels = StrnnInteraction(pixels, clip)
         tracker = pixels.network.tracker
-        self._mender, self._recall = segmenter.mender, Recall()
-        self._painter = (
+        self._refiner, self._recall = segmenter.refiner, Recall()
+        self._prompts = (
             None
-            if tracker is None or not segmenter.paints
-            else Painter(tracker, segmenter.rule, pixels.device, mends=self._mender is None)
+            if tracker is None or not segmenter.prompts
+            else PromptSegmenter(
+                WindowTracker(tracker, TrackerConfig(), pixels.device), segmenter.rule, self._refiner is None
+            )
         )
         self._carrier = Carrier(segmenter.propagator, clip)
         self._first_round, self._rounds = segmenter.first_round, 0
@@ -140,8 +144,8 @@ class HybridInteraction(Interaction):
             yield from map(self._kept, self._pixels.masks())
             return
         self._complete_keys()
-        if self._painter is not None:
-            self._recall.update(self._painter, self.clip, self._keys)
+        if self._prompts is not None:
+            self._recall.update(self._prompts, self.clip, self._keys)
         waiting = sorted(self._keys, reverse=True)
         for index, sides in self._carrier.sides(self._keys):
             while waiting and waiting[-1] < index:
@@ -165,22 +169,22 @@ class HybridInteraction(Interaction):
         index, size_hw, radius = answer.index, self.clip.size_hw, self.rule.click_radius
         image, before = self.clip.frame(index).image, self._before(index)
         said = {} if before is None else {i: before.ids == i for i in before.told}
-        news = News(drawn_labels(marks, index, size_hw, radius), clicked_places(marks, index, size_hw, radius))
+        news = NewMarks(drawn_labels(marks, index, size_hw, radius), clicked_places(marks, index, size_hw, radius))
         boxed = {box.object_id for box in marks.boxes.get(index, ())}
         here = {*np.unique(news.drawn[news.drawn > 0]).tolist(), *boxed}
         anew = (here - said.keys()) | boxed
         dtype = _dtype(self._object_ids)
         old = np.zeros(size_hw, dtype) if before is None else before.ids.astype(dtype)
-        if self._painter is None:
+        if self._prompts is None:
             answers: tuple[WindowedLogits, ...] = tuple(_certain(answer.ids, i) for i in sorted({*said, *here}))
         else:
             counts = {i: mask for i, mask in said.items() if i not in boxed}
             recalled = self._recall.nearest(index)
-            painted = self._painter.paint(image, self._marks, index, counts, news.drawn >= 0, recalled)
-            answers, anew = painted.answers, anew | painted.begun_anew
+            found = self._prompts.segment(image, self._marks, index, counts, news.drawn >= 0, recalled)
+            answers, anew = found.answers, anew | found.begun_anew
         ids = self._corrected(old, answers, news, anew)
-        if self._mender is not None:
-            ids = self._corrected(old, self._mended(image, index, ids, old, anew), news, anew)
+        if self._refiner is not None:
+            ids = self._corrected(old, self._refined(image, index, ids, old, anew), news, anew)
         obeyed = drawn_labels(self._marks, index, size_hw, radius)
         return Key(
             np.where(obeyed >= 0, obeyed, ids).astype(dtype),
@@ -188,17 +192,19 @@ class HybridInteraction(Interaction):
             0 if before is None else before.version + 1,
         )
 
-    def _corrected(self, old: Ids, answers: Sequence[WindowedLogits], news: News, anew: set[int]) -> Ids:
+    def _corrected(self, old: Ids, answers: Sequence[WindowedLogits], news: NewMarks, anew: set[int]) -> Ids:
         fresh = anew.intersection(answer.object_id for answer in answers)
         return corrected_ids(old, answers, news.drawn, news.clicked, fresh, self.rule.correction)
 
-    def _mended(self, image: NDArray[np.uint8], index: int, ids: Ids, old: Ids, anew: set[int]) -> list[WindowedLogits]:
+    def _refined(
+        self, image: NDArray[np.uint8], index: int, ids: Ids, old: Ids, anew: set[int]
+    ) -> list[WindowedLogits]:
         """A second opinion on every object whose mask changed."""
-        assert self._mender is not None
+        assert self._refiner is not None
         changed, shown = ids != old, {*np.unique(ids).tolist()} - {0}
         object_ids = sorted({*np.unique(ids[changed]).tolist(), *np.unique(old[changed]).tolist()} & shown)
         return [
-            self._mender(image, self._marks, index, i, ids == i, None if i in anew else old == i) for i in object_ids
+            self._refiner(image, self._marks, index, i, ids == i, None if i in anew else old == i) for i in object_ids
         ]
 
     def _doubt(self, index: int, before: Key, key: Key) -> None:

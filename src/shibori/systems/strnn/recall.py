@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from shibori.media.clip import Clip
 from shibori.systems.strnn.between import Key
-from shibori.systems.strnn.painter import Painter
+from shibori.systems.strnn.prompt_segmenter import PromptSegmenter
 from shibori.tracking.network import Memory
 
 MAX_RECALLED = 3
@@ -21,13 +21,13 @@ class Recall:
     _versions: dict[int, int] = field(default_factory=dict)
     _memories: dict[int, dict[int, Memory]] = field(default_factory=dict)
 
-    def update(self, painter: Painter, clip: Clip, keys: Mapping[int, Key]) -> None:
+    def update(self, prompts: PromptSegmenter, clip: Clip, keys: Mapping[int, Key]) -> None:
         """Look at the marked frames that changed since the last time."""
         for index, key in keys.items():
             if self._versions.get(index) == key.version:
                 continue
             image, masks = clip.frame(index).image, key.references
-            found = {i: painter.remember(image, mask, (key.ids != 0) & ~mask) for i, mask in masks.items()}
+            found = {i: prompts.remember(image, mask, (key.ids != 0) & ~mask) for i, mask in masks.items()}
             self._memories[index] = {i: memory for i, memory in found.items() if memory is not None}
             self._versions[index] = key.version
 

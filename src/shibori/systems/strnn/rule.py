@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from shibori.ops.correction import CorrectionRule
+from shibori.tracking.config import TrackerConfig
+
+BETWEEN = replace(TrackerConfig(), lost_threshold=0.2, redetect_threshold=0.4)
+"""Of the tracker that carries masks between frames which a person has marked, who sees where it is wrong."""
 
 
 @dataclass(frozen=True)
@@ -30,12 +34,12 @@ class KernelRule:
 
 
 @dataclass(frozen=True)
-class PaintRule:
+class PromptRule:
     """How a hybrid segments marked frames and settles the others. Lengths are in short sides of the frame."""
 
     click_radius: float = 0.01
     """A click stands for a disk of this radius."""
-    glance: float = 0.3
+    first_side: float = 0.3
     """An object of which only a line is known is first looked for in a box of this side at least."""
     box_growths: tuple[tuple[float, float], ...] = ((1.0, 0.0), (1.0, 1.0), (1.0, 2.0))
     """By how much the box around first marks grows, in shares of its own sides and of its longer side; what lies
@@ -50,7 +54,7 @@ class PaintRule:
     """First marks count as lines this thick, in pixels of the resized window."""
     later_thickness: int = 13
     """The same for corrections."""
-    first_leaning: float = 0.5
+    first_logit_bias: float = 0.5
     """Added to the log-odds after first marks: a line shows less than the object."""
     doubt_reach: float = 0.06
     """The last answer is doubted this near to a correction."""
@@ -60,11 +64,9 @@ class PaintRule:
     """What was said to be the object is believed this far inside its edge."""
     outer_margin: float = 0.12
     """What was said to be background is believed this far outside the object's edge."""
-    context: float = 2.5
-    """How much wider than usual the surroundings of an object are remembered, as background."""
     flood_share: float = 0.35
     """A mask has flooded if the lines that cross it out are this long, in sides of a square of its area."""
-    recalled_sureness: float = 0.82
+    recalled_confidence: float = 0.82
     """Expected IoU from which other marked frames are then believed, if what they say has less than ..."""
     recalled_overlap: float = 0.75
     """... this IoU with what was said before."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -23,22 +23,20 @@ from torch import Tensor
 from torch.nn import functional
 
 from shibori.media.marks import Marks
-from shibori.ops.normalise import normalise_images
 from shibori.ops.overlap import WindowedLogits, iou_of_masks
-from shibori.ops.window import WindowRule, box_around, box_window, cut_window, mask_box, window_size
-from shibori.systems.strnn.rule import PaintRule
+from shibori.ops.window import box_around, mask_box, window_size
+from shibori.systems.strnn.rule import PromptRule
 from shibori.systems.strnn.samples import drawn_labels
 from shibori.tracking.network import (
     Encoded,
     Memory,
-    PixelNetwork,
     join_memories,
     positions_of,
     with_surroundings,
 )
+from shibori.tracking.window_tracker import Box, Crop, Mask, WindowTracker, confidence_of, plane
 
 Ids = NDArray[Any]
-Mask = NDArray[np.bool_]
 WHOLE = 0.8
 """A position of the grid is remembered with its label if it is covered by this much of it, or as much as any is."""
 RECALLS = 3
@@ -67,7 +65,7 @@ class Known(NamedTuple):
     """The object in other marked frames."""
 
 
-class Painted(NamedTuple):
+class MarkedFrame(NamedTuple):
     """What is known of a marked frame."""
 
     answers: tuple[WindowedLogits, ...]
@@ -76,30 +74,28 @@ class Painted(NamedTuple):
     """Objects of which nothing counts that was said of this frame before."""
 
 
-class Look(NamedTuple):
-    """One answer about one object."""
+class Reading(NamedTuple):
+    """What marks may mean: one answer about one object."""
 
     answer: WindowedLogits
-    sureness: float
+    confidence: float
     """Expected IoU times the probability that the object is there at all."""
     is_anew: bool = False
     """Whether it owes nothing to what was said of this frame before."""
 
 
 @dataclass(frozen=True)
-class Painter:
+class PromptSegmenter:
     """One marked frame after the other."""
 
-    network: PixelNetwork
-    """Ready for inference."""
-    rule: PaintRule
-    device: torch.device
-    window: WindowRule = field(default_factory=WindowRule)
-    mends: bool = True
+    tracker: WindowTracker
+    """Its network, and how much around an object it sees and remembers."""
+    rule: PromptRule
+    refines: bool = True
     """Whether it betters what was said before; else only what is begun anew has an answer."""
 
     @torch.inference_mode()
-    def paint(
+    def segment(
         self,
         image: NDArray[np.uint8],
         marks: Marks,
@@ -107,7 +103,7 @@ class Painter:
         said: Mapping[int, Mask],
         fresh: Mask,
         remembered: Mapping[int, tuple[Memory, ...]] = MappingProxyType({}),
-    ) -> Painted:
+    ) -> MarkedFrame:
         """Answers about the objects of a frame that are marked in it or were said to be there.
 
         Args:
@@ -134,7 +130,7 @@ class Painter:
             known = Known(object_id, drawn == object_id, negative, prior, others, fresh, remembered.get(object_id, ()))
             looks.append(self._object(image, known))
         found = [look for look in looks if look is not None]
-        return Painted(
+        return MarkedFrame(
             tuple(look.answer for look in found),
             frozenset(look.answer.object_id for look in found if look.is_anew),
         )
@@ -151,22 +147,22 @@ class Painter:
         box = mask_box(mask)
         if box is None:
             return None
-        near, far = (box_window(self.window, box, mask.shape, widen) for widen in (1.0, self.rule.context))
+        near, far = (self._window(box, mask.shape, widen) for widen in (1.0, self.tracker.config.context))
         memory = self._remember(image, near, mask, others)
         return with_surroundings(memory, near, far, lambda: self._remember(image, far, mask, others))
 
-    def _remember(self, image: NDArray[np.uint8], window: NDArray[np.float64], mask: Mask, others: Mask) -> Memory:
-        planes = (self._plane(_resized(part, window, self.window)) for part in (mask, others))
-        return self.network.remember(self._encode(image, window), *planes)
+    def _remember(self, image: NDArray[np.uint8], window: Box, mask: Mask, others: Mask) -> Memory:
+        planes = (self._plane(self._resized(part, window)) for part in (mask, others))
+        return self.tracker.network.remember(self._encode(image, window), *planes)
 
-    def _object(self, image: NDArray[np.uint8], known: Known) -> Look | None:
-        """Its log-odds: from marks alone, or what was said before, mended twice, the second time from the first.
+    def _object(self, image: NDArray[np.uint8], known: Known) -> Reading | None:
+        """Its log-odds: from marks alone, or what was said before, refined twice, the second time from the first.
 
-        A mask that has flooded is not mended by a stroke through the flood: most of what is known of it is the flood.
+        A mask that has flooded is not refined by a stroke through the flood: most of what is known of it is the flood.
         Where other marked frames tell something else altogether, and surely, that is believed.
 
         Returns:
-            None where what was said before is not to be mended here, and nothing speaks for beginning anew.
+            None where what was said before is not to be refined here, and nothing speaks for beginning anew.
         """
         alone = known._replace(references=())
         if known.prior is None:
@@ -176,34 +172,34 @@ class Painter:
             if self._is_another(recalled, known.prior, known):
                 return recalled
         is_elsewhere = self._is_elsewhere(known, known.prior)
-        if not (self.mends or is_elsewhere):
+        if not (self.refines or is_elsewhere):
             return None
-        mended = self._mended_twice(image, alone, known.prior)
-        anew = self._anew(image, alone._replace(prior=None)) if is_elsewhere else mended
-        best = max(mended, anew, key=lambda look: look.sureness)
-        return best if self.mends or best.is_anew else None
+        refined = self._refined_twice(image, alone, known.prior)
+        anew = self._anew(image, alone._replace(prior=None)) if is_elsewhere else refined
+        best = max(refined, anew, key=lambda look: look.confidence)
+        return best if self.refines or best.is_anew else None
 
     def _has_flooded(self, known: Known, prior: Mask) -> bool:
         """Whether fresh marks say of a large part of what was said that it is wrong."""
         wrong = int((known.negative & known.fresh & prior).sum())
         return wrong >= self.rule.flood_share * math.sqrt(int(prior.sum()))
 
-    def _is_another(self, recalled: Look, prior: Mask, known: Known) -> bool:
+    def _is_another(self, recalled: Reading, prior: Mask, known: Known) -> bool:
         """Whether an answer is sure, and something else altogether than what was said."""
-        if recalled.sureness < self.rule.recalled_sureness:
+        if recalled.confidence < self.rule.recalled_confidence:
             return False
         found = self._as_mask(recalled.answer, known)
         return iou_of_masks(found, prior) < self.rule.recalled_overlap
 
-    def _recalled(self, image: NDArray[np.uint8], known: Known) -> Look:
+    def _recalled(self, image: NDArray[np.uint8], known: Known) -> Reading:
         """What looks like the object in other marked frames and does not contradict the marks of this one."""
         assert known.prior is not None
         box, before = mask_box(known.prior | known.positive), None
         assert box is not None
         for _ in range(RECALLS):
-            window = box_window(self.window, box, known.prior.shape)
+            window = self._window(box, known.prior.shape)
             thick = self.rule.later_thickness
-            positive, negative = (_thick(part, window, thick, self.window) for part in (known.positive, known.negative))
+            positive, negative = (self._thick(part, window, thick) for part in (known.positive, known.negative))
             labels = (positive, negative & ~positive)
             drawn = None if before is None else self._with_marks(before, window, labels)
             look = self._look(image, window, known, labels, drawn)
@@ -214,16 +210,16 @@ class Painter:
             box = found
         return look._replace(is_anew=True)
 
-    def _mended_twice(self, image: NDArray[np.uint8], known: Known, prior: Mask) -> Look:
-        mended = self._mended(image, known, prior)
-        first = self._as_mask(mended.answer, known)
-        return self._mended(image, known, first) if first.any() else mended
+    def _refined_twice(self, image: NDArray[np.uint8], known: Known, prior: Mask) -> Reading:
+        refined = self._refined(image, known, prior)
+        first = self._as_mask(refined.answer, known)
+        return self._refined(image, known, first) if first.any() else refined
 
-    def _mended(self, image: NDArray[np.uint8], known: Known, prior: Mask) -> Look:
+    def _refined(self, image: NDArray[np.uint8], known: Known, prior: Mask) -> Reading:
         size_hw = (image.shape[0], image.shape[1])
         place = mask_box(known.positive | prior)
         assert place is not None
-        return self._correct(image, box_window(self.window, place, size_hw), known._replace(prior=prior))
+        return self._correct(image, self._window(place, size_hw), known._replace(prior=prior))
 
     def _as_mask(self, answer: WindowedLogits, known: Known) -> Mask:
         """(H, W) an answer with what is marked."""
@@ -240,7 +236,7 @@ class Painter:
         near = _distance(prior)[marked] <= self.rule.elsewhere_reach * min(prior.shape)
         return bool(near.mean() < 0.5)
 
-    def _anew(self, image: NDArray[np.uint8], known: Known) -> Look:
+    def _anew(self, image: NDArray[np.uint8], known: Known) -> Reading:
         """From marks alone."""
         size_hw = (image.shape[0], image.shape[1])
         line = mask_box(known.positive)
@@ -249,23 +245,21 @@ class Painter:
             first = self._begin(image, self._wide(line, size_hw), known, growth)
             seen = mask_box(first.answer.logits > 0, first.answer.window)
             if seen is not None and self._is_more_than_marks(first.answer, known):
-                return self._begin(image, box_window(self.window, box_around(seen, line), size_hw), known, growth)
+                return self._begin(image, self._window(box_around(seen, line), size_hw), known, growth)
         return first
 
     def _is_more_than_marks(self, answer: WindowedLogits, known: Known) -> bool:
         """A line across an object says little of its width: if no more was found, too much counted as background."""
-        marked = _thick(known.positive, answer.window, self.rule.first_thickness, self.window)
+        marked = self._thick(known.positive, answer.window, self.rule.first_thickness)
         return int((answer.logits > 0).sum()) >= self.rule.least_area * int(marked.sum())
 
-    def _wide(self, line: NDArray[np.float64], size_hw: tuple[int, int]) -> NDArray[np.float64]:
+    def _wide(self, line: Box, size_hw: tuple[int, int]) -> Box:
         """A window that shows the whole object although only a line through it is known."""
-        middle, extent = (line[:2] + line[2:]) / 2, np.maximum(line[2:] - line[:2], self.rule.glance * min(size_hw))
+        middle, extent = (line[:2] + line[2:]) / 2, np.maximum(line[2:] - line[:2], self.rule.first_side * min(size_hw))
         box = np.concatenate([middle - extent / 2, middle + extent / 2])
-        return box_window(self.window, box, size_hw, WIDE)
+        return self._window(box, size_hw, WIDE)
 
-    def _begin(
-        self, image: NDArray[np.uint8], window: NDArray[np.float64], known: Known, growth: tuple[float, float]
-    ) -> Look:
+    def _begin(self, image: NDArray[np.uint8], window: Box, known: Known, growth: tuple[float, float]) -> Reading:
         """First marks. As Sec. 2.3 has it, what lies outside their grown box is background."""
         size_hw = (image.shape[0], image.shape[1])
         line = mask_box(known.positive)
@@ -279,13 +273,13 @@ class Painter:
         outside = np.ones(size_hw, np.bool_)
         outside[top:bottom, left:right] = False
         thick = self.rule.first_thickness
-        positive = _thick(known.positive, window, thick, self.window)
-        negative = (_resized(outside, window, self.window) | _thick(known.negative, window, 1, self.window)) & ~positive
+        positive = self._thick(known.positive, window, thick)
+        negative = (self._resized(outside, window) | self._thick(known.negative, window, 1)) & ~positive
         look = self._look(image, window, known, (positive, negative), None)
-        leaning = look.answer.logits + np.float32(self.rule.first_leaning)
-        return look._replace(answer=replace(look.answer, logits=leaning), is_anew=True)
+        logits = look.answer.logits + np.float32(self.rule.first_logit_bias)
+        return look._replace(answer=replace(look.answer, logits=logits), is_anew=True)
 
-    def _correct(self, image: NDArray[np.uint8], window: NDArray[np.float64], known: Known) -> Look:
+    def _correct(self, image: NDArray[np.uint8], window: Box, known: Known) -> Reading:
         """Later marks. Away from the fresh ones, what was said before is taken for true."""
         assert known.prior is not None
         size_hw = known.prior.shape
@@ -294,34 +288,34 @@ class Painter:
         inside = (_distance(~known.prior) > self.rule.inner_margin * short) & away
         outside = (_distance(known.prior | known.positive) > self.rule.outer_margin * short) & away
         thick = self.rule.later_thickness
-        positive, negative = (_thick(part, window, thick, self.window) for part in (known.positive, known.negative))
-        surely = (positive | _resized(inside, window, self.window)) & ~negative
-        surely_not = (negative | _resized(outside, window, self.window)) & ~positive
+        positive, negative = (self._thick(part, window, thick) for part in (known.positive, known.negative))
+        surely = (positive | self._resized(inside, window)) & ~negative
+        surely_not = (negative | self._resized(outside, window)) & ~positive
         before = self._with_marks(known.prior, window, (positive, negative & ~positive))
         return self._look(image, window, known, (surely, surely_not), before)
 
-    def _with_marks(self, mask: Mask, window: NDArray[np.float64], labels: tuple[Mask, Mask]) -> NDArray[np.float32]:
+    def _with_marks(self, mask: Mask, window: Box, labels: tuple[Mask, Mask]) -> NDArray[np.float32]:
         """A mask at the size of the resized window, as it is marked where it is marked."""
-        before = _resized(mask, window, self.window).astype(np.float32)
+        before = self._resized(mask, window).astype(np.float32)
         before[labels[1]], before[labels[0]] = 0, 1
         return before
 
     def _look(
         self,
         image: NDArray[np.uint8],
-        window: NDArray[np.float64],
+        window: Box,
         known: Known,
         labels: tuple[Mask, Mask],
         before: NDArray[np.float32] | None,
-    ) -> Look:
+    ) -> Reading:
         """One run of the network; ``labels`` and ``before`` are at the size of the resized window."""
         encoded = self._encode(image, window)
         positive, negative = (self._plane(part) for part in labels)
-        others = self._plane(_resized(known.others, window, self.window))
-        seen = self.network.remember(encoded, positive, torch.zeros_like(positive))
+        others = self._plane(self._resized(known.others, window))
+        seen = self.tracker.network.remember(encoded, positive, torch.zeros_like(positive))
         marked = (
-            chosen_positions(seen, positive, 1.0, self.network.stride),
-            chosen_positions(seen, negative, 0.0, self.network.stride),
+            chosen_positions(seen, positive, 1.0, self.tracker.network.stride),
+            chosen_positions(seen, negative, 0.0, self.tracker.network.stride),
         )
         memory = join_memories(*marked * (EMPHASIS if known.references else 1), *known.references)
         if before is None:  # as if the previous window had not reached here
@@ -329,18 +323,28 @@ class Painter:
             mask = positive
         else:
             mask = self._plane(before)
-            previous = seen._replace(label=functional.avg_pool2d(mask, self.network.stride).flatten(1))
-        found = self.network(encoded, memory, previous, mask, others)
+            previous = seen._replace(label=functional.avg_pool2d(mask, self.tracker.network.stride).flatten(1))
+        found = self.tracker.network(encoded, memory, previous, mask, others)
         logits = WindowedLogits(known.object_id, window, found.logits[0, 0].float().cpu().numpy())
-        return Look(logits, float(found.quality.float().sigmoid() * found.presence.float().sigmoid()))
+        return Reading(logits, confidence_of(found.quality, found.presence))
 
-    def _encode(self, image: NDArray[np.uint8], window: NDArray[np.float64]) -> Encoded:
-        cut = torch.from_numpy(cut_window(image, window, window_size(self.window, window))).to(self.device)
-        pixels = normalise_images(cut.permute(2, 0, 1)[None]).contiguous(memory_format=torch.channels_last)
-        return self.network.encode(pixels)
+    def _encode(self, image: NDArray[np.uint8], window: Box) -> Encoded:
+        return self.tracker.encode(image, [self._crop(window)])
+
+    def _window(self, box: Box, size_hw: tuple[int, int], widen: float = 1.0) -> Box:
+        return self.tracker.crop(box, size_hw, widen).window
+
+    def _crop(self, window: Box) -> Crop:
+        return Crop(window, window_size(self.tracker.config.window, window))
+
+    def _resized(self, mask: Mask, window: Box) -> Mask:
+        return self._crop(window).cut(mask.astype(np.float32)) > 0.5
+
+    def _thick(self, drawn: Mask, window: Box, thickness: int) -> Mask:
+        return thick_lines(drawn, self._crop(window), thickness)
 
     def _plane(self, part: NDArray[Any]) -> Tensor:
-        return torch.from_numpy(np.ascontiguousarray(part, np.float32))[None, None].to(self.device)
+        return plane(np.asarray(part, np.float32), self.tracker.device)
 
 
 def chosen_positions(memory: Memory, mask: Tensor, label: float, stride: int) -> Memory:
@@ -372,17 +376,11 @@ def _distance(mask: Mask) -> NDArray[np.float32]:
     return np.asarray(cv2.distanceTransform((~mask).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5))
 
 
-def _resized(mask: Mask, window: NDArray[np.float64], rule: WindowRule) -> Mask:
-    return cut_window(mask.astype(np.float32), window, window_size(rule, window)) > 0.5
-
-
-def _thick(drawn: Mask, window: NDArray[np.float64], thickness: int, rule: WindowRule) -> Mask:
-    """What was drawn, in a window, as lines of a thickness; they stay whole when the window shrinks."""
-    height, width = window_size(rule, window)
-    left, top, right, bottom = window.astype(int)
-    part = drawn[top:bottom, left:right]
+def thick_lines(drawn: Mask, crop: Crop, thickness: int) -> Mask:
+    """What was drawn in the frame, in a crop, as lines of a thickness; they stay whole when the window shrinks."""
+    left, top, right, bottom = crop.window.astype(int)
+    part, found = drawn[top:bottom, left:right], np.zeros(crop.size_hw, np.uint8)
     rows, columns = np.nonzero(part)
-    found = np.zeros((height, width), np.uint8)
-    found[rows * height // part.shape[0], columns * width // part.shape[1]] = 1
+    found[rows * crop.size_hw[0] // part.shape[0], columns * crop.size_hw[1] // part.shape[1]] = 1
     disk = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (thickness, thickness))
     return np.asarray(cv2.dilate(found, disk)) > 0

@@ -8,7 +8,7 @@ import torch
 from shibori.media.marks import BoxMark, Marks, click
 from shibori.ops.overlap import WindowedLogits
 from shibori.systems.trackprop.build import segmenter_from_state
-from shibori.systems.trackprop.mending import LIMIT, MaskMender, mean_logits
+from shibori.systems.trackprop.mask_refiner import LIMIT, MaskRefiner, mean_logits
 from shibori.systems.trackprop.model import build_trackprop
 
 from .rounds import SIZE_HW, line, made_sequence
@@ -16,18 +16,18 @@ from .rounds import SIZE_HW, line, made_sequence
 SEQUENCE = made_sequence()
 
 
-def mender() -> MaskMender:
+def refiner() -> MaskRefiner:
     torch.manual_seed(0)
     network = build_trackprop("tiny")
     for parameter in network.parameters():
         parameter.data += 0.02 * torch.randn_like(parameter)  # so that what it begins with is not all it says
-    return MaskMender(segmenter_from_state(network.own_state(), "tiny", "cpu", dtype=torch.float32))
+    return MaskRefiner(segmenter_from_state(network.own_state(), "tiny", "cpu", dtype=torch.float32))
 
 
 def test_it_looks_around_the_mask_at_the_marks_of_that_frame_alone():
     image, mask = SEQUENCE.read_image(0), SEQUENCE.ids[0] == 1
     here, elsewhere = line(1, 20, 12, 34), line(0, 24, 12, 34)
-    found = mender()(image, Marks({0: (here,)}), 0, 1, mask, mask)
+    found = refiner()(image, Marks({0: (here,)}), 0, 1, mask, mask)
     assert found.object_id == 1
     rows, columns = np.nonzero(mask)
     left, top, right, bottom = found.window
@@ -35,9 +35,9 @@ def test_it_looks_around_the_mask_at_the_marks_of_that_frame_alone():
     assert columns.max() < right <= SIZE_HW[1]
     assert top <= rows.min()
     assert rows.max() < bottom <= SIZE_HW[0]
-    same = mender()(image, Marks({0: (here,), 1: (elsewhere,)}), 0, 1, mask, mask)
+    same = refiner()(image, Marks({0: (here,), 1: (elsewhere,)}), 0, 1, mask, mask)
     np.testing.assert_array_equal(same.logits, found.logits)
-    other = mender()(image, Marks({0: (here, elsewhere)}), 0, 1, mask, mask)
+    other = refiner()(image, Marks({0: (here, elsewhere)}), 0, 1, mask, mask)
     assert not np.array_equal(other.logits, found.logits)
 
 
@@ -63,7 +63,7 @@ def test_it_starts_from_the_round_before_or_from_the_mask_and_the_marks_where_no
         (before & False, marks, [mask, None]),
         (None, elsewhere, [mask]),
     ):
-        found = mender()
+        found = refiner()
         found._marking = Noting()
         found(image, drawn, 0, 1, mask, given)
         asked = found._marking.asked
@@ -82,7 +82,7 @@ def test_of_clicks_and_boxes_only_the_second_opinion_counts():
             self.asked.append(before)
             return WindowedLogits(object_id, np.array([0.0, 0, SIZE_HW[1], SIZE_HW[0]]), other * 8.0 - 4.0)
 
-    found = mender()
+    found = refiner()
     found._marking = Stubborn()
     found(image, pointed, 0, 1, mask, None)
     np.testing.assert_array_equal(found._marking.asked[-1] & ~mask, other & ~mask)

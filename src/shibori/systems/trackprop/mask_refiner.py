@@ -19,7 +19,7 @@ LIMIT = 6.0
 """Log-odds beyond this count as this much, and what an answer did not look at counts as background of this much."""
 
 
-class MaskMender:
+class MaskRefiner:
     """What the networks say of a mask and its marks, looked at once more (Sec. 3).
 
     Where nothing counts that was said before, it is the mean of two opinions: from the mask that is to be bettered, and
