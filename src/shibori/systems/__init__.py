@@ -1,18 +1,50 @@
-"""The systems, by name. Builders import their system when they are called."""
+"""The systems, by name. What builds one imports it when it is called; a system whose folder is gone is in no table."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any, TypeVar
 
 from shibori.errors import InputError
 from shibori.interfaces import FrameSource, InstanceSegmenter, InteractiveSegmenter, Propagator
 from shibori.media.instances import Discovery
 
-if TYPE_CHECKING:
-    from shibori.systems.trackprop.mask_refiner import MaskRefiner
+Entry = TypeVar("Entry")
+Rows = list[tuple[str, float | None, Callable[[], Propagator]]]
+InstanceRows = list[tuple[str, float | None, Callable[[FrameSource], Discovery]]]
+InteractiveRows = list[tuple[str, tuple[float, float] | None, Callable[[], InteractiveSegmenter]]]
+
+
+def _there(table: Mapping[str, Entry]) -> dict[str, Entry]:
+    """The entries of systems that are installed; ``strnn-plain`` is one of ``strnn``."""
+    return {name: entry for name, entry in table.items() if name.split("-")[0] in HOMES}
+
+
+def _of(system: str, function: str, module: str = "build") -> Callable[..., Any]:
+    """A function of a system's module, which is imported when it is called."""
+
+    def call(*arguments: Any, **options: Any) -> Any:
+        return getattr(import_module(f"{HOMES[system]}.{module}"), function)(*arguments, **options)
+
+    return call
+
+
+HOMES = {
+    name: home
+    for name, home in {
+        "pixel": "shibori.tracking",
+        **{name: f"shibori.systems.{name}" for name in ("dyenet", "trackprop", "strnn", "ipdt")},
+    }.items()
+    if find_spec(home) is not None
+}
+"""The package of each system, with a module ``build`` and a module ``train``."""
+
+
+# ---- what systems lend each other: they do not know of each other
 
 
 def _pixel(
@@ -22,11 +54,10 @@ def _pixel(
     weights: Path | None = None,
     online_steps: int = 0,
 ) -> Propagator:
-    from shibori.tracking.build import build_mask_propagator
-
     if online_steps:
         raise InputError("expected online steps for a system that trains on the first mask (dyenet), found pixel")
-    return build_mask_propagator(preset, device, size, weights)
+    tracker: Propagator = _of("pixel", "build_mask_propagator")(preset, device, size, weights)
+    return tracker
 
 
 def _dyenet(
@@ -36,117 +67,86 @@ def _dyenet(
     weights: Path | None = None,
     online_steps: int = 0,
 ) -> Propagator:
-    from shibori.systems.dyenet.build import build_dyenet_propagator
-
-    return build_dyenet_propagator(preset, device, size, weights, online_steps, _tracker(preset, device, size))
+    build = _of("dyenet", "build_dyenet_propagator")
+    propagator: Propagator = build(preset, device, size, weights, online_steps, _tracker(preset, device, size))
+    return propagator
 
 
 def _tracker(preset: str, device: str, size: int | None = None) -> Callable[[], Propagator] | None:
     """The pixel tracker of a preset, to go ahead of DyeNet; None where none ships."""
-    from shibori.weights import shipped_weights
-
-    return partial(_pixel, preset, device, size) if f"pixel-{preset}.safetensors" in shipped_weights() else None
+    return partial(_pixel, preset, device, size) if _ships("pixel", preset) else None
 
 
-def _dyenet_rows(
-    preset: str = "compact", device: str = "auto", weights: Path | None = None
-) -> list[tuple[str, float | None, Callable[[], Propagator]]]:
-    from shibori.systems.dyenet.ablation import ablation_rows
-
-    alone = partial(_pixel, preset, device)
-    rows = ablation_rows(preset, device, weights, _tracker(preset, device))
-    return [*rows, ("the pixel tracker alone (ours)", None, alone)]
-
-
-def _trackprop(
-    preset: str = "compact", device: str = "auto", size: int | None = None, weights: Path | None = None
-) -> InteractiveSegmenter:
-    from shibori.systems.trackprop.build import build_trackprop_segmenter
-
-    return build_trackprop_segmenter(preset, device, size, weights)
-
-
-def _trackprop_rows(
-    preset: str = "compact", device: str = "auto", weights: Path | None = None
-) -> list[tuple[str, tuple[float, float] | None, Callable[[], InteractiveSegmenter]]]:
-    from shibori.systems.trackprop.ablation import ablation_rows
-
-    return ablation_rows(preset, device, weights)
-
-
-def _ipdt(
-    preset: str = "compact",
-    device: str = "auto",
-    size: int | None = None,
-    weights: Path | None = None,
-    tracker_weights: Path | None = None,
-    most_tracked: int | None = None,
-) -> InstanceSegmenter:
-    from shibori.systems.ipdt.build import build_ipdt_segmenter
-
-    return build_ipdt_segmenter(preset, device, size, weights, tracker_weights, most_tracked)
+def _dyenet_rows(preset: str = "compact", device: str = "auto", weights: Path | None = None) -> Rows:
+    rows = _of("dyenet", "ablation_rows", "ablation")(preset, device, weights, _tracker(preset, device))
+    return [*rows, ("the pixel tracker alone (ours)", None, partial(_pixel, preset, device))]
 
 
 def _strnn(
     preset: str = "compact", device: str = "auto", size: int | None = None, weights: Path | None = None
 ) -> InteractiveSegmenter:
-    from shibori.systems.strnn.build import build_hybrid_segmenter
-
-    return build_hybrid_segmenter(
-        preset, device, size, weights, lambda: _lenient_pixel(device), lambda: _mask_refiner(device)
+    segmenter: InteractiveSegmenter = _of("strnn", "build_hybrid_segmenter")(
+        preset, device, size, weights, refiner=partial(_mask_refiner, device)
     )
+    return segmenter
 
 
-def _strnn_rows(
-    preset: str = "compact", device: str = "auto", weights: Path | None = None
-) -> list[tuple[str, tuple[float, float] | None, Callable[[], InteractiveSegmenter]]]:
-    from shibori.systems.strnn.ablation import ablation_rows
-
-    return ablation_rows(preset, device, weights, lambda: _lenient_pixel(device), lambda: _mask_refiner(device))
-
-
-def _lenient_pixel(device: str) -> Propagator:
-    """The pixel tracker for work between frames that a person has marked, who sees where it is wrong."""
-    from shibori.systems.strnn.rule import BETWEEN
-    from shibori.tracking.build import build_mask_propagator
-
-    return build_mask_propagator("compact", device, config=BETWEEN)
+def _strnn_rows(preset: str = "compact", device: str = "auto", weights: Path | None = None) -> InteractiveRows:
+    rows: InteractiveRows = _of("strnn", "ablation_rows", "ablation")(
+        preset, device, weights, refiner=partial(_mask_refiner, device)
+    )
+    return rows
 
 
-def _mask_refiner(device: str) -> MaskRefiner | None:
-    """The interactive networks of trackprop, which better the masks of marked frames; None where none ship."""
-    from shibori.systems.trackprop.build import build_trackprop_segmenter
-    from shibori.systems.trackprop.mask_refiner import MaskRefiner
-    from shibori.systems.trackprop.rule import TrackpropRule
+def _mask_refiner(device: str) -> Any:
+    """The interactive networks of trackprop, which better the masks of marked frames; None where none are."""
+    is_there = "trackprop" in HOMES and _ships("trackprop", "compact")
+    return _of("trackprop", "build_mask_refiner")(device) if is_there else None
+
+
+def _ships(system: str, preset: str) -> bool:
     from shibori.weights import shipped_weights
 
-    if "trackprop-compact.safetensors" not in shipped_weights():
-        return None
-    return MaskRefiner(build_trackprop_segmenter("compact", device, rule=TrackpropRule()))
+    return f"{system}-{preset}.safetensors" in shipped_weights()
 
 
-def _strnn_plain(
-    preset: str = "compact", device: str = "auto", size: int | None = None, weights: Path | None = None
-) -> InteractiveSegmenter:
-    from shibori.systems.strnn.build import build_strnn_segmenter
+# ---- the tables
 
-    return build_strnn_segmenter(preset, device, size, weights)
-
-
-def _ipdt_rows(
-    preset: str = "compact",
-    device: str = "auto",
-    weights: Path | None = None,
-    tracker_weights: Path | None = None,
-    most_tracked: int = 6,
-) -> list[tuple[str, float | None, Callable[[FrameSource], Discovery]]]:
-    from shibori.systems.ipdt.ablation import ablation_rows
-
-    return ablation_rows(preset, device, weights, tracker_weights, most_tracked)
-
-
-PROPAGATORS: dict[str, Callable[..., Propagator]] = {"pixel": _pixel, "dyenet": _dyenet}
+PROPAGATORS: dict[str, Callable[..., Propagator]] = _there({"pixel": _pixel, "dyenet": _dyenet})
 """First mask in, masks of all frames out. Each takes preset, device, size, weights, online_steps."""
+
+INTERACTIVE_SEGMENTERS: dict[str, Callable[..., InteractiveSegmenter]] = _there(
+    {
+        "strnn": _strnn,
+        "strnn-plain": _of("strnn", "build_strnn_segmenter"),
+        "trackprop": _of("trackprop", "build_trackprop_segmenter"),
+    }
+)
+"""Marks in, masks of all frames out, again and again. Each takes preset, device, size, weights.
+
+The first is the default. ``strnn`` carries the masks of marked frames to the others by the pixel tracker;
+``strnn-plain`` is its classifier of pixels alone.
+"""
+
+INSTANCE_SEGMENTERS: dict[str, Callable[..., InstanceSegmenter]] = _there({"ipdt": _of("ipdt", "build_ipdt_segmenter")})
+"""Nothing in, tracks of all instances out. Each takes preset, device, size, weights, tracker_weights, most_tracked."""
+
+TRAINABLE = {**{name: f"{home}.train" for name, home in HOMES.items()}, "trackers": "shibori.boxtracking.train"}
+"""What ``shibori train`` knows, and the module of each, with a ``TrainConfig`` and a ``recipe``.
+
+``trackers`` are the networks that follow boxes in trackprop and IPDT.
+"""
+
+ABLATIONS: dict[str, Callable[..., Rows]] = _there({"dyenet": _dyenet_rows})
+"""The rows of a paper's ablation: what takes part, the paper's J&F, what builds it. Take preset, device, weights."""
+
+INSTANCE_ABLATIONS: dict[str, Callable[..., InstanceRows]] = _there({"ipdt": _of("ipdt", "ablation_rows", "ablation")})
+"""The same for systems that find instances: the paper's mAP, and what finds the instances of a clip."""
+
+INTERACTIVE_ABLATIONS: dict[str, Callable[..., InteractiveRows]] = _there(
+    {"trackprop": _of("trackprop", "ablation_rows", "ablation"), "strnn": _strnn_rows}
+)
+"""The same for interactive systems: the paper's AUC and J&F@60s. Take preset, device, weights."""
 
 
 def default_propagator(preset: str, with_weights: bool) -> str:
@@ -155,50 +155,5 @@ def default_propagator(preset: str, with_weights: bool) -> str:
     Where it does not ship for the preset, or a weights file is named, it is the pixel tracker alone: the file is taken
     for that one's.
     """
-    from shibori.weights import shipped_weights
-
-    ships = "dyenet" in PROPAGATORS and f"dyenet-{preset}.safetensors" in shipped_weights()
+    ships = "dyenet" in PROPAGATORS and _ships("dyenet", preset)
     return "dyenet" if ships and not with_weights else "pixel"
-
-
-INTERACTIVE_SEGMENTERS: dict[str, Callable[..., InteractiveSegmenter]] = {
-    "strnn": _strnn,
-    "strnn-plain": _strnn_plain,
-    "trackprop": _trackprop,
-}
-"""Marks in, masks of all frames out, again and again. Each takes preset, device, size, weights.
-
-The first is the default. ``strnn`` carries the masks of marked frames to the others by the pixel tracker;
-``strnn-plain`` is its classifier of pixels alone.
-"""
-
-HOMES = {
-    "pixel": "shibori.tracking",
-    **{name: f"shibori.systems.{name}" for name in ("dyenet", "trackprop", "strnn", "ipdt")},
-}
-"""The package of each system, with a module ``build`` and a module ``train``."""
-
-TRAINABLE = {
-    **{name: f"{home}.train" for name, home in HOMES.items()},
-    "trackers": "shibori.boxtracking.train",
-}
-"""What ``shibori train`` knows, and the module of each, with a ``TrainConfig`` and a ``recipe``.
-
-``trackers`` are the networks that follow boxes in trackprop and IPDT.
-"""
-
-INSTANCE_SEGMENTERS: dict[str, Callable[..., InstanceSegmenter]] = {"ipdt": _ipdt}
-"""Nothing in, tracks of all instances out. Each takes preset, device, size, weights, tracker_weights, most_tracked."""
-
-ABLATIONS: dict[str, Callable[..., list[tuple[str, float | None, Callable[[], Propagator]]]]] = {"dyenet": _dyenet_rows}
-"""The rows of a paper's ablation: what takes part, the paper's J&F, what builds it. Take preset, device, weights."""
-
-INSTANCE_ABLATIONS: dict[str, Callable[..., list[tuple[str, float | None, Callable[[FrameSource], Discovery]]]]] = {
-    "ipdt": _ipdt_rows
-}
-"""The same for systems that find instances: the paper's mAP, and what finds the instances of a clip."""
-
-INTERACTIVE_ABLATIONS: dict[
-    str, Callable[..., list[tuple[str, tuple[float, float] | None, Callable[[], InteractiveSegmenter]]]]
-] = {"trackprop": _trackprop_rows, "strnn": _strnn_rows}
-"""The same for interactive systems: the paper's AUC and J&F@60s. Take preset, device, weights."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import torch
 from shibori.errors import InputError
 from shibori.interfaces import InteractiveSegmenter, Propagator
 from shibori.nn.prepare import choose_device, choose_dtype, prepare_network
-from shibori.systems.strnn.build import build_strnn_segmenter
+from shibori.systems.strnn.build import build_carrier, build_strnn_segmenter
 from shibori.systems.strnn.hybrid import HybridSegmenter, Refiner
 from shibori.systems.strnn.inference import StrnnSegmenter
 from shibori.systems.strnn.model import StrnnNetwork, build_strnn
@@ -30,11 +31,11 @@ Row = tuple[str, tuple[float, float] | None, Callable[[], InteractiveSegmenter]]
 
 
 def ablation_rows(
-    preset: str,
-    device: str,
-    weights: Path | None,
-    propagator: Callable[[], Propagator],
-    refiner: Callable[[], Refiner | None],
+    preset: str = "compact",
+    device: str = "auto",
+    weights: Path | None = None,
+    propagator: Callable[[], Propagator] | None = None,
+    refiner: Callable[[], Refiner | None] = lambda: None,
 ) -> list[Row]:
     """What takes part; the paper's AUC and J&F@60s; what builds it.
 
@@ -42,7 +43,7 @@ def ablation_rows(
         preset: one that stands on the pixel tracker.
         device: of the networks.
         weights: instead of the shipped ones.
-        propagator: carries masks between marked frames.
+        propagator: carries masks between marked frames, in place of the tracker.
         refiner: betters the masks of marked frames.
 
     Raises:
@@ -50,6 +51,8 @@ def ablation_rows(
     """
     if preset not in SIZES:
         raise InputError(f"expected one preset of strnn ({', '.join(SIZES)}), found {preset!r}")
+
+    carrier = propagator or partial(build_carrier, device)
 
     def trained() -> StrnnSegmenter:
         return build_strnn_segmenter(preset, device, None, weights)
@@ -68,23 +71,23 @@ def ablation_rows(
         (
             f"+ masks carried from round {LAST_ROUND} on",
             PAPER_FIGURES,
-            lambda: HybridSegmenter(pixels(**paper), propagator(), first_round=LAST_ROUND, prompts=False),
+            lambda: HybridSegmenter(pixels(**paper), carrier(), first_round=LAST_ROUND, prompts=False),
         ),
         ("Gaussian kernels, approved pixels (ours; nothing carried)", None, trained),
         (
             "+ masks carried in every round (ours)",
             None,
-            lambda: HybridSegmenter(trained(), propagator(), prompts=False),
+            lambda: HybridSegmenter(trained(), carrier(), prompts=False),
         ),
         (
             "+ marked frames by the pixel tracker (ours)",
             None,
-            lambda: HybridSegmenter(trained(), propagator()),
+            lambda: HybridSegmenter(trained(), carrier()),
         ),
         (
             "+ a second opinion on them by trackprop's networks (ours; the default)",
             None,
-            lambda: HybridSegmenter(trained(), propagator(), refiner=refiner()),
+            lambda: HybridSegmenter(trained(), carrier(), refiner=refiner()),
         ),
     ]
 

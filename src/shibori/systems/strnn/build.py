@@ -16,8 +16,9 @@ from shibori.nn.weights import load_state
 from shibori.systems.strnn.hybrid import HybridSegmenter, Refiner
 from shibori.systems.strnn.inference import StrnnSegmenter
 from shibori.systems.strnn.model import StrnnNetwork, build_strnn
-from shibori.systems.strnn.rule import AdaptionRule
+from shibori.systems.strnn.rule import BETWEEN, AdaptionRule
 from shibori.systems.strnn.size import SIZES, rule_of
+from shibori.tracking.build import build_mask_propagator
 from shibori.tracking.shipped import load_shipped
 from shibori.weights import locate_weights
 
@@ -48,25 +49,28 @@ def build_strnn_segmenter(
 
 
 def build_hybrid_segmenter(
-    preset: str,
-    device: str,
-    size: int | None,
-    weights: Path | None,
-    propagator: Callable[[], Propagator],
+    preset: str = "compact",
+    device: str = "auto",
+    size: int | None = None,
+    weights: Path | None = None,
     refiner: Callable[[], Refiner | None] = lambda: None,
 ) -> HybridSegmenter:
-    """The system with its weights, and a propagator between marked frames; see ``build_strnn_segmenter``.
+    """The system with its weights, and the tracker between marked frames; see ``build_strnn_segmenter``.
 
     Args:
         preset: name of the network's size.
         device: as above.
         size: as above; of the classifier of pixels, not of the propagator.
         weights: as above.
-        propagator: makes what carries masks from frame to frame; called once all else is in order.
         refiner: makes what betters the masks of marked frames.
     """
     pixels = build_strnn_segmenter(preset, device, size, weights)
-    return HybridSegmenter(pixels, propagator(), refiner=refiner())
+    return HybridSegmenter(pixels, build_carrier(device), refiner=refiner())
+
+
+def build_carrier(device: str) -> Propagator:
+    """What carries masks from one marked frame to the next."""
+    return build_mask_propagator("compact", device, config=BETWEEN)
 
 
 def segmenter_from_state(

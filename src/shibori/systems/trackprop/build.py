@@ -14,6 +14,7 @@ from shibori.errors import InputError
 from shibori.nn.prepare import choose_device, choose_dtype, prepare_network
 from shibori.nn.weights import load_state
 from shibori.systems.trackprop.inference import TrackpropSegmenter
+from shibori.systems.trackprop.mask_refiner import MaskRefiner
 from shibori.systems.trackprop.model import RegionNetwork, build_trackprop
 from shibori.systems.trackprop.rule import RULES, TrackpropRule
 from shibori.systems.trackprop.size import SIZES
@@ -76,3 +77,8 @@ def sized(rule: TrackpropRule, size: int | None) -> TrackpropRule:
     """A rule with another working side. InputError for one that is too small."""
     config = rule.propagation.config.sized(size)
     return replace(rule, propagation=replace(rule.propagation, config=config))
+
+
+def build_mask_refiner(device: str = "auto") -> MaskRefiner:
+    """The interactive networks that ship, as a second opinion for others."""
+    return MaskRefiner(build_trackprop_segmenter("compact", device, rule=TrackpropRule()))
