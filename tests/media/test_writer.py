@@ -20,6 +20,7 @@ from shibori.media.palette import davis_palette
 from shibori.media.picture import read_image
 from shibori.media.reader import read_clip
 from shibori.media.rle import decode_rle
+from shibori.media.soft_mask import SoftLayer, SoftMasks
 from shibori.media.writer import FORMATS, ONE_FILE_NAMES, open_writer, write_video
 
 FOLDER_FORMATS = [name for name in FORMATS if name not in ONE_FILE_NAMES]
@@ -85,11 +86,10 @@ def test_cut_outs_keep_colours_inside_and_nothing_outside(image_clip, tmp_path):
 
 
 def test_cut_outs_use_probabilities_where_there_are_any(image_clip, tmp_path):
-    probs = np.zeros((3, 48, 96), np.float32)
-    probs[0], probs[1] = 0.25, 0.75
+    soft = SoftMasks((48, 96), (SoftLayer(1, (0, 0, 96, 48), np.full((6, 12), np.log(3))),))  # three to one
     statuses = (ObjectStatus(1, 0.75, "tracked"), ObjectStatus(3, 0.1, "absent"))
     with open_writer("rgba", tmp_path / "out", image_clip, [1]) as writer:
-        writer.write(image_clip.frame(0), FrameMasks(0, ids_of(0), statuses, probs))
+        writer.write(image_clip.frame(0), FrameMasks(0, ids_of(0), statuses, soft))
     with Image.open(tmp_path / "out" / "00000.png") as image:
         assert (np.asarray(image)[..., 3] == 191).all()
 

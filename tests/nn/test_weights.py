@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 from shibori.errors import InputError
 from shibori.nn.weights import load_state, save_state
 from shibori.tracking.build import propagator_from_state
-from shibori.tracking.compact import build_pixel_tracker
+from shibori.tracking.presets import build_pixel_tracker
 
 
 @pytest.fixture

@@ -11,7 +11,8 @@ import pytest
 from shibori.errors import InputError
 from shibori.interfaces import Propagation, Propagator
 from shibori.media.clip import Frame
-from shibori.media.mask import FrameMasks, ObjectStatus, masks_to_ids
+from shibori.media.mask import FrameMasks, ObjectStatus, ids_to_masks, masks_to_ids
+from shibori.media.soft_mask import SoftMasks
 from shibori.media.track import Tracklet
 from shibori.run.propagate import Watch, _in_clip, run_plan, segment_clip, segment_frames
 
@@ -82,8 +83,7 @@ def test_rows_of_probs_keep_to_the_statuses():
 
             def step(image, references=None):
                 masks = inner(image, references)
-                rows = [masks.ids == row_id for row_id in [0, *(s.object_id for s in masks.statuses)]]
-                return replace(masks, probs=np.array(rows, np.float32))
+                return replace(masks, soft=SoftMasks(masks.ids.shape, (), ids_to_masks(masks.ids)))
 
             shifting.step = step
             return shifting

@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from shibori.tracking.compact import build_pixel_tracker
 from shibori.tracking.network import Comparison, Encoded, Memory, PixelNetwork
 from shibori.tracking.paper import PaperTracker, PaperTrackerSize
+from shibori.tracking.presets import build_pixel_tracker
 
 
 @pytest.fixture(scope="module", params=["tiny", "paper"])
@@ -17,9 +17,9 @@ def seen(request: pytest.FixtureRequest) -> tuple[PixelNetwork, Encoded, Memory,
     torch.manual_seed(0)
     paper = PaperTrackerSize("tu-resnet18", feature_channels=16, key_channels=6, head_channels=16, local_radius=3)
     network = build_pixel_tracker("tiny").eval() if request.param == "tiny" else PaperTracker(paper).eval()
-    first, second = torch.randn(2, 1, 3, 48, 64)
-    mask = torch.zeros(1, 1, 48, 64)
-    mask[..., :32] = 1
+    first, second = torch.randn(2, 1, 3, 64, 96)
+    mask = torch.zeros(1, 1, 64, 96)
+    mask[..., :48] = 1
     with torch.inference_mode():
         memory = network.remember(network.encode(first), mask, 1 - mask)
         encoded = network.encode(second)
@@ -39,13 +39,14 @@ def test_the_foreground_share_is_a_share(seen: tuple[PixelNetwork, Encoded, Memo
 def test_the_similarity_margin_is_the_own_cosine_and_its_lead(
     seen: tuple[PixelNetwork, Encoded, Memory, Comparison],
 ) -> None:
-    _, encoded, memory, comparison = seen
+    network, encoded, memory, comparison = seen
     keys = memory.key[0].T.float()
     own, other = keys[memory.label[0] > 0.5], keys[memory.label[0] <= 0.5]
     assert len(own) > 0
     assert len(other) > 0
-    height, width = encoded.key.shape[2:]
+    queries = encoded.key if isinstance(network, PaperTracker) else encoded.features[-1]
+    height, width = queries.shape[2:]
     for row, column in [(0, 0), (height // 2, width // 3), (height - 1, width - 1)]:
-        query = encoded.key[0, :, row, column].float()
+        query = queries[0, :, row, column].float()
         expected = 2 * nearest(query, own) - nearest(query, other)
         assert float(comparison.similarity_margin[0, row, column]) == pytest.approx(max(min(expected, 3), -3), abs=1e-3)

@@ -13,7 +13,7 @@ import torch
 
 from shibori.errors import InputError
 from shibori.nn.weights import load_state
-from shibori.tracking import build, compact
+from shibori.tracking import build, presets
 from shibori.tracking.losses import UnrolledTracker
 from shibori.tracking.network import join_memories
 from shibori.tracking.paper import PaperTracker, PaperTrackerSize, bounded_distance
@@ -43,12 +43,12 @@ def made_frame(seed: int, height: int = 48, width: int = 64):
 
 
 def test_the_papers_numbers():
-    size = compact.SIZES["paper"]
+    size = presets.SIZES["paper"]
     assert isinstance(size, PaperTrackerSize)
     assert (size.key_channels, size.head_channels, size.head_layers, size.head_kernel, size.local_radius) == (
         (100, 256, 4, 7, 15)
     )
-    network = compact.build_pixel_tracker("paper")
+    network = presets.build_pixel_tracker("paper")
     assert isinstance(network, PaperTracker)
     assert network.stride == 4
     assert network.size.backbone == "tu-xception65"
@@ -65,7 +65,7 @@ def test_shapes(tracker):
     with torch.no_grad():
         encoded = tracker.encode(image)
         memory = tracker.remember(encoded, mask, 0 * mask)
-        prediction = tracker(encoded, join_memories(memory, memory), memory, mask, 0 * mask)
+        prediction = tracker(encoded, join_memories(memory, memory), encoded.key, mask, 0 * mask)
     assert encoded.key.shape == (1, 6, 12, 16)
     assert (memory.value.shape, memory.traits.shape) == ((1, 0, 192), (1, 192, 0))
     assert prediction.logits.shape == (1, 1, 48, 64)
@@ -80,8 +80,7 @@ def test_what_was_never_seen_is_matched_with_nothing(tracker):
     with torch.no_grad():
         encoded = tracker.encode(image)
         memory = tracker.remember(encoded, mask, 0 * mask)
-        unseen = memory._replace(key=torch.zeros_like(memory.key))
-        far = memory._replace(key=memory.key + 1e3)
+        unseen, far = torch.zeros_like(encoded.key), encoded.key + 1e3
         answers = [tracker(encoded, memory, previous, mask, 0 * mask).logits for previous in (unseen, far)]
     torch.testing.assert_close(answers[0], answers[1])
 
@@ -124,8 +123,8 @@ def _clips():
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_follows_an_object(monkeypatch, dtype):
-    monkeypatch.setitem(compact.SIZES, "paper", SMALL)
-    state = compact.build_pixel_tracker("paper").state_dict()
+    monkeypatch.setitem(presets.SIZES, "paper", SMALL)
+    state = presets.build_pixel_tracker("paper").state_dict()
     propagator = build.propagator_from_state(state, "paper", "cpu", size=64, dtype=dtype)
     run = propagator.begin((50, 70))
     image = np.random.default_rng(0).integers(0, 256, (50, 70, 3), dtype=np.uint8)
@@ -147,7 +146,7 @@ def test_weights_are_never_fetched_to_be_replaced(monkeypatch, tmp_path):
         asked.append(pretrained)
         raise InputError("enough")
 
-    monkeypatch.setattr(compact, "PaperTracker", remembered)
+    monkeypatch.setattr(presets, "PaperTracker", remembered)
     config = TrainConfig(preset="paper", out=tmp_path)
     for kept in (
         config,

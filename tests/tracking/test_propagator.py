@@ -17,8 +17,8 @@ from shibori.nn.weights import save_state
 from shibori.ops.window import GRID
 from shibori.run.propagate import segment_clip
 from shibori.tracking.build import build_mask_propagator, propagator_from_state
-from shibori.tracking.compact import build_pixel_tracker
 from shibori.tracking.config import TrackerConfig
+from shibori.tracking.presets import build_pixel_tracker
 from shibori.tracking.propagator import MaskPropagator
 from shibori.tracking.window_tracker import TrackState
 
@@ -35,9 +35,8 @@ def made_propagator(config: TrackerConfig | None = CREDULOUS, bias: float = 0.0)
     """A tracker with random parameters and strong opinions; ``bias`` is added to the log-odds of every pixel."""
     torch.manual_seed(0)
     state = build_pixel_tracker("tiny").state_dict()
-    state["head.mask.weight"] *= 100
-    state["head.mask.bias"][:] = 1.3  # about half of the pixels say yes
-    state["head.mask.bias"] += bias
+    state["mask.weight"] *= 100
+    state["mask.bias"][:] = bias
     return propagator_from_state(state, "tiny", "cpu", size=64, config=config, dtype=torch.float32)
 
 

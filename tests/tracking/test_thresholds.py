@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from shibori.media.mask import FrameMasks, ObjectStatus
-from shibori.tracking.config import TrackerConfig
+from shibori.tracking.config import MATCHER_CONFIG
 from shibori.tracking.propagator import MaskPropagation, MaskPropagator
 from shibori.tracking.window_tracker import WindowTracker
 
@@ -20,7 +20,7 @@ HOME = (100, 80, 140, 120)
 
 
 def begun(network: ScriptedNetwork, size_hw: tuple[int, int]) -> MaskPropagation:
-    return MaskPropagator(WindowTracker(network, TrackerConfig(), torch.device("cpu"))).begin(size_hw)
+    return MaskPropagator(WindowTracker(network, MATCHER_CONFIG, torch.device("cpu"))).begin(size_hw)
 
 
 class Run:

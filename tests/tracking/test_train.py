@@ -13,7 +13,7 @@ from shibori.errors import InputError
 from shibori.evaluation.measures import region_similarity
 from shibori.nn.weights import load_state, save_state
 from shibori.tracking.build import build_mask_propagator
-from shibori.tracking.compact import build_pixel_tracker
+from shibori.tracking.presets import build_pixel_tracker
 from shibori.tracking.train import TrainConfig, recipe
 
 from ..datasets.made import moving_disk
@@ -42,7 +42,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def config(data: Path, tmp_path: Path) -> TrainConfig:
-    return TrainConfig(**SMALL, data=data, out=tmp_path / "run", batch=2, size=48, dev_every=2)
+    return TrainConfig(**SMALL, data=data, out=tmp_path / "run", batch=2, size=64, dev_every=2)
 
 
 @pytest.fixture(autouse=True)
@@ -71,7 +71,7 @@ def test_noisy_references_change_what_is_learned_from(config: TrainConfig):
 
 def test_what_a_run_leaves_behind(config: TrainConfig, capsys: pytest.CaptureFixture[str]):
     scores = iter([0.25, 0.5])
-    path = train(config, score=lambda state: next(scores) if "key.weight" in state else 0.0)
+    path = train(config, score=lambda state: next(scores) if "key16.weight" in state else 0.0)
     assert path == config.out / "weights.safetensors"
     build_pixel_tracker("tiny").load_state_dict(load_state(path, "pixel", "tiny"))
     check_left_behind(config)
@@ -85,7 +85,7 @@ def test_a_run_can_start_from_other_weights(config: TrainConfig, tmp_path: Path)
     save_state(tmp_path / "start.safetensors", build_pixel_tracker("tiny").state_dict(), "pixel", "tiny")
     still = replace(config, start=tmp_path / "start.safetensors", steps=1, rate=0.0)
     found, expected = load_state(train(still), "pixel"), load_state(tmp_path / "start.safetensors", "pixel")
-    torch.testing.assert_close(found["key.weight"], expected["key.weight"], rtol=0, atol=0)
+    torch.testing.assert_close(found["key16.weight"], expected["key16.weight"], rtol=0, atol=0)
 
 
 def test_tiny_overfits_one_clip_and_then_follows_it(config: TrainConfig, data: Path):

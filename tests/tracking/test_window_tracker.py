@@ -10,8 +10,8 @@ import torch
 
 from shibori.ops.aggregate import LOGIT_LIMIT
 from shibori.ops.window import WindowRule, box_window, window_size
-from shibori.tracking.compact import build_pixel_tracker
-from shibori.tracking.config import TrackerConfig
+from shibori.tracking.config import MATCHER_CONFIG
+from shibori.tracking.presets import build_pixel_tracker
 from shibori.tracking.window_tracker import (
     Aim,
     Crop,
@@ -27,7 +27,7 @@ from shibori.tracking.window_tracker import (
 
 SIZE = (120, 160)
 CPU = torch.device("cpu")
-CONFIG = TrackerConfig(window=WindowRule(area_side=64))
+CONFIG = replace(MATCHER_CONFIG, window=WindowRule(area_side=64))
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +53,7 @@ def test_the_reference_is_the_mask_and_what_is_around_it(tracker, image):
     window = box_window(CONFIG.window, np.array([50.0, 40, 80, 60]), SIZE)
     assert state.crop.window.tolist() == window.tolist()
     height, width = window_size(CONFIG.window, window)
-    own = (height // 8) * (width // 8)
+    own = (height // 16) * (width // 16)
     (reference,) = state.references
     assert state.memory.key.shape[2] == own
     assert reference.key.shape[2] > own

@@ -77,7 +77,7 @@ def build_trunk(preset: str, pretrained: bool = True) -> ViewTrunk:
         key = nn.Conv2d(maps.channels[2], SIZES[preset].estimation.match_channels, 3, padding=1)
     trunk = CompactViewTrunk(maps, key)
     if name != "tiny":
-        state = load_state(locate_weights("pixel", name), "pixel", name)
+        state = load_state(locate_weights("matcher", name), "matcher", name)
         trunk.load_state_dict(trunk_and_key(state))
     return _frozen(trunk)
 

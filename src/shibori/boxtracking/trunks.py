@@ -9,8 +9,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from shibori.boxtracking.views import ViewTrunk
-from shibori.errors import InputError
-from shibori.nn.backbones import CompactTrunk
+from shibori.nn.backbones import CompactTrunk, resnet_stages
+from shibori.nn.weights import fetch_public_state
 
 if TYPE_CHECKING:
     from torchvision.models import ResNet
@@ -63,13 +63,7 @@ class ResNet18ViewTrunk(ViewTrunk):
 
     def load_resnet(self, state: dict[str, Tensor]) -> None:
         """Take the parameters of a whole torchvision ResNet-18, by name; strictly."""
-        renamed = {"conv1": "stem.0", "bn1": "stem.1"}
-        wanted = {}
-        for name, value in state.items():
-            part, rest = name.split(".", 1)
-            if part not in ("layer4", "fc"):
-                wanted[f"{renamed.get(part, part)}.{rest}"] = value
-        self.load_state_dict(wanted)
+        self.load_state_dict(resnet_stages(state))
 
 
 def fetch_resnet18_state() -> dict[str, Tensor]:
@@ -80,14 +74,7 @@ def fetch_resnet18_state() -> dict[str, Tensor]:
     """
     from torchvision.models import ResNet18_Weights
 
-    weights = ResNet18_Weights.IMAGENET1K_V1
-    try:
-        return dict(weights.get_state_dict(progress=False))
-    except OSError as error:
-        raise InputError(
-            f"expected ImageNet weights from {weights.url}, found no way to fetch them ({error}); go online once, or "
-            "take the preset compact"
-        ) from error
+    return fetch_public_state(ResNet18_Weights.IMAGENET1K_V1, "take the preset compact")
 
 
 def _resnet18() -> ResNet:

@@ -16,7 +16,7 @@ from torch.utils.data import Dataset
 
 from shibori.datasets.davis import DavisSequence, read_davis
 from shibori.datasets.stills import Still
-from shibori.datasets.synthesis import Layer, Scene, camera_over, cut_out, moving_layer
+from shibori.datasets.synthesis import OTHERS, CutBase, Layer, Scene, camera_over, cut_out, moving_layer
 from shibori.errors import InputError
 from shibori.ops.mask_noise import as_detected
 
@@ -45,7 +45,7 @@ class RealSequence:
     name: str
     images: tuple[NDArray[np.uint8], ...]
     masks: tuple[NDArray[np.uint8], ...]
-    """0/1."""
+    """1 the object, 2 the other objects that are marked, 0 the rest."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +66,18 @@ class SamplingPlan:
     """Share of clips whose first step is a long jump, so that only matching with the reference can help."""
     noisy_share: float = 0.0
     """Share of clips whose first mask is not the true one but such as a detector gives."""
+    twin_share: float = 0.0
+    """Share of clips in which copies of the object itself move beside it: only its place tells it from them."""
+    tiny_share: float = 0.0
+    """Share of synthesised clips whose object is a few pixels across in a frame of usual size."""
+    thin_share: float = 0.0
+    """Share of synthesised clips whose object has thin parts."""
+    cut_share: float = 0.0
+    """Share of clips with a hard cut to a scene that does not show the object."""
+    coarse_share: float = 0.0
+    """Share of clips seen as enlarged from fewer pixels, as small objects are."""
+    longest_jump: int = 40
+    """Largest distance in frames of a long jump."""
 
 
 def read_real_sequences(root: Path, split: str) -> list[RealSequence]:
@@ -76,6 +88,23 @@ def read_real_sequences(root: Path, split: str) -> list[RealSequence]:
     """
     sequences = sorted(read_davis(root, 2016, split), key=lambda sequence: sequence.name)
     return [_decoded(sequence) for sequence in sequences]
+
+
+def read_multi_sequences(root: Path, split: str) -> list[RealSequence]:
+    """As ``read_real_sequences``, of a DAVIS 2017 folder: each object of each sequence once, its annotated frames.
+
+    The sequences of one clip have the same name and share their frames.
+    """
+    return [one for sequence in read_davis(root, 2017, split) for one in _each_object(sequence)]
+
+
+def _each_object(sequence: DavisSequence) -> list[RealSequence]:
+    frames = [frame for frame in range(sequence.num_frames) if sequence.has_ids(frame)]
+    images = tuple(map(sequence.read_image, frames))
+    maps = [sequence.read_ids(frame) for frame in frames]
+    ids = sorted({int(value) for ids in maps for value in np.unique(ids)} - {0})
+    labelled = [tuple(np.where(m == i, 1, np.where(m > 0, OTHERS, 0)).astype(np.uint8) for m in maps) for i in ids]
+    return [RealSequence(sequence.name, images, labels) for labels in labelled]
 
 
 def _decoded(sequence: DavisSequence) -> RealSequence:
@@ -106,10 +135,35 @@ class RealFrames:
         rows, columns = slice(top, max(bottom, top + 2)), slice(left, max(right, left + 2))
         mode = _interpolation(right - left, size)
         small = cv2.resize(image[rows, columns], (size, size), interpolation=mode)
-        small_mask = cv2.resize(mask[rows, columns] * 255, (size, size), interpolation=mode)
         step = -1 if self.flipped else 1
-        target = (np.asarray(small_mask)[:, ::step] > 127).astype(np.uint8)
-        return np.ascontiguousarray(np.asarray(small)[:, ::step]), np.ascontiguousarray(target)
+        labels = _shrunk_labels(mask[rows, columns], size, mode)[:, ::step]
+        return np.ascontiguousarray(np.asarray(small)[:, ::step]), np.ascontiguousarray(labels)
+
+    def start(self) -> tuple[NDArray[np.float64], float]:
+        """Centre (2,) of the object in the first frame, and the root of its box's area, in pixels."""
+        left, top, width, height = cv2.boundingRect((self._first_labels() == 1).astype(np.uint8))
+        return np.array([left + width / 2, top + height / 2]), float(np.sqrt(max(width * height, 1)))
+
+    def as_still(self) -> NDArray[np.uint8] | None:
+        """(h, w, 4) the object of the first frame, cut out; None where it is not there or tiny."""
+        labels = self._first_labels()
+        if np.count_nonzero(labels == 1) < 100:
+            return None
+        step = -1 if self.flipped else 1
+        image = np.ascontiguousarray(self.sequence.images[self.frames[0]][:, ::step])
+        return cut_out(Still(image, labels, (1,), regions=False), 1)
+
+    def _first_labels(self) -> NDArray[np.uint8]:
+        return np.ascontiguousarray(self.sequence.masks[self.frames[0]][:, :: -1 if self.flipped else 1])
+
+
+def _shrunk_labels(labels: NDArray[np.uint8], size: int, mode: int) -> NDArray[np.uint8]:
+    """(h, w) labels 0, 1, 2 -> (size, size): each where it covers more than half."""
+    target, others = (
+        np.asarray(cv2.resize((labels == value).astype(np.uint8) * 255, (size, size), interpolation=mode)) > 127
+        for value in (1, OTHERS)
+    )
+    return np.where(target, 1, np.where(others, OTHERS, 0)).astype(np.uint8)
 
 
 def _interpolation(source: int, target: int) -> int:
@@ -143,6 +197,8 @@ class TrainingClips(Dataset[TrainingClip]):
         self.render = render or render_closely
         self.stills = stills
         self.sequences = sequences
+        names = sorted({sequence.name for sequence in sequences})
+        self.clips = [[sequence for sequence in sequences if sequence.name == name] for name in names]
         self.plan = plan
         self.seed = seed
         self.length = length
@@ -179,14 +235,17 @@ class TrainingClips(Dataset[TrainingClip]):
         if jump:
             pace[0] *= rng.uniform(4, 25)
         if self.sequences and rng.random() < self.plan.real_share:
-            return self._real_scene(rng, pace, jump, self.max_gap(index)), tell_others
-        return self._synthetic_scene(rng, pace), tell_others
+            scene = self._real_scene(rng, pace, jump, self.max_gap(index))
+        else:
+            scene = self._synthetic_scene(rng, pace)
+        return self._with_cut(rng, scene, pace), tell_others
 
     def _real_scene(self, rng: Generator, pace: NDArray[np.float64], jump: bool, max_gap: int) -> Scene:
-        sequence = self.sequences[int(rng.integers(len(self.sequences)))]
+        clip = self.clips[int(rng.integers(len(self.clips)))]
+        sequence = clip[int(rng.integers(len(clip)))] if len(clip) > 1 else clip[0]
         gaps = rng.integers(1, max_gap + 1, len(pace))
         if jump:
-            gaps[0] = rng.integers(max_gap, 40)
+            gaps[0] = rng.integers(max_gap, max(self.plan.longest_jump, max_gap + 1))
         offsets = np.concatenate([[0], gaps.cumsum()])
         last = len(sequence.images) - 1
         offsets = np.minimum(offsets, last)
@@ -194,8 +253,46 @@ class TrainingClips(Dataset[TrainingClip]):
         if rng.random() < 0.5:
             frames = frames[::-1] if not jump else last - frames
         base = RealFrames(sequence, tuple(int(f) for f in frames), bool(rng.random() < 0.5))
+        if _chance(rng, self.plan.twin_share):
+            twin = base.as_still()
+            if twin is not None:
+                return Scene(base, tuple(self._twins(rng, base.size_hw, pace, twin, base.start())))
         layers = self._distractors(rng, base.size_hw, pace, None) if rng.random() < 0.35 else []
         return Scene(base, tuple(layers))
+
+    def _with_cut(self, rng: Generator, scene: Scene, pace: NDArray[np.float64]) -> Scene:
+        """The scene, or now and then the scene with a hard cut after the first frame."""
+        if not _chance(rng, self.plan.cut_share):
+            return scene
+        num_frames = len(pace) + 1
+        start = int(rng.integers(1, num_frames))
+        stop = int(rng.integers(start + 1, num_frames + 1))
+        is_cut = tuple(start <= frame < stop for frame in range(num_frames))
+        still = self.stills[int(rng.integers(len(self.stills)))]
+        base = CutBase(scene.base, camera_over(rng, still, None, scene.base.size_hw, pace), is_cut)
+        layers = [
+            replace(layer, visible=tuple(v and not cut for v, cut in zip(layer.visible, is_cut, strict=True)))
+            for layer in scene.layers
+        ]
+        return Scene(base, tuple(layers))
+
+    def _twins(
+        self,
+        rng: Generator,
+        size_hw: tuple[int, int],
+        pace: NDArray[np.float64],
+        rgba: NDArray[np.uint8],
+        near: tuple[NDArray[np.float64], float],
+    ) -> list[Layer]:
+        """One to four copies of the object, hardly changed, that move near it."""
+        start, extent = near
+        layers = []
+        for _ in range(int(rng.integers(1, 5))):
+            picture = rgba if rng.random() < 0.4 else recoloured(rng, rgba)
+            place = start + rng.normal(0, 1.1, 2) * extent
+            size = extent * float(np.exp(rng.normal(0, 0.06)))
+            layers.append(moving_layer(rng, picture, place, size, pace, [True] * (len(pace) + 1), is_target=False))
+        return layers
 
     def _synthetic_scene(self, rng: Generator, pace: NDArray[np.float64]) -> Scene:
         aspect = float(np.exp(rng.uniform(0.0, 0.58)))
@@ -208,12 +305,17 @@ class TrainingClips(Dataset[TrainingClip]):
             return Scene(base, tuple(layers))
         background = self.stills[int(rng.integers(len(self.stills)))]
         base = camera_over(rng, background, None, size_hw, pace)
-        extent = SCENE_SIDE * float(np.exp(rng.uniform(np.log(0.15), np.log(0.7))))
+        smallest, largest = (0.025, 0.12) if _chance(rng, self.plan.tiny_share) else (0.15, 0.7)
+        extent = SCENE_SIDE * float(np.exp(rng.uniform(np.log(smallest), np.log(largest))))
         start = rng.uniform(0.25, 0.75, 2) * np.array([size_hw[1], size_hw[0]])
         rgba = recoloured(rng, cut_out(self.stills[still_index], object_id))
+        rgba = with_thin_parts(rng, rgba) if _chance(rng, self.plan.thin_share) else rgba
         target = moving_layer(rng, rgba, start, extent, pace, _visibility(rng, len(pace) + 1), is_target=True)
-        near = (start, extent, still_index)
-        layers = self._distractors(rng, size_hw, pace, near) if rng.random() < 0.6 else []
+        if _chance(rng, self.plan.twin_share):
+            layers = self._twins(rng, size_hw, pace, rgba, (start, extent))
+        else:
+            near = (start, extent, still_index)
+            layers = self._distractors(rng, size_hw, pace, near) if rng.random() < 0.6 else []
         layers.insert(int(rng.integers(len(layers) + 1)), target)
         return Scene(base, tuple(layers))
 
@@ -257,16 +359,27 @@ def render_closely(rng: Generator, scene: Scene, plan: SamplingPlan, tell_others
     images, masks, others, windows = [], [], [], []
     known = boxes[0]
     shutter = Shutter.draw(rng)
+    zoom = float(rng.uniform(1.3, 4.5)) if _chance(rng, plan.coarse_share) else 1.0
     for t in range(plan.num_frames):
         previous = boxes[t - 1] if t > 0 and rng.random() < 0.7 else boxes[t]
         known = previous if previous is not None else known
         window = look.window(rng, known, lost=boxes[t] is None or (t > 0 and boxes[t - 1] is None))
         image, mask, other = scene.render(t, window, plan.size)
-        images.append(shutter.expose(rng, image))
+        images.append(shutter.expose(rng, _from_fewer_pixels(image, zoom)))
         masks.append(mask)
         others.append(other if tell_others else np.zeros_like(other))
         windows.append(window)
     return None if masks[0].mean() < 0.015 else _stacked(images, masks, others, windows)
+
+
+def _from_fewer_pixels(image: NDArray[np.uint8], zoom: float) -> NDArray[np.uint8]:
+    """(S, S, 3) as if it had been enlarged ``zoom`` times."""
+    if zoom <= 1:
+        return image
+    size = image.shape[0]
+    few = max(round(size / zoom), 8)
+    small = cv2.resize(image, (few, few), interpolation=cv2.INTER_AREA)
+    return np.asarray(cv2.resize(small, (size, size), interpolation=cv2.INTER_LINEAR), np.uint8)
 
 
 def render_widely(rng: Generator, scene: Scene, plan: SamplingPlan, tell_others: bool) -> TrainingClip | None:
@@ -373,6 +486,29 @@ def _streak(rng: Generator) -> NDArray[np.float32]:
     start, end = (4.0 - reach).round().astype(int), (4.0 + reach).round().astype(int)
     cv2.line(kernel, tuple(start.clip(0, 8).tolist()), tuple(end.clip(0, 8).tolist()), 1.0)
     return kernel / kernel.sum()
+
+
+def _chance(rng: Generator, share: float) -> bool:
+    """Whether it happens this time; draws nothing where it never does."""
+    return bool(share) and bool(rng.random() < share)
+
+
+def with_thin_parts(rng: Generator, rgba: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """(h, w, 4) -> (h', w', 4): a cut-out with one to three thin limbs, in colours of its own, on a wider canvas."""
+    height, width = rgba.shape[:2]
+    margin = max(height, width) // 3
+    wide = np.asarray(cv2.copyMakeBorder(rgba, margin, margin, margin, margin, cv2.BORDER_CONSTANT, value=(0, 0, 0, 0)))
+    places = np.argwhere(wide[..., 3] > 127)
+    if len(places) == 0:
+        return rgba
+    thickness = max(int(rng.uniform(0.012, 0.04) * max(height, width)), 1)
+    for _ in range(int(rng.integers(1, 4))):
+        row, column = places[rng.integers(len(places))]
+        colour = wide[tuple(places[rng.integers(len(places))])][:3].tolist()
+        end = (np.array([column, row]) + rng.normal(0, 0.5, 2) * max(height, width)).astype(int)
+        wide = np.ascontiguousarray(wide)
+        cv2.line(wide, (int(column), int(row)), tuple(end.tolist()), (*colour, 255), thickness, cv2.LINE_AA)
+    return np.asarray(wide, np.uint8)
 
 
 def _visibility(rng: Generator, num_frames: int) -> list[bool]:

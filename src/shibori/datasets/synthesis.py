@@ -16,10 +16,13 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from shibori.datasets.stills import Still
+from shibori.datasets.stills import VOID, Still
 
 Affine = NDArray[np.float64]
 """(2, 3): scene pixel -> source pixel."""
+
+OTHERS = 2
+"""What marks other objects in a base's labels."""
 
 NO_MAP: Any = None
 """What OpenCV wants in place of a second map when the first holds both coordinates; its stubs ask for an array."""
@@ -54,7 +57,7 @@ class Base(Protocol):
         ...
 
     def render(self, frame: int, window: NDArray[np.float64], size: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-        """(size, size, 3) uint8 RGB and the (size, size) uint8 0/1 mask of the target, if the target is in the base."""
+        """(size, size, 3) uint8 RGB; (size, size) uint8: 1 where the target is, 2 where other known objects are."""
         ...
 
 
@@ -75,8 +78,33 @@ class WarpedStill:
         image = cv2.remap(self.still.image, grid, NO_MAP, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
         if self.target_id is None:
             return np.asarray(image), np.zeros((size, size), np.uint8)
-        ids = cv2.remap(self.still.ids, grid, NO_MAP, cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT)
-        return np.asarray(image), (ids == self.target_id).astype(np.uint8)
+        ids = np.asarray(cv2.remap(self.still.ids, grid, NO_MAP, cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT))
+        labels = (ids == self.target_id).astype(np.uint8)
+        if not self.still.regions:
+            labels[(ids > 0) & (ids != VOID) & (ids != self.target_id)] = OTHERS
+        return np.asarray(image), labels
+
+
+@dataclass(frozen=True)
+class CutBase:
+    """One base until a hard cut, and after it another that does not show the target."""
+
+    first: Base
+    second: Base
+    is_cut: tuple[bool, ...]
+    """For each frame, whether it shows ``second``."""
+
+    @property
+    def size_hw(self) -> tuple[int, int]:
+        """Height and width of both bases."""
+        return self.first.size_hw
+
+    def render(self, frame: int, window: NDArray[np.float64], size: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+        """See ``Base``."""
+        if not self.is_cut[frame]:
+            return self.first.render(frame, window, size)
+        image, labels = self.second.render(frame, window, size)
+        return image, np.zeros_like(labels)
 
 
 @dataclass(frozen=True)
@@ -233,10 +261,10 @@ class Scene:
 
         Returns:
             (size, size, 3) uint8 RGB; (size, size) uint8 0/1 mask of the target as it is visible; and of all other
-            layers.
+            objects.
         """
-        image, target = self.base.render(frame, window, size)
-        others = np.zeros_like(target)
+        image, labels = self.base.render(frame, window, size)
+        target, others = (labels == 1).astype(np.uint8), (labels == OTHERS).astype(np.uint8)
         for layer in self.layers:
             covers = layer.paint(image, frame, window) > 127
             target[covers] = layer.is_target

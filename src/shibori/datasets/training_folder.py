@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from shibori.datasets.sampling import RealSequence, read_real_sequences
+from shibori.datasets.sampling import RealSequence, read_multi_sequences, read_real_sequences
 from shibori.datasets.stills import Still, read_stills
 from shibori.errors import InputError
 
@@ -19,3 +19,13 @@ def read_training_folder(folder: Path, split: str) -> tuple[list[Still], list[Re
         raise InputError(f"expected a folder stills/ with photographs and masks under {folder}, found none")
     davis = folder / "davis2016"
     return read_stills(folder / "stills"), read_real_sequences(davis, split) if davis.is_dir() else []
+
+
+def read_multi_objects(folder: Path, split: str) -> list[RealSequence]:
+    """Each object of the clips in ``multi/`` (its split) and ``davis2017-multi/`` (all of it), where they are there.
+
+    Raises:
+        InputError: if there is no such split.
+    """
+    roots = [root for root in (folder / "multi", folder / "davis2017-multi") if root.is_dir()]
+    return [sequence for root in roots for sequence in read_multi_sequences(root, split)]

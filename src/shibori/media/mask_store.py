@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from shibori.media.byte_store import ByteStore
 from shibori.media.mask import FrameMasks, ObjectStatus
+from shibori.media.soft_mask import LARGEST_LOGIT, SoftLayer, SoftMasks, Window
 
 MEMORY_BYTES = 8 << 20
 """Of packed masks that are kept in memory: some thousand of one object. Those of a long clip go to disk."""
@@ -81,11 +82,16 @@ class MaskStore(Generic[Note]):
         self._labels[index].pop(object_id, None)
 
 
+LOGIT_STEP = LARGEST_LOGIT / 127
+"""Log-odds are kept in steps of this: edges move by less than a hundredth of their width."""
+
+
 class FrameStore:
-    """The masks of whole frames, without their ``probs``."""
+    """The masks of whole frames, hard and, where they have them, soft."""
 
     def __init__(self, memory_bytes: int = MEMORY_BYTES) -> None:
         self._maps: MaskStore[tuple[ObjectStatus, ...]] = MaskStore(memory_bytes)
+        self._soft: MaskStore[Window | None] = MaskStore(memory_bytes)
 
     @property
     def frames(self) -> list[int]:
@@ -93,13 +99,36 @@ class FrameStore:
         return self._maps.frames
 
     def put(self, masks: FrameMasks) -> None:
-        """Keep a frame's ids and statuses, in place of earlier ones."""
+        """Keep a frame, in place of an earlier one."""
         self._maps.put(masks.index, WHOLE_FRAME, masks.ids, masks.statuses)
+        for object_id in self._soft.notes(masks.index):
+            self._soft.drop(masks.index, object_id)
+        if masks.soft is None:
+            return
+        for layer in masks.soft.layers:
+            steps = np.rint(np.clip(layer.logits, -LARGEST_LOGIT, LARGEST_LOGIT) / LOGIT_STEP).astype(np.int8)
+            self._soft.put(masks.index, layer.object_id, steps, layer.window)
+        for object_id, mask in masks.soft.given.items():
+            self._soft.put(masks.index, object_id, mask, None)
 
     def get(self, index: int) -> FrameMasks | None:
         """What was put for a frame; None where nothing was."""
         ids = self._maps.get(index, WHOLE_FRAME)
-        return None if ids is None else FrameMasks(index, ids, self.statuses(index))
+        return None if ids is None else FrameMasks(index, ids, self.statuses(index), self._soft_masks(index, ids.shape))
+
+    def _soft_masks(self, index: int, size_hw: tuple[int, ...]) -> SoftMasks | None:
+        windows = self._soft.notes(index)
+        if not windows:
+            return None
+        layers, given = [], {}
+        for object_id, window in windows.items():
+            values = self._soft.get(index, object_id)
+            assert values is not None
+            if window is None:
+                given[object_id] = values
+            else:
+                layers.append(SoftLayer(object_id, window, values.astype(np.float16) * np.float16(LOGIT_STEP)))
+        return SoftMasks((size_hw[0], size_hw[1]), tuple(layers), given)
 
     def statuses(self, index: int) -> tuple[ObjectStatus, ...]:
         """Of the objects of a frame; none where it is not kept. They need no unpacking."""

@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 from shibori.media.clip import Frame
 from shibori.media.mask import FrameMasks
 from shibori.media.mask_writer import ONE_FILE_NAMES
-from shibori.media.picture_writers import alpha_of
 from shibori.media.video_writer import Coding, VideoFileWriter
 
 PRORES_4444 = Coding("mov", "prores_ks", "yuva444p10le", options={"profile": "4444", "vendor": "apl0"})
@@ -28,7 +27,7 @@ class ProResWriter(VideoFileWriter):
     file_name = ONE_FILE_NAMES["prores"]
 
     def _picture(self, frame: Frame, masks: FrameMasks) -> NDArray[np.uint8]:
-        return np.dstack([frame.image, alpha_of(masks, self.target.object_ids)])
+        return np.dstack([frame.image, masks.alpha(self.target.object_ids)])
 
 
 class WebmWriter(VideoFileWriter):
@@ -38,4 +37,4 @@ class WebmWriter(VideoFileWriter):
     file_name = ONE_FILE_NAMES["webm"]
 
     def _picture(self, frame: Frame, masks: FrameMasks) -> NDArray[np.uint8]:
-        return np.dstack([frame.image, alpha_of(masks, self.target.object_ids)])
+        return np.dstack([frame.image, masks.alpha(self.target.object_ids)])

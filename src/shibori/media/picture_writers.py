@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import cv2
 import numpy as np
@@ -62,21 +61,12 @@ class RgbaWriter(FolderWriter):
 
     def _pictures(self, frame: Frame, masks: FrameMasks) -> Iterator[bytes]:
         for object_id in self.target.object_ids:
-            yield encode_png(cut_out(frame.image, alpha_of(masks, (object_id,))))
+            yield encode_png(cut_out(frame.image, masks.alpha((object_id,))))
 
 
 def folders_of_objects(object_ids: Sequence[int]) -> tuple[str, ...]:
     """Folder names for objects: the output folder itself for one, else one each."""
     return ("",) if len(object_ids) == 1 else tuple(map(str, object_ids))
-
-
-def alpha_of(masks: FrameMasks, object_ids: Sequence[int]) -> NDArray[np.uint8]:
-    """(H, W) uint8 opacity of some objects together: their probability where the masks carry it, else 0 or 255."""
-    known = [status.object_id for status in masks.statuses]
-    if masks.probs is not None and len(masks.probs) == len(known) + 1 and set(object_ids) <= set(known):
-        rows: NDArray[Any] = masks.probs[[known.index(object_id) + 1 for object_id in object_ids]]
-        return np.rint(np.clip(rows.sum(axis=0), 0, 1) * 255).astype(np.uint8)
-    return np.isin(masks.ids, object_ids).astype(np.uint8) * np.uint8(255)
 
 
 def cut_out(image: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from torch import Tensor, nn
 from torch.nn import functional
 
-from shibori.errors import InputError
+from shibori.nn.weights import fetch_public_state
 
 if TYPE_CHECKING:
     from torchvision.models import ResNet
@@ -133,14 +133,18 @@ class ResNetFeatures(nn.Module):
 
     def load_resnet(self, state: dict[str, Tensor]) -> None:
         """Take the parameters of a whole torchvision ResNet-101, by name; strictly."""
-        renamed = {"conv1.": "stem.0.", "bn1.": "stem.1."}
-        wanted = {}
-        for name, value in state.items():
-            if name.startswith(("layer4.", "fc.")):
-                continue
-            prefix = name.split(".")[0] + "."
-            wanted[renamed.get(prefix, prefix) + name[len(prefix) :]] = value
-        self.load_state_dict(wanted)
+        self.load_state_dict(resnet_stages(state))
+
+
+def resnet_stages(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The parameters of a torchvision ResNet up to conv4_x, its first layers as ``stem``."""
+    renamed = {"conv1": "stem.0", "bn1": "stem.1"}
+    parts = {name: name.split(".", 1) for name in state}
+    return {
+        f"{renamed.get(part, part)}.{rest}": state[name]
+        for name, (part, rest) in parts.items()
+        if part not in ("layer4", "fc")
+    }
 
 
 def resnet_conv5(dilated: bool) -> tuple[nn.Module, int, int]:
@@ -163,11 +167,4 @@ def fetch_resnet101_state() -> dict[str, Tensor]:
     """
     from torchvision.models import ResNet101_Weights
 
-    weights = ResNet101_Weights.IMAGENET1K_V2
-    try:
-        return dict(weights.get_state_dict(progress=False))
-    except OSError as error:
-        raise InputError(
-            f"expected ImageNet weights from {weights.url}, found no way to fetch them ({error}); go online once, or "
-            "start from weights of your own with --weights"
-        ) from error
+    return fetch_public_state(ResNet101_Weights.IMAGENET1K_V2, "start from weights of your own with --weights")

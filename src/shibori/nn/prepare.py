@@ -9,7 +9,6 @@ from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from shibori.errors import InputError
-from shibori.nn.backbones import ConvNorm
 
 os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "384")
 """oneDNN keeps a compiled kernel for every layer and shape of its input. These are about ten shapes of windows; its
@@ -68,14 +67,19 @@ def prepare_network(network: nn.Module, device: torch.device, dtype: torch.dtype
     """``network`` itself, for inference alone: evaluation mode, fused, on ``device``, its convolutions in ``dtype``."""
     network.eval().requires_grad_(False)
     for module in network.modules():
-        if isinstance(module, ConvNorm):
-            convolution, norm = module[0], module[1]
-            assert isinstance(convolution, nn.Conv2d)
-            assert isinstance(norm, nn.BatchNorm2d)
-            module[0] = fuse_conv_bn_eval(convolution, norm)
-            module[1] = nn.Identity()
+        if isinstance(module, nn.Sequential):
+            _fold_norms(module)
     network.to(device).to(memory_format=torch.channels_last)
     for module in network.modules():
         if isinstance(module, nn.Conv2d | nn.Linear):
             module.to(dtype)
     return network
+
+
+def _fold_norms(layers: nn.Sequential) -> None:
+    """Every batch normalisation that follows a convolution goes into it."""
+    for place in range(len(layers) - 1):
+        convolution, norm = layers[place], layers[place + 1]
+        if isinstance(convolution, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
+            layers[place] = fuse_conv_bn_eval(convolution, norm)
+            layers[place + 1] = nn.Identity()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -10,6 +11,9 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from shibori.errors import InputError
+
+if TYPE_CHECKING:
+    from torchvision.models import WeightsEnum
 
 
 def save_state(path: Path, state: dict[str, Tensor], system: str, preset: str) -> None:
@@ -40,3 +44,22 @@ def load_state(path: Path, system: str, preset: str | None = None) -> dict[str, 
         found = f"{kind.get('system', 'unknown')}/{kind.get('preset', 'unknown')}"
         raise InputError(f"expected weights of {system}/{preset or 'any preset'}, found {found} in {path}")
     return {name: value.float() if value.dtype == torch.float16 else value for name, value in state.items()}
+
+
+def fetch_public_state(weights: WeightsEnum, instead: str) -> dict[str, Tensor]:
+    """Torchvision's public weights, fetched or from its cache.
+
+    Args:
+        weights: which; they have an address.
+        instead: what one can do without them, for the sentence of an error.
+
+    Raises:
+        InputError: if they cannot be fetched.
+    """
+    try:
+        return dict(weights.get_state_dict(progress=False))
+    except OSError as error:
+        raise InputError(
+            f"expected ImageNet weights from {weights.url}, found no way to fetch them ({error}); go online once, or "
+            f"{instead}"
+        ) from error

@@ -60,14 +60,22 @@ def best_match(similarities: Tensor, labels: Tensor) -> Tensor:
         (B, 2, Q): the best similarity with the object (labels > 0.5) and with everything else;
         ``ABSENT_SIMILARITY`` where there is none.
     """
-    is_object = (labels > 0.5)[:, None, :]
-    to_object = _maximum(similarities.masked_fill(~is_object, EXCLUDED_SIMILARITY))
-    to_others = _maximum(similarities.masked_fill(is_object, EXCLUDED_SIMILARITY))
+    return best_of_two(similarities, labels > 0.5)
+
+
+def best_of_two(similarities: Tensor, own: Tensor) -> Tensor:
+    """(B, Q, N) similarities, (B, N) bool: which positions are the object's -> (B, 2, Q), see ``best_match``."""
+    is_object = own[:, None, :]
+    to_object = maximum(similarities.masked_fill(~is_object, EXCLUDED_SIMILARITY))
+    to_others = maximum(similarities.masked_fill(is_object, EXCLUDED_SIMILARITY))
     return torch.stack([to_object, to_others], 1).clamp_min(ABSENT_SIMILARITY)
 
 
-def _maximum(values: Tensor) -> Tensor:
-    # ``amax`` spreads its gradient over ties at ten times the cost of remembering one index.
+def maximum(values: Tensor) -> Tensor:
+    """The largest along the last axis; among equal ones a gradient goes to one.
+
+    ``amax`` spreads it over ties, at ten times the cost of remembering one index.
+    """
     return values.max(-1).values if values.requires_grad else values.amax(-1)
 
 

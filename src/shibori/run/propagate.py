@@ -130,20 +130,13 @@ def _forward(clip: Clip, plan: Plan, propagator: Propagator) -> Iterator[tuple[F
 
 
 def _complete(masks: FrameMasks, plan: Plan) -> FrameMasks:
-    """One status, and one row of ``probs``, for every object of the plan, by rising object_id."""
+    """One status for every object of the plan, by rising object_id."""
     slots = {status.object_id: slot for slot, status in enumerate(masks.statuses)}
     statuses = tuple(
         masks.statuses[slots[object_id]] if object_id in slots else ObjectStatus(object_id, 0.0, "absent")
         for object_id in plan.first_frames
     )
-    if masks.probs is None or statuses == masks.statuses:
-        return replace(masks, statuses=statuses)
-    probs = np.zeros((len(statuses) + 1, *masks.ids.shape), masks.probs.dtype)
-    probs[0] = masks.probs[0]
-    for row, object_id in enumerate(plan.first_frames, 1):
-        if object_id in slots:
-            probs[row] = masks.probs[slots[object_id] + 1]
-    return replace(masks, statuses=statuses, probs=probs)
+    return replace(masks, statuses=statuses)
 
 
 def _merged(clip: Clip, plan: Plan, propagator: Propagator, watch: Watch) -> Iterator[tuple[Frame, FrameMasks]]:
@@ -202,11 +195,15 @@ def _backward(clip: Clip, plan: Plan, propagator: Propagator) -> Iterator[FrameM
 def _only(masks: FrameMasks, object_ids: set[int]) -> FrameMasks:
     kept = np.isin(masks.ids, sorted(object_ids))
     statuses = tuple(status for status in masks.statuses if status.object_id in object_ids)
-    return replace(masks, ids=np.where(kept, masks.ids, 0).astype(masks.ids.dtype), statuses=statuses, probs=None)
+    soft = None if masks.soft is None else masks.soft.only(object_ids)
+    return replace(masks, ids=np.where(kept, masks.ids, 0).astype(masks.ids.dtype), statuses=statuses, soft=soft)
 
 
 def _merge(forward: FrameMasks, backward: FrameMasks) -> FrameMasks:
     ids = np.where(forward.ids == 0, backward.ids, forward.ids)
     earlier = {status.object_id: status for status in backward.statuses}
     statuses = tuple(earlier.get(status.object_id, status) for status in forward.statuses)
-    return replace(forward, ids=ids, statuses=statuses, probs=None)
+    soft = None
+    if forward.soft is not None and backward.soft is not None:
+        soft = forward.soft.only(set(forward.soft.object_ids) - set(earlier)).joined(backward.soft)
+    return replace(forward, ids=ids, statuses=statuses, soft=soft)

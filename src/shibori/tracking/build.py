@@ -11,9 +11,9 @@ from shibori.errors import InputError
 from shibori.nn.frozen import load_fitting
 from shibori.nn.prepare import choose_device, choose_dtype, prepare_network
 from shibori.nn.weights import load_state
-from shibori.tracking.compact import SIZES, build_pixel_tracker
 from shibori.tracking.config import TrackerConfig
 from shibori.tracking.network import PixelNetwork
+from shibori.tracking.presets import SIZES, build_pixel_tracker
 from shibori.tracking.propagator import MaskPropagator
 from shibori.tracking.window_tracker import WindowTracker
 from shibori.weights import locate_weights

@@ -22,30 +22,30 @@ class TrackerConfig:
     """How much around an object is looked at, and how finely."""
     max_references: int = 3
     """Given masks of an object that are kept, at least 2: the first and the latest ones."""
-    max_remembered: int = 1
+    max_remembered: int = 6
     """Confident past frames matched globally besides the references; the last frame is matched locally only."""
-    remember_every: int = 2
+    remember_every: int = 5
     """Frames between additions to them."""
     remember_threshold: float = 0.8
     """Confidence from which a frame is remembered."""
-    similarity_low: float = 0.15
+    similarity_low: float = 0.05
     """Foreground share in the references at and below which no confidence is left: looking back one frame only
     drifts."""
-    similarity_high: float = 0.45
+    similarity_high: float = 0.3
     """Foreground share in the references from which it does not limit confidence any more."""
-    lost_threshold: float = 0.35
+    lost_threshold: float = 0.08
     """Confidence below which an object counts as lost."""
-    redetect_threshold: float = 0.6
+    redetect_threshold: float = 0.2
     """Confidence from which a lost object counts as found again: more than it takes to be kept."""
-    redetect_margin: float = 0.7
+    redetect_margin: float = 0.45
     """Mean similarity margin of a mask from which a lost object counts as found again."""
     search_widening: float = 2.2
     """How much wider than usual a lost object is looked for where it was lost."""
     search_side: int = 288
     """Short side in pixels to which the whole frame is resized to see where else a lost object might be."""
-    search_margin: float = 0.72
+    search_margin: float = 0.4
     """Similarity margin from which a place of the whole frame might be a lost object."""
-    logit_bias: float = 0.5
+    logit_bias: float = 0.0
     """Added to the log-odds: masks that lose a limb lose it for good, so doubt counts for the object."""
     min_shrink: float = 0.92
     """The box that is followed shrinks at most to this share from one frame to the next."""
@@ -71,3 +71,18 @@ class TrackerConfig:
             )
         kind = "area_side" if self.window.fixed_side is None else "fixed_side"
         return replace(self, window=replace(self.window, **{kind: side}))
+
+
+MATCHER_CONFIG = replace(
+    TrackerConfig(),
+    max_remembered=1,
+    remember_every=2,
+    similarity_low=0.15,
+    similarity_high=0.45,
+    lost_threshold=0.35,
+    redetect_threshold=0.6,
+    redetect_margin=0.7,
+    search_margin=0.72,
+    logit_bias=0.5,
+)
+"""The numbers for ``matcher.py``, whose features are others: those the heads of the systems were trained with."""

@@ -28,11 +28,16 @@ class UnrolledLoss(NamedTuple):
 
 
 class UnrolledTracker(nn.Module):
-    """Follows each clip of a batch from its first mask, as inference does, and says how wrong it went."""
+    """Follows each clip of a batch from its first mask, as inference does, and says how wrong it went.
 
-    def __init__(self, network: PixelNetwork) -> None:
+    Args:
+        network: that learns.
+        remembered_share: of the frames after the first that are matched globally by later ones; inference keeps few.
+    """
+
+    def __init__(self, network: PixelNetwork, remembered_share: float = 1.0) -> None:
         super().__init__()
-        self.network = network
+        self.network, self.remembered_share = network, remembered_share
 
     def forward(
         self, images: Tensor, masks: Tensor, others: Tensor, windows: Tensor, hard_share: float
@@ -51,18 +56,17 @@ class UnrolledTracker(nn.Module):
         frames = split_frames(self.network.encode(flat), num_frames)
         truth, rest = masks.float(), others.float()
         memory = self.network.remember(frames[0], truth[:, :1], rest[:, :1])
-        previous, previous_mask = memory, truth[:, :1]
+        previous_mask = truth[:, :1]
         losses = []
         for t in range(1, num_frames):
-            seen, seen_mask, seen_others = as_seen_from(
-                previous, previous_mask, rest[:, t - 1 : t], windows[:, t - 1], windows[:, t], self.network.stride
+            before = as_seen_from(
+                frames[t - 1].key, previous_mask, rest[:, t - 1 : t], windows[:, t - 1], windows[:, t]
             )
-            prediction = self.network(frames[t], memory, seen, seen_mask, seen_others)
+            prediction = self.network(frames[t], memory, *before)
             losses.append(_frame_loss(prediction.logits[:, 0], prediction, truth[:, t], hard_share))
             previous_mask = prediction.logits.detach().sigmoid()
-            if t + 1 < num_frames:
-                previous = self.network.remember(frames[t], previous_mask, rest[:, t : t + 1])
-                memory = join_memories(memory, previous)
+            if t + 1 < num_frames and torch.rand(()) < self.remembered_share:
+                memory = join_memories(memory, self.network.remember(frames[t], previous_mask, rest[:, t : t + 1]))
         return UnrolledLoss(*(torch.stack(parts).mean() for parts in zip(*losses, strict=True)))
 
 

@@ -14,7 +14,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn import functional
 
 from shibori.ops.resize import resample_windows
 
@@ -98,15 +97,15 @@ class PixelNetwork(nn.Module, ABC):
 
     @abstractmethod
     def forward(
-        self, encoded: Encoded, memory: Memory, previous: Memory, previous_mask: Tensor, previous_others: Tensor
+        self, encoded: Encoded, memory: Memory, previous_key: Tensor, previous_mask: Tensor, previous_others: Tensor
     ) -> Prediction:
         """Segment the object in B windows.
 
         Args:
             encoded: of the current windows.
             memory: reference frame(s) and remembered frames, N positions; the first h*w need not be the reference.
-            previous: the previous frame as the current windows see it, so with N = h*w positions in the same grid;
-                its key is zero where the previous window did not reach.
+            previous_key: (B, D, h, w) key of the previous frame as the current windows see it; zero where the previous
+                window did not reach.
             previous_mask: (B, 1, H, W) the previous mask as the current windows see it.
             previous_others: (B, 1, H, W) the same for all other objects together.
         """
@@ -132,32 +131,29 @@ def encoded_row(encoded: Encoded, slot: int) -> Encoded:
 
 
 def as_seen_from(
-    previous: Memory,
+    key: Tensor,
     mask: Tensor,
     others: Tensor,
     window_from: Tensor,
     window_to: Tensor,
-    stride: int,
     size_hw: tuple[int, int] | None = None,
-) -> tuple[Memory, Tensor, Tensor]:
-    """The previous frame in the grid of the current windows.
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The previous frame as the current windows see it: its key, the object's mask, that of all others.
 
     Args:
-        previous: as remembered, on the grid of ``window_from``.
+        key: (B, D, h, w) of the previous windows.
         mask: (B, 1, H, W) of the previous windows.
         others: (B, 1, H, W) the same for all other objects.
         window_from: (B, 4) xyxy of the previous windows in the frame.
         window_to: (B, 4) xyxy of the current ones.
-        stride: of the grid.
         size_hw: of the current windows, in pixels; by default that of the previous ones.
     """
     before_hw = (mask.shape[2], mask.shape[3])
     height, width = size_hw or before_hw
     both = resample_windows(torch.cat([mask, others], 1), window_from, window_to, (height, width))
-    keys = previous.key.unflatten(2, (before_hw[0] // stride, before_hw[1] // stride))
-    key = resample_windows(keys, window_from, window_to, (height // stride, width // stride)).flatten(2)
-    label = functional.avg_pool2d(both[:, :1], stride).flatten(1)
-    return previous._replace(key=key, label=label), both[:, :1], both[:, 1:]
+    stride = before_hw[0] // key.shape[2]
+    seen_key = resample_windows(key, window_from, window_to, (height // stride, width // stride))
+    return seen_key, both[:, :1], both[:, 1:]
 
 
 def positions_of(memory: Memory, places: Tensor) -> Memory:

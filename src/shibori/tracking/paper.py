@@ -88,15 +88,16 @@ class PaperTracker(PixelNetwork):
         return Comparison(_softly_nearest(distances), (1 - own + other / 2).clamp(-3, 3))
 
     def forward(
-        self, encoded: Encoded, memory: Memory, previous: Memory, previous_mask: Tensor, previous_others: Tensor
+        self, encoded: Encoded, memory: Memory, previous_key: Tensor, previous_mask: Tensor, previous_others: Tensor
     ) -> Prediction:
         """See ``PixelNetwork.forward``."""
         grid_hw = (encoded.key.shape[2], encoded.key.shape[3])
         global_distances = self._global_distances(encoded.key, memory)
+        shares = functional.avg_pool2d(previous_mask.float(), self.stride).flatten(1)
         local_distances = nearest_in_window(
             encoded.key,
-            previous.key.unflatten(2, grid_hw),
-            _groups(previous).unflatten(2, grid_hw),
+            previous_key,
+            _groups(previous_key.flatten(2), shares).unflatten(2, grid_hw),
             self.size.local_radius,
         )
         bias = self.distance_bias[:, None, None]
@@ -106,7 +107,7 @@ class PaperTracker(PixelNetwork):
         return Prediction(logits, quality, presence, _softly_nearest(global_distances))
 
     def _global_distances(self, key: Tensor, memory: Memory) -> Tensor:
-        distances = nearest_distances(key.flatten(2), memory.key, _groups(memory))
+        distances = nearest_distances(key.flatten(2), memory.key, _groups(memory.key, memory.label))
         return distances.unflatten(2, (key.shape[2], key.shape[3]))
 
 
@@ -149,10 +150,10 @@ def _depthwise(channels: int, kernel: int) -> nn.Conv2d:
     return nn.Conv2d(channels, channels, kernel, padding=kernel // 2, groups=channels, bias=False)
 
 
-def _groups(memory: Memory) -> Tensor:
+def _groups(key: Tensor, label: Tensor) -> Tensor:
     """(B, 2, N) bool: the object's positions, and everything else's; positions never seen are in neither."""
-    is_object = memory.label > 0.5
-    is_seen = (memory.key != 0).any(1)
+    is_object = label > 0.5
+    is_seen = (key != 0).any(1)
     return torch.stack([is_object & is_seen, ~is_object & is_seen], 1)
 
 

@@ -13,9 +13,11 @@ from numpy.typing import NDArray
 
 from shibori.interfaces import Propagation, Propagator
 from shibori.media.mask import FrameMasks, ObjectStatus
-from shibori.ops.overlap import OverlapMap, settled_ids
+from shibori.ops.overlap import OverlapMap
 from shibori.ops.pieces import heaviest_box
 from shibori.ops.window import whole_size
+from shibori.tracking.network import Encoded
+from shibori.tracking.settled_frame import settled_frame
 from shibori.tracking.window_tracker import Aim, Box, Crop, Mask, ObjectPrediction, TrackState, WindowTracker
 
 
@@ -52,7 +54,6 @@ class MaskPropagation(Propagation):
         found = self._predict(image, followed)
         visible = [self._is_visible(state, prediction) for state, prediction in zip(followed, found, strict=True)]
         answers = [(each if seen else each.refused()).answer for each, seen in zip(found, visible, strict=True)]
-        ids = settled_ids(answers, given, self.size_hw, max([0, *self.states, *given]))
         shares = OverlapMap(self.size_hw, answers, given)
         for state, prediction, answer, seen in zip(followed, found, answers, visible, strict=True):
             box = self.tracker.settle(state, prediction, *shares.seen_from(answer))
@@ -60,32 +61,51 @@ class MaskPropagation(Propagation):
         for object_id, mask in given.items():
             self._refer(object_id, mask, image, shares)
         statuses = tuple(self._status(object_id) for object_id in self.states)
-        return FrameMasks(self.index, ids, statuses, None)
+        return settled_frame(self.index, self.size_hw, answers, given, statuses)
 
     def _predict(self, image: NDArray[np.uint8], followed: Sequence[TrackState]) -> list[ObjectPrediction]:
         """Segment each object where it should be, or search for it where it is lost."""
         visible = [state for state in followed if not state.is_lost]
         aims = [Aim(state, self.tracker.crop(state.expected_box(self.config), self.size_hw)) for state in visible]
-        found = {prediction.object_id: prediction for prediction in self.tracker.step(image, aims)}
-        return [self._search(state, image) if state.is_lost else found[state.object_id] for state in followed]
+        found = self.tracker.step(image, aims) + self._search(image, [state for state in followed if state.is_lost])
+        by_object = {prediction.object_id: prediction for prediction in found}
+        return [by_object[state.object_id] for state in followed]
 
-    def _search(self, state: TrackState, image: NDArray[np.uint8]) -> ObjectPrediction:
-        """Look in turn around where the object was lost and where it is most likely in the whole frame; then closer."""
-        likely = self._likely_box(state, image) if state.lost_for % 2 == 0 else None
-        around = (state.box, self.config.search_widening) if likely is None else (likely, 1.0)
-        best = self._look(state, image, *around)
-        if best.box is None or best.confidence < self.config.lost_threshold:
-            return best
-        closer = self._look(state, image, best.box)
-        return closer if closer.confidence >= best.confidence else best
+    def _search(self, image: NDArray[np.uint8], lost: Sequence[TrackState]) -> list[ObjectPrediction]:
+        """Look in turn around where each object was lost and where it is most likely in the frame; then closer."""
+        likely = self._likely_boxes(image, [state for state in lost if state.lost_for % 2 == 0])
+        around = [(state.box, self.config.search_widening) for state in lost]
+        for slot, state in enumerate(lost):
+            if state.object_id in likely:
+                around[slot] = likely[state.object_id], 1.0
+        found = self._look(image, lost, around)
+        again = {
+            state.object_id: (state, prediction.box)
+            for state, prediction in zip(lost, found, strict=True)
+            if prediction.box is not None and prediction.confidence >= self.config.lost_threshold
+        }
+        closer = self._look(image, [state for state, _ in again.values()], [(box, 1.0) for _, box in again.values()])
+        better = dict(zip(again, closer, strict=True))
+        return [max(p, better.get(p.object_id, p), key=lambda prediction: prediction.confidence) for p in found]
 
-    def _look(self, state: TrackState, image: NDArray[np.uint8], box: Box, widen: float = 1.0) -> ObjectPrediction:
-        return self.tracker.step(image, [Aim(state, self.tracker.crop(box, self.size_hw, widen))])[0]
+    def _look(
+        self, image: NDArray[np.uint8], states: Sequence[TrackState], around: Sequence[tuple[Box, float]]
+    ) -> list[ObjectPrediction]:
+        """Segment each object around a box, so much wider than usual."""
+        crops = [self.tracker.crop(box, self.size_hw, widen) for box, widen in around]
+        return self.tracker.step(image, [Aim(*pair) for pair in zip(states, crops, strict=True)])
 
-    def _likely_box(self, state: TrackState, image: NDArray[np.uint8]) -> Box | None:
-        """Where the whole frame is most like the references, in a box no smaller than the object's last; or nowhere."""
+    def _likely_boxes(self, image: NDArray[np.uint8], states: Sequence[TrackState]) -> dict[int, Box]:
+        """Where the frame is most like each object, for those that it is like at all; seen once for all of them."""
+        if not states:
+            return {}
         frame = np.array([0.0, 0.0, self.size_hw[1], self.size_hw[0]])
         encoded = self.tracker.encode(image, [Crop(frame, whole_size(self.size_hw, self.config.search_side))])
+        boxes = {state.object_id: self._likely_box(state, encoded, frame) for state in states}
+        return {object_id: box for object_id, box in boxes.items() if box is not None}
+
+    def _likely_box(self, state: TrackState, encoded: Encoded, frame: Box) -> Box | None:
+        """Where the whole frame is most like the references, in a box no smaller than the object's last; or nowhere."""
         margin = self.tracker.evidence(encoded, state.references, every=1).similarity_margin
         likely = heaviest_box(margin - np.float32(self.config.search_margin), frame)
         if likely is None:

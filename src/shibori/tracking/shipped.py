@@ -7,7 +7,7 @@ from torch import Tensor
 
 from shibori.nn.frozen import FrozenTrunkNetwork
 from shibori.nn.weights import load_state
-from shibori.tracking.compact import build_pixel_tracker
+from shibori.tracking.matcher import build_matcher
 from shibori.tracking.network import PixelNetwork
 from shibori.weights import locate_weights
 
@@ -20,7 +20,7 @@ def shipped_tracker(preset: str) -> PixelNetwork:
     """
     if preset == "tiny":
         return _random_tracker(preset)
-    tracker = build_pixel_tracker(preset)
+    tracker = build_matcher(preset)
     tracker.load_state_dict(shipped_state(preset))
     return tracker
 
@@ -29,7 +29,7 @@ def shipped_state(preset: str) -> dict[str, Tensor]:
     """Its parameters alone; see ``shipped_tracker``."""
     if preset == "tiny":
         return _random_tracker(preset).state_dict()
-    return load_state(locate_weights("pixel", preset), "pixel", preset)
+    return load_state(locate_weights("matcher", preset), "matcher", preset)
 
 
 def load_shipped(network: FrozenTrunkNetwork) -> None:
@@ -45,4 +45,4 @@ def load_shipped(network: FrozenTrunkNetwork) -> None:
 def _random_tracker(preset: str) -> PixelNetwork:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        return build_pixel_tracker(preset)
+        return build_matcher(preset)

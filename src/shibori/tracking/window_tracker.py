@@ -101,6 +101,8 @@ class TrackState:
     """The last frame as the network remembers it; None where no network of ours takes part (``paper`` presets)."""
     box: Box
     """Where it was last seen."""
+    key: Tensor | None = None
+    """(1, D, h, w) of the last frame in its crop (``Encoded``); None where ``memory`` is."""
     references: list[Memory] = field(default_factory=list)
     """Given masks."""
     remembered: list[Memory] = field(default_factory=list)
@@ -251,8 +253,9 @@ class WindowTracker:
         crop = self.crop(box, (mask.shape[0], mask.shape[1]))
         given = mask_in_crop(mask, crop, self.device)
         rest = torch.zeros_like(given) if others is None else plane(others(crop), self.device)
-        memory = self.network.remember(self.encode(image, [crop]), given, rest)
-        state = TrackState(object_id, crop, torch.cat([given, rest], 1), memory, box)
+        encoded = self.encode(image, [crop])
+        memory = self.network.remember(encoded, given, rest)
+        state = TrackState(object_id, crop, torch.cat([given, rest], 1), memory, box, encoded.key)
         state.references = [self.reference(state, mask, lambda wide: self.encode(image, [wide]))]
         return state
 
@@ -314,10 +317,10 @@ class WindowTracker:
 
     def _matched(self, aim: Aim, encoded: Encoded) -> tuple[Tensor, Prediction]:
         state, crop = aim
-        assert state.memory is not None
+        assert state.key is not None
         windows = state.crop.tensor(self.device), crop.tensor(self.device)
         masks = state.masks[:, :1], state.masks[:, 1:]
-        before, mask, others = as_seen_from(state.memory, *masks, *windows, self.network.stride, crop.size_hw)
+        before, mask, others = as_seen_from(state.key, *masks, *windows, crop.size_hw)
         memory = join_memories(*state.references, *state.remembered)
         return mask, self.network(encoded, memory, before, mask, others)
 
@@ -352,6 +355,7 @@ class WindowTracker:
         """
         box = state.settle(prediction, mask, others, self.device)
         if prediction.encoded is not None:
+            state.key = prediction.encoded.key
             state.memory = self.network.remember(prediction.encoded, state.masks[:, :1], state.masks[:, 1:])
         return box
 

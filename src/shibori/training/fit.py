@@ -54,7 +54,8 @@ def train(
 def fit(config: RunConfig, recipe: Recipe[Any], group: ProcessGroup, dev: DevScore | None = None) -> None:
     """Make the steps that are left, or those that the time allows; the first process writes the files."""
     device = next(recipe.losses.parameters()).device
-    optimiser = torch.optim.AdamW(parameter_groups(recipe.losses, config.weight_decay), lr=config.rate)
+    groups = parameter_groups(recipe.losses, config.weight_decay, recipe.slow, recipe.slow_factor)
+    optimiser = torch.optim.AdamW(groups, lr=config.rate)
     average = ParameterAverage(recipe.network, config.average)
     first_step = _resume(config, recipe, optimiser, average) if config.resume else 0
     batches = recipe.batches(first_step)

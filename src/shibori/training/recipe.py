@@ -46,6 +46,9 @@ class Recipe(Generic[Item]):
     """What a checkpoint holds, by its name there."""
     parts: tuple[nn.Module, ...]
     """Whose gradients are scaled down, each on its own."""
+    slow: nn.Module | None = None
+    """A part that starts from trained weights, and learns at ``slow_factor`` of the rate."""
+    slow_factor: float = 1.0
     largest_norm: float = 1.0
     """To which they are scaled down."""
     parts_idle: bool = False

@@ -38,7 +38,7 @@ def test_a_network_with_a_trunk_of_its_own_has_no_pixel_tracker_to_note():
 def test_compact_stands_on_the_shipped_tracker():
     network = build_dyenet("compact")
     load_shipped(network)
-    shipped = load_state(locate_weights("pixel", "compact"), "pixel", "compact")
+    shipped = load_state(locate_weights("matcher", "compact"), "matcher", "compact")
     assert network.matcher_digest.equal(state_digest(shipped))
     for name, value in network.matcher.state_dict().items():
         torch.testing.assert_close(value, shipped[name], rtol=0, atol=0)

@@ -11,8 +11,8 @@ import torch
 from shibori.nn.backbones import ResNetFeatures
 from shibori.nn.deeplab import XceptionFeatures
 from shibori.systems.dyenet.size import SIZES, region_blocks
-from shibori.tracking.compact import SIZES as TRACKER_SIZES
-from shibori.tracking.compact import PixelTrackerSize
+from shibori.tracking.matcher import SIZES as TRACKER_SIZES
+from shibori.tracking.matcher import PixelTrackerSize
 
 from .made import TINY, random
 

@@ -34,7 +34,7 @@ def test_compact_has_the_shipped_one_and_its_digest():
     network = build_trackprop("compact")
     assert not network.matcher_digest.any()
     load_shipped(network)
-    shipped = load_state(locate_weights("pixel", "compact"), "pixel", "compact")
+    shipped = load_state(locate_weights("matcher", "compact"), "matcher", "compact")
     assert network.matcher_digest.equal(state_digest(shipped))
     assert all(value.equal(network.state_dict()[f"matcher.{name}"]) for name, value in shipped.items())
     load_shipped(network)  # the same again is no other

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from shibori.systems.trackprop.recall import BRUSH, Hints, _known, match_marks
-from shibori.tracking.compact import build_pixel_tracker
+from shibori.tracking.matcher import build_matcher
 
 CPU = torch.device("cpu")
 
@@ -29,7 +29,7 @@ def test_marks_are_as_wide_as_a_brush_and_do_not_overlap():
 
 @torch.no_grad()
 def test_what_is_known_is_what_is_marked_and_the_rim_where_it_is_free():
-    tracker = build_pixel_tracker("tiny").eval()
+    tracker = build_matcher("tiny").eval()
     encoded = tracker.encode(torch.randn(1, 3, 64, 96))
     known = _known(hints((True, False, True, True)), encoded, 8, with_rim=True).view(8, 12)
     assert (known[3, 5], known[3, 9], known[4, 3]) == (1, 0, -1)
@@ -42,7 +42,7 @@ def test_what_is_known_is_what_is_marked_and_the_rim_where_it_is_free():
 @torch.no_grad()
 def test_it_answers_with_and_without_a_mask_and_references():
     torch.manual_seed(0)
-    tracker = build_pixel_tracker("tiny").eval()
+    tracker = build_matcher("tiny").eval()
     encoded = tracker.encode(torch.randn(1, 3, 64, 96))
     mask = torch.zeros(1, 1, 64, 96)
     mask[:, :, 10:50, 30:60] = 1

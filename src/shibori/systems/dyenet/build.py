@@ -21,7 +21,7 @@ from shibori.systems.dyenet.recurrent_tracker import RecurrentTracker
 from shibori.systems.dyenet.rule import DyeNetRule
 from shibori.systems.dyenet.size import SIZES
 from shibori.systems.dyenet.variant import VARIANTS
-from shibori.tracking.config import TrackerConfig
+from shibori.tracking.config import MATCHER_CONFIG
 from shibori.tracking.shipped import load_shipped
 from shibori.weights import locate_weights
 
@@ -57,7 +57,7 @@ def build_dyenet_propagator(
         raise InputError(f"expected one preset with a file of weights, found {preset!r}; name one of them")
     if online_steps < 0:
         raise InputError(f"expected 0 or more steps of online training, found {online_steps}")
-    rule = DyeNetRule(tracker=TrackerConfig().sized(size))
+    rule = DyeNetRule(tracker=MATCHER_CONFIG.sized(size))
     states = [(name, load_state(locate_weights("dyenet", name, weights), "dyenet", name)) for name in presets]
     members = [(name, state, "combined") for name, state in states]
     return with_tracker(tracker, _propagator(members, device, rule, None, online_steps))

@@ -239,7 +239,6 @@ class ClipViews:
         self.frames: list[Encoded] = []
         self.maps = self._features()
         self.memory: Memory | None = None
-        self.previous: Memory | None = None
 
     def _features(self) -> list[PyramidFeatures]:
         parts = [self._near()] if len(self.near) else []
@@ -303,8 +302,8 @@ class ClipViews:
             return
         matcher = self.network.matcher
         assert isinstance(matcher, PixelNetwork)
-        self.previous = matcher.remember(self.frames[t], mask[self.near], others[self.near])
-        self.memory = self.previous if self.memory is None else join_memories(self.memory, self.previous)
+        memory = matcher.remember(self.frames[t], mask[self.near], others[self.near])
+        self.memory = memory if self.memory is None else join_memories(self.memory, memory)
 
     @torch.no_grad()
     def matched(self, t: int, mask: Tensor, others: Tensor) -> Tensor:
@@ -315,10 +314,8 @@ class ClipViews:
         matcher, windows = self.network.matcher, self.clips.windows[self.near]
         assert isinstance(matcher, PixelNetwork)
         assert self.memory is not None
-        assert self.previous is not None
-        seen = as_seen_from(
-            self.previous, mask[self.near], others[self.near], windows[:, t - 1], windows[:, t], matcher.stride
-        )
+        key = self.frames[t - 1].key
+        seen = as_seen_from(key, mask[self.near], others[self.near], windows[:, t - 1], windows[:, t])
         answer[self.near] = matcher(self.frames[t], self.memory, *seen).logits.float()
         return answer
 

@@ -15,7 +15,7 @@ from shibori.nn.rpn import ProposalNetwork, ProposalRule
 from shibori.ops.roi import roi_align
 from shibori.systems.dyenet.network import MaskNetwork, RecurrentPropagation, ReidNetwork
 from shibori.systems.dyenet.size import SIZES, DyeNetSize
-from shibori.tracking.compact import PixelTracker, build_pixel_tracker
+from shibori.tracking.matcher import PixelTracker, build_matcher
 from shibori.tracking.network import Encoded, PixelNetwork
 
 ANCHOR_SIZES = (24, 48, 96, 192)
@@ -128,7 +128,7 @@ def build_dyenet(preset: str, pretrained: bool = False) -> DyeNet:
     """
     size = SIZES[preset]
     if size.matcher is not None:
-        return DyeNet(size, build_pixel_tracker(size.matcher), None)
+        return DyeNet(size, build_matcher(size.matcher), None)
     if size.backbone == "xception65":
         network = DyeNet(size, None, XceptionFeatures(pretrained))
     else:

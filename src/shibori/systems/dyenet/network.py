@@ -16,7 +16,7 @@ from torch.nn import functional
 from shibori.nn.backbones import ConvNorm, PyramidFeatures
 from shibori.systems.dyenet.size import DyeNetSize, region_blocks
 from shibori.systems.dyenet.variant import Variant
-from shibori.tracking.compact import MASK_CHANNELS, mask_to_cells
+from shibori.tracking.matcher import MASK_CHANNELS, mask_to_cells
 
 REGION_STRIDE = 8
 """Pixels of a region to one position of its grid."""

@@ -149,7 +149,7 @@ class RecurrentTracker:
         features, encoded = self._features(view, track.crop)
         mask, others = track.masks[:, :1], track.masks[:, 1:]
         if self.matcher is not None and encoded is not None:
-            track.memory = self.matcher.network.remember(encoded, mask, others)
+            track.key, track.memory = encoded.key, self.matcher.network.remember(encoded, mask, others)
         return RecurrentState(track, self.network.propagation.begin(features, mask, others))
 
     def reference(self, view: FrameView, mask: Mask, state: RecurrentState) -> Memory | None:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from shibori.tracking.config import TrackerConfig
+from shibori.tracking.config import MATCHER_CONFIG, TrackerConfig
 
 
 @dataclass(frozen=True)
 class DyeNetRule:
     """When an object counts as seen, where it is looked for, and what starts it anew."""
 
-    tracker: TrackerConfig = field(default_factory=TrackerConfig)
+    tracker: TrackerConfig = MATCHER_CONFIG
     """Windows, thresholds and what is remembered: a tracklet ends where its object is lost, and a starting point is
     taken where it is found again."""
     frame_side: int = 288

@@ -15,7 +15,7 @@ from shibori.nn.backbones import COMPACT_TRUNKS, CompactTrunk
 from shibori.nn.frozen import part_of
 from shibori.systems.ipdt.network import Detector, class_agnostic
 from shibori.systems.ipdt.size import SIZES, DetectorSize
-from shibori.tracking.compact import PixelTracker
+from shibori.tracking.matcher import PixelTracker
 from shibori.tracking.network import PixelNetwork
 from shibori.tracking.shipped import shipped_state
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from shibori.errors import InputError
 from shibori.ops.window import WindowRule
 from shibori.systems.ipdt.calibration import BETA
-from shibori.tracking.config import TrackerConfig
+from shibori.tracking.config import MATCHER_CONFIG, TrackerConfig
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class DetectionRule:
         return np.arange(num_frames) % step == 0
 
 
-TRACKER = replace(TrackerConfig(), window=WindowRule(area_side=256))
+TRACKER = replace(MATCHER_CONFIG, window=WindowRule(area_side=256))
 """The pixel-level tracker: the numbers of the tracker on its own, in smaller windows, for many are followed."""
 
 
@@ -120,6 +120,6 @@ def rule_of(preset: str) -> DiscoveryRule:
     """The numbers of a preset. ``compact`` does without class calibration.
 
     With a detector that takes one animal for another, classes that a clip does not show have almost the mean scores of
-    those that it shows, and calibration costs more than it gives (``docs/systems/ipdt.md``, "Measured").
+    those that it shows, and calibration costs more than it gives (``docs/experiments/ipdt.md``, "Table 2").
     """
     return replace(DiscoveryRule(), beta=1.0) if preset == "compact" else DiscoveryRule()

@@ -16,7 +16,7 @@ from shibori.nn.deeplab import DeeplabFeatures
 from shibori.nn.frozen import FrozenTrunkNetwork
 from shibori.ops.recurrence import DIRECTIONS, sweep_southeast, turned
 from shibori.systems.strnn.size import SIZES, DeeplabSize, StrnnSize, TrackerSize
-from shibori.tracking.compact import PixelTracker, build_pixel_tracker
+from shibori.tracking.matcher import PixelTracker, build_matcher
 
 
 class SpatioTemporalRnn(nn.Module):
@@ -133,7 +133,7 @@ def _build_extractor(size: StrnnSize, pretrained: bool) -> tuple[nn.Module, int,
         channels = size.extractor.channels
         return DeeplabFeatures(size.extractor.backbone, channels, pretrained=pretrained), channels, 0
     if isinstance(size.extractor, TrackerSize):
-        tracker = build_pixel_tracker(size.extractor.preset)
+        tracker = build_matcher(size.extractor.preset)
         assert isinstance(tracker, PixelTracker)
         _, fine_channels, channels = tracker.trunk.channels
         return tracker, channels + tracker.size.key_channels, fine_channels

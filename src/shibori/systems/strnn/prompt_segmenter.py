@@ -318,13 +318,9 @@ class PromptSegmenter:
             chosen_positions(seen, negative, 0.0, self.tracker.network.stride),
         )
         memory = join_memories(*marked * (EMPHASIS if known.references else 1), *known.references)
-        if before is None:  # as if the previous window had not reached here
-            previous = seen._replace(key=torch.zeros_like(seen.key), label=torch.zeros_like(seen.label))
-            mask = positive
-        else:
-            mask = self._plane(before)
-            previous = seen._replace(label=functional.avg_pool2d(mask, self.tracker.network.stride).flatten(1))
-        found = self.tracker.network(encoded, memory, previous, mask, others)
+        # Without one, it is as if the previous window had not reached here.
+        key, mask = (torch.zeros_like(encoded.key), positive) if before is None else (encoded.key, self._plane(before))
+        found = self.tracker.network(encoded, memory, key, mask, others)
         logits = WindowedLogits(known.object_id, window, found.logits[0, 0].float().cpu().numpy())
         return Reading(logits, confidence_of(found.quality, found.presence))
 

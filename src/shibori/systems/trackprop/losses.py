@@ -149,10 +149,9 @@ class _Course:
         """Log-odds of the frames after the first, each from the one before."""
         mask = self._starting_masks(wide_logits.detach().float().sigmoid())
         matching = torch.from_numpy(self.rng.random(len(mask)) >= UNMATCHED_SHARE).to(mask)[:, None, None, None]
-        last = self._remember(0, mask)
-        memory, found = last, []
+        memory, found = self._remember(0, mask), []
         for t in range(1, len(self.seen) - 1):
-            mask, matched = self._carried(t, mask, memory, last)
+            mask, matched = self._carried(t, mask, memory)
             matched = None if matched is None else matched * matching
             logits = self.network.propagate(self.seen[t], self._virtual(t, mask), matched)
             found.append(logits)
@@ -194,18 +193,16 @@ class _Course:
                 masks[slot, 0] = torch.from_numpy(with_ellipses(self.rng, affine_copy(self.rng, true))).to(masks)
         return masks
 
-    def _carried(
-        self, index: int, mask: Tensor, memory: Memory | None, last: Memory | None
-    ) -> tuple[Tensor, Tensor | None]:
+    def _carried(self, index: int, mask: Tensor, memory: Memory | None) -> tuple[Tensor, Tensor | None]:
         """The previous mask as the region sees it, and the pixel tracker's answer."""
         windows = self.batch.windows[:, index - 1], self.batch.windows[:, index]
-        matcher, encoded = self.network.matcher, self.seen[index].encoded
-        if matcher is None or memory is None or last is None or encoded is None:
+        matcher, encoded, before = self.network.matcher, self.seen[index].encoded, self.seen[index - 1].encoded
+        if matcher is None or memory is None or before is None or encoded is None:
             return resample_windows(mask, *windows, (mask.shape[2], mask.shape[3])), None
         others = self.others[:, index - 1 : index]
         with torch.no_grad():
-            seen, mask, others = as_seen_from(last, mask, others, *windows, matcher.stride)
-            return mask, matcher(encoded, memory, seen, mask, others).logits.float()
+            key, mask, others = as_seen_from(before.key, mask, others, *windows)
+            return mask, matcher(encoded, memory, key, mask, others).logits.float()
 
     def _remember(self, index: int, mask: Tensor) -> Memory | None:
         matcher, encoded = self.network.matcher, self.seen[index].encoded

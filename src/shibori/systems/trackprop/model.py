@@ -17,7 +17,7 @@ from shibori.nn.deeplab import DeeplabFeatures
 from shibori.nn.frozen import FrozenTrunkNetwork
 from shibori.systems.trackprop.network import RegionDecoder, Stem
 from shibori.systems.trackprop.size import SIZES, DecoderSize, DeeplabSize
-from shibori.tracking.compact import build_pixel_tracker
+from shibori.tracking.matcher import build_matcher
 from shibori.tracking.network import Encoded, PixelNetwork
 
 MATCH_SCALE = 4.0
@@ -109,7 +109,7 @@ class TrunkNetwork(RegionNetwork):
     """``compact`` and ``tiny``: one decoder on the pixel tracker's trunk, a stem for each of the three networks."""
 
     def __init__(self, size: DecoderSize) -> None:
-        super().__init__(build_pixel_tracker(size.matcher))
+        super().__init__(build_matcher(size.matcher))
         self.size = size
         self.propagation_stem = Stem(2, size.stem_channels)
         self.first_stem = Stem(2, size.stem_channels)

@@ -95,8 +95,8 @@ def match_marks(
         said = positions_of(whole._replace(label=label), is_marked.nonzero()[:, 0])
         for further in [*[said] * (EMPHASIS - 1), *references]:
             memory = join_memories(memory, further)
-        previous = whole._replace(key=whole.key * chosen.to(whole.key)) if is_first else whole
-        logits: Tensor = matcher(encoded, memory, previous, mask, none).logits.float()
+        key = encoded.key * chosen.view(encoded.key.shape[2:]).to(encoded.key) if is_first else encoded.key
+        logits: Tensor = matcher(encoded, memory, key, mask, none).logits.float()
         mask, is_first = hints.applied(logits.sigmoid()), False
     return logits
 

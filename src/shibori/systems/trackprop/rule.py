@@ -6,9 +6,9 @@ from dataclasses import dataclass, field, replace
 
 from shibori.ops.correction import CorrectionRule
 from shibori.ops.window import WindowRule
-from shibori.tracking.config import TrackerConfig
+from shibori.tracking.config import MATCHER_CONFIG, TrackerConfig
 
-TRACKER = replace(TrackerConfig(), window=WindowRule(area_side=256), search_widening=1.8)
+TRACKER = replace(MATCHER_CONFIG, window=WindowRule(area_side=256), search_widening=1.8)
 """Of the propagation: marked frames are never far, so that what was lost is looked for nearby."""
 
 

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from shibori.ops.normalise import normalise_images
-from shibori.tracking.compact import SIZES, PixelTracker, build_pixel_tracker, mask_to_cells
 from shibori.tracking.losses import UnrolledTracker
+from shibori.tracking.matcher import SIZES, PixelTracker, build_matcher, mask_to_cells
 from shibori.tracking.network import Memory, Prediction, join_memories
 
 BATCH = 3
@@ -17,7 +17,7 @@ BATCH = 3
 @pytest.fixture(scope="module")
 def tracker() -> PixelTracker:
     torch.manual_seed(0)
-    network = build_pixel_tracker("tiny").eval()
+    network = build_matcher("tiny").eval()
     assert isinstance(network, PixelTracker)
     return network
 
@@ -33,11 +33,12 @@ def made_inputs(batch: int = BATCH, height: int = 48, width: int = 64) -> tuple[
 
 def predict(tracker: PixelTracker, first: Tensor, second: Tensor, mask: Tensor, copies: int = 1) -> Prediction:
     others = 1 - mask
-    memory = tracker.remember(tracker.encode(first), mask, others)
+    before = tracker.encode(first)
+    memory = tracker.remember(before, mask, others)
     joined = memory
     for _ in range(copies - 1):
         joined = join_memories(joined, memory)
-    return tracker(tracker.encode(second), joined, memory, mask, others)
+    return tracker(tracker.encode(second), joined, before.key, mask, others)
 
 
 @pytest.mark.parametrize(("height", "width"), [(32, 32), (48, 64), (96, 32)])
@@ -115,10 +116,11 @@ def test_swapping_object_and_background_swaps_the_global_match(tracker: PixelTra
 def test_local_matching_does_not_reach_beyond_its_radius(tracker: PixelTracker):
     """A previous position that is far from all but one column changes nothing outside its window."""
     encoded = tracker.encode(made_inputs(1, 32, 128)[0])
-    label = torch.zeros(1, 4 * 16)
-    previous = Memory(encoded.key.flatten(2), torch.zeros(1, 1, 64), label, torch.zeros(1, 64, 1))
-    marked = previous._replace(label=label.view(1, 4, 16).index_fill(2, torch.tensor([0]), 1.0).view(1, 64))
-    difference = tracker._match_locally(encoded.key, marked) - tracker._match_locally(encoded.key, previous)
+    nothing = torch.zeros(1, 1, 32, 128)
+    marked = nothing.clone()
+    marked[..., :8] = 1  # one column of the grid
+    found = [tracker._match_locally(encoded.key, encoded.key, mask, torch.float32) for mask in (marked, nothing)]
+    difference = found[0] - found[1]
     changed = difference.view(1, 3, 4, 16).abs().amax((0, 1, 2)) > 1e-6
     assert changed.tolist() == [column <= tracker.size.local_radius for column in range(16)]
 
@@ -165,7 +167,7 @@ def made_batch(frames: int = 3) -> tuple[Tensor, ...]:
 def test_unrolling_reaches_every_parameter():
     """A parameter without a gradient would also stop data-parallel training."""
     torch.manual_seed(0)
-    network = build_pixel_tracker("tiny")
+    network = build_matcher("tiny")
     loss = UnrolledTracker(network)(*made_batch(), 0.5)
     loss.total.backward()
     idle = [name for name, p in network.named_parameters() if p.grad is None or not p.grad.isfinite().all()]
@@ -205,6 +207,6 @@ def test_unrolling_does_not_look_at_later_masks(tracker: PixelTracker):
 
 
 def test_presets_we_designed_are_of_the_size_they_claim():
-    counts = {name: sum(p.numel() for p in build_pixel_tracker(name).parameters()) for name in ("compact", "tiny")}
+    counts = {name: sum(p.numel() for p in build_matcher(name).parameters()) for name in ("compact", "tiny")}
     assert counts["tiny"] < 200_000 < counts["compact"] < 8_000_000
-    assert set(SIZES) == {"compact", "paper", "tiny"}
+    assert set(SIZES) == {"compact", "tiny"}

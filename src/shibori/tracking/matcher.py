@@ -1,4 +1,8 @@
-"""The pixel tracker: the pixel-level half of IPDT (Sec. 3.3), which follows FEELVOS.
+"""The tracker that the heads of the systems were trained on: frozen, its trunk gives them their features.
+
+It was the pixel tracker of ``compact`` until the one on MobileNetV2 (``mobile.py``) took its place. DyeNet, trackprop,
+IPDT, strnn and the box trackers look through it until they are trained anew. The design is the pixel-level half of IPDT
+(Sec. 3.3), which follows FEELVOS.
 
 Every object is seen in a window of its own (the frame cut around it and resized), so a frame costs the same at any
 resolution. In a window, each pixel is matched by its embedding globally with the reference and a few remembered frames,
@@ -20,7 +24,6 @@ from shibori.nn.backbones import COMPACT_TRUNKS, CompactTrunk, ConvNorm, Pyramid
 from shibori.ops.matching import match_and_read
 from shibori.ops.ridge import balanced_weights, fit_ridge
 from shibori.tracking.network import Comparison, Encoded, Memory, PixelNetwork, Prediction
-from shibori.tracking.paper import PaperTracker, PaperTrackerSize
 
 MASK_CHANNELS = 16
 """A mask at stride 2, its 4x4 cells laid out as channels at stride 8."""
@@ -86,12 +89,12 @@ class PixelTracker(PixelNetwork):
         )
 
     def forward(
-        self, encoded: Encoded, memory: Memory, previous: Memory, previous_mask: Tensor, previous_others: Tensor
+        self, encoded: Encoded, memory: Memory, previous_key: Tensor, previous_mask: Tensor, previous_others: Tensor
     ) -> Prediction:
         """See ``PixelNetwork.forward``."""
         grid_hw = (encoded.key.shape[2], encoded.key.shape[3])
         global_cues, value, matched = self._match_globally(encoded.key, memory)
-        local_cues = self._match_locally(encoded.key, previous)
+        local_cues = self._match_locally(encoded.key, previous_key, previous_mask, value.dtype)
         cues = torch.cat([global_cues, local_cues], 1).unflatten(2, grid_hw)
         score = self._ridge_score(encoded.traits, memory)
         cells = torch.cat([mask_to_cells(previous_mask), mask_to_cells(previous_others)], 1)
@@ -112,10 +115,13 @@ class PixelTracker(PixelNetwork):
         matched = read[:, -1]
         return torch.cat([best, read[:, -1:]], 1), read[:, :-1], matched
 
-    def _match_locally(self, key: Tensor, previous: Memory) -> Tensor:
-        nothing = previous.key[:, :0].to(previous.value.dtype)
+    def _match_locally(self, key: Tensor, previous_key: Tensor, previous_mask: Tensor, dtype: torch.dtype) -> Tensor:
+        """(B, 3, h*w) best similarity with the object, with everything else, and the label that was read."""
+        before = previous_key.flatten(2)
+        is_seen = (before != 0).flatten(1).any(1, keepdim=True)  # where nothing was, the object was not either
+        shares = functional.avg_pool2d(previous_mask.float(), self.stride).flatten(1) * is_seen
         sharpness, radius = self.sharpness[1].exp(), self.size.local_radius
-        best, label = match_and_read(key, previous.key, nothing, previous.label, sharpness, radius)
+        best, label = match_and_read(key, before, before[:, :0].to(dtype), shares, sharpness, radius)
         return torch.cat([best, label], 1)
 
     def _ridge_score(self, traits: Tensor, memory: Memory) -> Tensor:
@@ -170,22 +176,12 @@ def _pooled(hidden: Tensor, logits: Tensor) -> Tensor:
     return torch.cat([inside, hidden.mean((2, 3))], 1)
 
 
-SIZES: dict[str, PixelTrackerSize | PaperTrackerSize] = {
-    "paper": PaperTrackerSize(),
+SIZES = {
     "compact": PixelTrackerSize(*COMPACT_TRUNKS["compact"], 64, 96, 32, 128, 4, 8),
     "tiny": PixelTrackerSize(*COMPACT_TRUNKS["tiny"], 16, 16, 8, 32, 1, 4),
 }
 
 
-def build_pixel_tracker(preset: str, pretrained: bool = False) -> PixelNetwork:
-    """The network of a preset, with random parameters.
-
-    Args:
-        preset: a name in ``SIZES``; KeyError for others.
-        pretrained: fetch public ImageNet weights for the backbone of ``paper``; the others have none.
-
-    Raises:
-        InputError: if ``paper`` needs libraries that are not installed, or its backbone's weights cannot be fetched.
-    """
-    size = SIZES[preset]
-    return PaperTracker(size, pretrained) if isinstance(size, PaperTrackerSize) else PixelTracker(size)
+def build_matcher(preset: str) -> PixelTracker:
+    """The network of a preset of the systems' heads, with random parameters; KeyError for one not in ``SIZES``."""
+    return PixelTracker(SIZES[preset])
