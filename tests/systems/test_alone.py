@@ -42,7 +42,7 @@ def follow(propagator):
     run.step(image, {1: mask})
     assert run.step(image).ids.shape == (48, 64)
 
-state = of("pixel", "compact").build_pixel_tracker("tiny").state_dict()
+state = of("pixel", "presets").build_pixel_tracker("tiny").state_dict()
 follow(of("pixel").propagator_from_state(state, "tiny", "cpu"))
 if gone != "dyenet":
     follow(of("dyenet").propagator_from_state(of("dyenet", "model").build_dyenet("tiny").own_state(), "tiny", "cpu"))
