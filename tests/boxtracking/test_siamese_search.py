@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 
 from shibori.boxtracking.siamese_network import RATIOS, Response, SiameseNetwork, SiameseSize, anchors
-from shibori.boxtracking.siamese_search import SearchRule, choose, refer, search
+from shibori.boxtracking.siamese_search import SearchRule, choose, cosine_window, refer, search, shape_penalty
 from shibori.boxtracking.views import Features, View
 
 RULE = SearchRule()
@@ -107,3 +108,20 @@ def test_the_region_grows_while_the_object_is_lost_up_to_the_whole_frame():
     assert network.counts[:3] == [20, 30, 45]
     assert network.counts[-1] == RULE.most_count
     assert network.counts == sorted(network.counts)
+
+
+def test_the_penalty_is_one_for_the_same_size_and_less_for_others():
+    last = torch.tensor([10.0, 10, 30, 50])
+    boxes = torch.stack([last + 7, last * 2, torch.tensor([10.0, 10, 50, 30]), last / 2])
+    factors = shape_penalty(boxes, last, 0.1)
+    assert factors[0] == pytest.approx(1)
+    assert factors[1] == pytest.approx(np.exp(-0.1 * (2 - 1)))  # twice the size
+    assert factors[1] == pytest.approx(float(factors[3]))  # half of it
+    assert factors[2] == pytest.approx(np.exp(-0.1 * (4 - 1)), abs=0.01)  # turned: ratio 4, same size
+
+
+def test_the_window_is_one_in_the_middle_and_falls_off():
+    window = cosine_window(9)[0]
+    assert window[4, 4] == pytest.approx(1)
+    assert torch.allclose(window, window.T)
+    assert 0 < window[0, 0] < window[0, 4] < window[4, 4]

@@ -63,9 +63,8 @@ def tracker_from_state(
     """
     chosen = choose_device(device)
     trunk = build_trunk(preset)
-    own = without_digest(state, trunk, name, "docs/systems/boxtracking.md")
     network = build_iou_network(preset) if name == "atom" else build_siamese(preset)
-    load_fitting(network, own, f"weights of {name}/{preset}")
+    load_on_trunk(network, state, trunk, f"{name}/{preset}")
     ready = prepare_network(trunk, chosen, choose_dtype(chosen))
     assert isinstance(ready, ViewTrunk)
     head = _prepared_head(network, chosen)
@@ -73,6 +72,22 @@ def tracker_from_state(
         return AtomTracker(ready, head, SIZES[preset].views, atom_rule or AtomRule(), chosen)
     assert isinstance(head, SiameseNetwork)
     return SiameseTracker(ready, head, SIZES[preset].views, search_rule or SearchRule(), chosen)
+
+
+def load_on_trunk(network: nn.Module, state: dict[str, Tensor], trunk: ViewTrunk, name: str) -> None:
+    """Give a tracker's network its parameters.
+
+    Args:
+        network: ATOM's or the Siamese one.
+        state: its parameters, and the digest of the trunk they were trained on.
+        trunk: that it will see through, not yet prepared for inference.
+        name: of tracker and preset.
+
+    Raises:
+        InputError: they were trained on another trunk, or do not fit.
+    """
+    own = without_digest(state, trunk, name.split("/")[0], "docs/systems/boxtracking.md")
+    load_fitting(network, own, f"weights of {name}")
 
 
 def _prepared_head(network: nn.Module, device: torch.device) -> nn.Module:

@@ -20,13 +20,16 @@ from shibori.nn.backbones import COMPACT_TRUNKS, CompactTrunk
 from shibori.nn.weights import load_state
 from shibori.weights import locate_weights
 
+RESNET18 = "resnet18"
+"""A trunk with torchvision's public weights."""
+
 
 @dataclass(frozen=True)
 class TrackerSize:
     """One preset."""
 
     trunk: str
-    """resnet18, or the preset of the pixel tracker whose trunk it is."""
+    """``RESNET18``, or the preset of the pixel tracker whose trunk it is."""
     estimation: EstimationSize
     """Of ATOM's IoU network."""
     siamese: SiameseSize
@@ -37,7 +40,7 @@ class TrackerSize:
 
 SIZES = {
     "paper": TrackerSize(
-        "resnet18",
+        RESNET18,
         EstimationSize((128, 256), 256, 256, 256, 0),
         SiameseSize((128, 256), 256),
         ViewRule((320, 453, 640, 905), least_side=58.0),
@@ -66,7 +69,7 @@ def build_trunk(preset: str, pretrained: bool = True) -> ViewTrunk:
         InputError: if they cannot be fetched, or the shipped pixel tracker is not as it was shipped.
     """
     name = SIZES[preset].trunk
-    if name == "resnet18":
+    if name == RESNET18:
         resnet = ResNet18ViewTrunk()
         if pretrained:
             resnet.load_resnet(fetch_resnet18_state())

@@ -118,9 +118,9 @@ def choose(
     if not is_local:
         best = _best(boxes, scores, against, rule)
         return _found(boxes, scores, best, boxes.reshape(-1, 4)[best], rule)
-    similar = torch.exp(-rule.penalty * (_change(boxes, box_xyxy) - 1))
-    window = torch.hann_window(scores.shape[-1] + 2, periodic=False, device=scores.device)[1:-1]
-    ranked = (1 - rule.window_share) * scores * similar + rule.window_share * window[:, None] * window
+    similar = shape_penalty(boxes, box_xyxy, rule.penalty)
+    window = cosine_window(scores.shape[-1], scores.device)
+    ranked = (1 - rule.window_share) * scores * similar + rule.window_share * window
     best = _best(boxes, ranked, against, rule)
     score = float(scores.flatten()[best])
     trust = rule.inertia * score * float(similar.flatten()[best])
@@ -160,12 +160,30 @@ def distractors_beside(boxes_xyxy: Tensor, scores: Tensor, object_xyxy: Tensor, 
     return boxes[suppress(boxes, scores[alike], rule.apart)[: rule.new_distractors]]
 
 
-def _change(boxes_xyxy: Tensor, before_xyxy: Tensor) -> Tensor:
-    """(..., 4) and (4,) -> (...): by how much sizes and shapes differ, as a ratio of 1 or more."""
-    sizes = object_sizes(boxes_xyxy) / object_sizes(before_xyxy)
-    extents, before = centre_form(boxes_xyxy)[1], centre_form(before_xyxy)[1]
-    shapes = (extents[..., 0] / extents[..., 1]) / (before[0] / before[1])
-    return torch.maximum(sizes, 1 / sizes) * torch.maximum(shapes, 1 / shapes)
+def shape_penalty(boxes_xyxy: Tensor, last_xyxy: Tensor, strength: float) -> Tensor:
+    """(...,) factors in (0, 1]: less for boxes of another size or shape than the last one (SiamRPN, Eq. 14).
+
+    Args:
+        boxes_xyxy: (..., 4).
+        last_xyxy: (4,).
+        strength: k of the equation.
+    """
+    sizes = object_sizes(boxes_xyxy) / object_sizes(last_xyxy)
+    shapes = _shape(boxes_xyxy) / _shape(last_xyxy)
+    change = torch.maximum(sizes, 1 / sizes.clamp_min(1e-6)) * torch.maximum(shapes, 1 / shapes)
+    return torch.exp(-strength * (change - 1))
+
+
+def _shape(boxes_xyxy: Tensor) -> Tensor:
+    """(..., 4) -> (...) width to height."""
+    extents = (boxes_xyxy[..., 2:] - boxes_xyxy[..., :2]).clamp_min(1e-3)
+    return extents[..., 0] / extents[..., 1]
+
+
+def cosine_window(count: int, device: torch.device | None = None) -> Tensor:
+    """(1, n, n) in [0, 1], one in the middle (SiamRPN, Sec. 4.3)."""
+    window = torch.hann_window(count + 2, periodic=False, device=device)[1:-1]
+    return torch.outer(window, window)[None]
 
 
 def _count(view: View, size: float, rule: SearchRule, num_lost: int) -> int:

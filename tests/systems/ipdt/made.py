@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from shibori.boxtracking.siamese_network import SiameseNetwork
+from shibori.boxtracking.presets import build_siamese
 from shibori.interfaces import FrameSource
 from shibori.media.rle import encode_rle
 from shibori.nn.frozen import TRUNK_DIGEST, state_digest
@@ -19,7 +19,6 @@ from shibori.systems.ipdt.losses import Truth
 from shibori.systems.ipdt.model import build_detector, load_trunk, trunk_of
 from shibori.systems.ipdt.network import Detector
 from shibori.systems.ipdt.rule import DiscoveryRule
-from shibori.systems.ipdt.size import TRACKERS
 from shibori.tracking.shipped import shipped_tracker
 
 SIZE = (40, 60)
@@ -67,7 +66,7 @@ class Frames(FrameSource):
 def tiny_siamese() -> dict[str, Tensor]:
     """Random parameters with the digest of the tiny trunk."""
     torch.manual_seed(0)
-    state = SiameseNetwork(TRACKERS["tiny"].siamese).state_dict()
+    state = build_siamese("tiny").state_dict()
     return state | {TRUNK_DIGEST: state_digest(trunk_of(shipped_tracker("tiny")).state_dict())}
 
 

@@ -8,30 +8,13 @@ import torch
 
 from shibori.boxtracking.siamese_network import CELLS, Response, anchors
 from shibori.boxtracking.views import FrameViews
-from shibori.systems.ipdt.instance_half import InstanceHalf, cosine_window, shape_penalty
+from shibori.systems.ipdt.instance_half import InstanceHalf
 from shibori.systems.ipdt.rule import InstanceRule
 
 from .made import tiny_segmenter
 
 
-def test_the_penalty_is_one_for_the_same_size_and_less_for_others():
-    last = torch.tensor([10.0, 10, 30, 50])
-    boxes = torch.stack([last + 7, last * 2, torch.tensor([10.0, 10, 50, 30]), last / 2])
-    factors = shape_penalty(boxes, last, 0.1)
-    assert factors[0] == pytest.approx(1)
-    assert factors[1] == pytest.approx(np.exp(-0.1 * (2 - 1)))  # twice the size
-    assert factors[1] == pytest.approx(float(factors[3]))  # half of it
-    assert factors[2] == pytest.approx(np.exp(-0.1 * (4 - 1)), abs=0.01)  # turned: ratio 4, same size
-
-
-def test_the_window_is_one_in_the_middle_and_falls_off():
-    window = cosine_window(9)[0]
-    assert window[4, 4] == pytest.approx(1)
-    assert torch.allclose(window, window.T)
-    assert 0 < window[0, 0] < window[0, 4] < window[4, 4]
-
-
-class Told:
+class OnePlace:
     """Answers with one place that is the target."""
 
     def __init__(self, row: int, column: int, logit: float = 4.0) -> None:
@@ -56,7 +39,7 @@ BOX = np.array([30.0, 30, 54, 54])
 
 
 def test_a_box_comes_out_where_its_place_is(frame):
-    told = Told(0, 0)
+    told = OnePlace(0, 0)
     half = InstanceHalf(told, InstanceRule(inertia=0.0))
     told.row = told.column = 9
     middle = half.follow("reference", frame, BOX)
@@ -67,7 +50,7 @@ def test_a_box_comes_out_where_its_place_is(frame):
 
 
 def test_a_search_covers_the_frame(frame):
-    told = Told(0, 0)
+    told = OnePlace(0, 0)
     half = InstanceHalf(told, InstanceRule())
     half.search("reference", frame, BOX)
     assert told.count * 24 / CELLS >= 96

@@ -8,10 +8,12 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from shibori.boxtracking.siamese_network import SiameseNetwork, SiameseSize
+from shibori.boxtracking.build import load_on_trunk
+from shibori.boxtracking.presets import RESNET18, build_siamese, build_trunk
+from shibori.boxtracking.presets import SIZES as TRACKER_SIZES
+from shibori.boxtracking.siamese_network import SiameseNetwork
 from shibori.boxtracking.views import ViewTrunk
 from shibori.errors import InputError
-from shibori.nn.frozen import load_fitting, without_digest
 from shibori.nn.prepare import choose_device, choose_dtype, prepare_network
 from shibori.nn.weights import load_state
 from shibori.systems.ipdt.detection import CandidateFinder
@@ -23,12 +25,11 @@ from shibori.systems.ipdt.model import (
     build_detector,
     fetch_coco_detector,
     load_trunk,
-    public_trunk,
     trunk_of,
 )
 from shibori.systems.ipdt.network import Detector
 from shibori.systems.ipdt.rule import DiscoveryRule, rule_of
-from shibori.systems.ipdt.size import SIZES, TRACKERS
+from shibori.systems.ipdt.size import SIZES, VIEWS
 from shibori.tracking.network import PixelNetwork
 from shibori.tracking.shipped import shipped_tracker
 from shibori.tracking.window_tracker import WindowTracker
@@ -75,9 +76,9 @@ def load_states(
     """
     if preset not in (*SIZES, COCO):
         raise InputError(f"expected a preset of ipdt ({', '.join((*SIZES, COCO))}), found {preset!r}")
-    small = "compact" if preset == COCO else preset
+    trackers = _tracker_preset(preset)
     detector = None if preset == COCO else load_state(locate_weights("ipdt", preset, weights), "ipdt", preset)
-    return detector, load_state(locate_weights("siamese", small, tracker_weights), "siamese", small)
+    return detector, load_state(locate_weights("siamese", trackers, tracker_weights), "siamese", trackers)
 
 
 def segmenter_from_states(
@@ -103,15 +104,16 @@ def segmenter_from_states(
     """
     numbers = rule or rule_of(preset)
     found = _loaded_detector(detector, preset)
-    trackers = TRACKERS["compact" if preset == COCO else preset]
-    tracker = shipped_tracker(trackers.pixel)
-    trunk = trunk_of(tracker) if trackers.trunk == "pixel" else public_trunk()
-    network = None if siamese is None else _loaded_siamese(siamese, trackers.siamese, trunk)
+    tracker_preset = _tracker_preset(preset)
+    tracker = shipped_tracker(tracker_preset)
+    is_shared = TRACKER_SIZES[tracker_preset].trunk != RESNET18
+    trunk = trunk_of(tracker) if is_shared else build_trunk(tracker_preset)
+    network = None if siamese is None else _loaded_siamese(siamese, tracker_preset, trunk)
     precision = choose_dtype(device)
     # The trunk may be the tracker's own: preparing the one prepares the other.
     prepared = prepare_network(tracker, device, precision)
     assert isinstance(prepared, PixelNetwork)
-    if trackers.trunk != "pixel":
+    if not is_shared:
         prepare_network(trunk, device, precision)
     instance = None
     if network is not None:
@@ -120,9 +122,21 @@ def segmenter_from_states(
         instance = InstanceHalf(ready, numbers.dual.instance)
     dual = DualTracker(WindowTracker(prepared, numbers.dual.tracker, device), instance, numbers.dual, way)
     finder = CandidateFinder(_prepared_detector(found, device, precision), numbers.detection, device)
-    views = replace(trackers.views, sides=(found.size.side, *trackers.views.sides[1:]))
-    parts = Parts(finder, dual, trunk, views if found.size.trunk else trackers.views, device)
+    views = VIEWS[tracker_preset]
+    if found.size.trunk:
+        views = replace(views, sides=(found.size.side, *views.sides[1:]))
+    parts = Parts(finder, dual, trunk, views, device)
     return IpdtSegmenter(parts, found.size.classes, numbers)
+
+
+def _tracker_preset(preset: str) -> str:
+    return "compact" if preset == COCO else preset
+
+
+def _loaded_siamese(state: dict[str, Tensor], preset: str, trunk: ViewTrunk) -> SiameseNetwork:
+    network = build_siamese(preset)
+    load_on_trunk(network, state, trunk, f"siamese/{preset}")
+    return network
 
 
 def _loaded_detector(state: dict[str, Tensor] | None, preset: str) -> Detector:
@@ -143,10 +157,3 @@ def _prepared_detector(detector: Detector, device: torch.device, dtype: torch.dt
     heads.box_predictor.float()
     heads.mask_predictor.float()
     return prepared
-
-
-def _loaded_siamese(state: dict[str, Tensor], size: SiameseSize, trunk: ViewTrunk) -> SiameseNetwork:
-    own = without_digest(state, trunk, "siamese", "docs/systems/ipdt.md")
-    network = SiameseNetwork(size)
-    load_fitting(network, own, "weights of siamese of this preset")
-    return network

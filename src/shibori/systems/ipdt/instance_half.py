@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from shibori.boxtracking.siamese_network import CELLS, Reference, Response, SiameseNetwork
+from shibori.boxtracking.siamese_search import cosine_window, shape_penalty
 from shibori.boxtracking.views import FrameViews
 from shibori.ops.region import box_centres, object_sizes
 from shibori.systems.ipdt.rule import InstanceRule
@@ -75,31 +76,6 @@ class InstanceHalf:
         place = int((probs * shape_penalty(response.boxes_xyxy[0], last[0], self.rule.scale_penalty)).argmax())
         chosen, score = _at(response, place)
         return InstanceSight(view.boxes_out(chosen), score)
-
-
-def shape_penalty(boxes_xyxy: Tensor, last_xyxy: Tensor, strength: float) -> Tensor:
-    """(...,) factors in (0, 1]: less for boxes of another size or shape than the last one (SiamRPN, Eq. 14).
-
-    Args:
-        boxes_xyxy: (..., 4).
-        last_xyxy: (4,).
-        strength: k of the equation.
-    """
-    sizes = object_sizes(boxes_xyxy) / object_sizes(last_xyxy)
-    ratio = _ratios(boxes_xyxy) / _ratios(last_xyxy)
-    change = torch.maximum(sizes, 1 / sizes.clamp_min(1e-6)) * torch.maximum(ratio, 1 / ratio)
-    return torch.exp(-strength * (change - 1))
-
-
-def cosine_window(count: int) -> Tensor:
-    """(1, n, n) in [0, 1], one in the middle."""
-    window = torch.hann_window(count + 2, periodic=False)[1:-1]
-    return torch.outer(window, window)[None]
-
-
-def _ratios(boxes_xyxy: Tensor) -> Tensor:
-    extents = (boxes_xyxy[..., 2:] - boxes_xyxy[..., :2]).clamp_min(1e-3)
-    return extents[..., 0] / extents[..., 1]
 
 
 def _at(response: Response, place: int) -> tuple[Tensor, float]:

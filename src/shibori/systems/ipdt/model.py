@@ -8,7 +8,7 @@ from torchvision.models import ResNeXt101_32X8D_Weights
 from torchvision.models.detection import MaskRCNN, MaskRCNN_ResNet50_FPN_V2_Weights, maskrcnn_resnet50_fpn_v2
 from torchvision.models.detection.backbone_utils import resnet_fpn_backbone
 
-from shibori.boxtracking.trunks import CompactViewTrunk, ResNet18ViewTrunk, fetch_resnet18_state
+from shibori.boxtracking.trunks import CompactViewTrunk
 from shibori.boxtracking.views import ViewTrunk
 from shibori.errors import InputError
 from shibori.nn.backbones import COMPACT_TRUNKS, CompactTrunk
@@ -86,11 +86,3 @@ def trunk_of(tracker: PixelNetwork) -> ViewTrunk:
     """The trunk of a pixel tracker that has a compact one, as detectors and trackers of boxes see it."""
     assert isinstance(tracker, PixelTracker), "only the compact pixel trackers share their trunk"
     return CompactViewTrunk(tracker.trunk, tracker.key)
-
-
-def public_trunk() -> ViewTrunk:
-    """ResNet-18 with its public weights, frozen. InputError if they cannot be fetched."""
-    trunk = ResNet18ViewTrunk()
-    trunk.load_resnet(fetch_resnet18_state())
-    trunk.eval().requires_grad_(False)
-    return trunk

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from shibori.boxtracking.siamese_network import SiameseSize
+from shibori.boxtracking.presets import SIZES as TRACKER_SIZES
 from shibori.boxtracking.views import ViewRule
 from shibori.datasets.classes import COARSE
 
@@ -44,24 +44,9 @@ STRIDE = 32
 """Resized frames have sides that are multiples of this."""
 
 
-@dataclass(frozen=True)
-class TrackerSize:
-    """The trackers of one preset."""
-
-    pixel: str
-    """Preset of the pixel-level tracker's network."""
-    trunk: str
-    """What gives the features of the instance-level tracker: pixel, the trunk of that network, or resnet18."""
-    siamese: SiameseSize
-    """Of the instance-level tracker, the same as trackprop's: they share weights."""
-    views: ViewRule
-    """How finely frames are looked at; the first is what the detector sees, where it uses the same trunk."""
-
-
-TRACKERS = {
-    "paper": TrackerSize(
-        "paper", "resnet18", SiameseSize((128, 256), 256), ViewRule((320, 453, 640, 905), least_side=58.0)
-    ),
-    "compact": TrackerSize("compact", "pixel", SiameseSize((64, 192), 96), ViewRule((352, 640))),
-    "tiny": TrackerSize("tiny", "pixel", SiameseSize((16, 40), 16), ViewRule((96, 192), least_side=20.0)),
+VIEWS = {
+    "paper": TRACKER_SIZES["paper"].views,
+    "compact": ViewRule((352, 640)),
+    "tiny": ViewRule((96, 192), least_side=20.0),
 }
+"""How finely frames are looked at; the first is what the detector sees, where trackers and detector share a trunk."""
