@@ -80,6 +80,17 @@ def write_davis(root: Path, sequences: dict[str, tuple[list[np.ndarray], list[np
     (root / "ImageSets" / "480p" / f"{split}.txt").write_text("\n".join(lines) + "\n")
 
 
+def write_objects(root: Path, name: str, ids: list[np.ndarray], annotated: tuple[int, ...] | None = None) -> None:
+    """Write one clip of several objects as DAVIS 2017 has it, without lists; frame t is of grey 40 * (t + 1)."""
+    for kind in ("JPEGImages", "Annotations"):
+        (root / kind / "480p" / name).mkdir(parents=True)
+    for t, labels in enumerate(ids):
+        picture = np.full((*labels.shape, 3), 40 * (t + 1), np.uint8)
+        cv2.imwrite(str(root / "JPEGImages" / "480p" / name / f"{t:05d}.jpg"), picture)
+        if annotated is None or t in annotated:
+            cv2.imwrite(str(root / "Annotations" / "480p" / name / f"{t:05d}.png"), labels)
+
+
 class Painted:
     """An annotated sequence of flat colours: a square that moves over its own background of another level."""
 

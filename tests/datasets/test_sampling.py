@@ -5,15 +5,27 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
 
-from shibori.datasets.sampling import RealFrames, SamplingPlan, TrainingClips, read_real_sequences, render_widely
+from shibori.datasets import sampling
+from shibori.datasets.sampling import (
+    RealFrames,
+    RealSequence,
+    SamplingPlan,
+    TrainingClips,
+    read_multi_sequences,
+    read_real_sequences,
+    render_widely,
+    with_thin_parts,
+)
 from shibori.datasets.stills import Still
+from shibori.datasets.synthesis import CutBase, Layer, Scene, cut_out
 from shibori.errors import InputError
 
-from .made import made_sequence, made_still, moving_disk, write_davis
+from .made import made_sequence, made_still, moving_disk, write_davis, write_objects
 
 PLAN = SamplingPlan(num_frames=3, size=48, real_share=0.4)
 PARTS = ("images", "masks", "others", "windows")
@@ -158,3 +170,231 @@ def test_a_wide_look_keeps_still(real_share: float):
         sizes.add(float(clip.windows[0, 2] - clip.windows[0, 0]))
     short_side = 96 if real_share else 240
     assert 0.6 * short_side <= min(sizes) < max(sizes) <= short_side
+
+
+# ---- what a share of the plan asks for
+
+
+def drawn_scenes(number: int = 40, **options: float) -> list[Scene]:
+    clips = made_clips(plan=replace(PLAN, **options))
+    return [clips._scene(np.random.default_rng((3, index)))[0] for index in range(number)]
+
+
+def targets(scenes: list[Scene]) -> list[Layer]:
+    """The objects that were cut out of a photograph; in the other scenes they are in the base."""
+    return [layer for scene in scenes for layer in scene.layers if layer.is_target]
+
+
+def extent(layer: Layer) -> float:
+    """The root of the area that a cut-out's canvas has in the first frame, in pixels of the scene."""
+    height, width = layer.rgba.shape[:2]
+    return float(np.sqrt(height * width / abs(np.linalg.det(layer.motions[0, :, :2]))))
+
+
+def place(layer: Layer) -> np.ndarray:
+    """(2,) where the centre of a cut-out's canvas is in the first frame, in pixels of the scene."""
+    height, width = layer.rgba.shape[:2]
+    linear, offset = layer.motions[0, :, :2], layer.motions[0, :, 2]
+    return np.linalg.solve(linear, np.array([width / 2, height / 2]) - offset)
+
+
+def is_copy(layer: Layer, rgba: np.ndarray) -> bool:
+    return not layer.is_target and np.array_equal(layer.rgba[..., 3], rgba[..., 3])
+
+
+def test_a_plan_that_asks_for_none_of_it_draws_what_was_drawn_before_it_could():
+    """Literal numbers of the revision before these shares."""
+    expected = {
+        0.0: [(85.60, 48.69, 212.86, 175.95), (139.00, 0.00, 379.00, 240.00), (50.92, 20.33, 254.58, 223.99)],
+        1.0: [(0.00, 18.13, 65.67, 83.80), (85.50, 33.67, 112.68, 60.84), (16.22, 22.96, 70.65, 77.40)],
+    }
+    areas = {0.0: [1264, 1624, 1678], 1.0: [1029, 5202, 2107]}
+    for real_share, windows in expected.items():
+        clips = made_clips(plan=replace(PLAN, real_share=real_share, jump_share=1.0))
+        for index, window in enumerate(windows):
+            np.testing.assert_allclose(clips[index].windows[0], window, atol=0.01)
+            assert int(clips[index].masks.sum()) == pytest.approx(areas[real_share][index], abs=3)
+
+
+def test_twins_of_a_real_object_move_beside_it():
+    scenes = drawn_scenes(real_share=1.0, twin_share=1.0)
+    for scene in scenes:
+        still = scene.base.as_still()
+        assert 1 <= len(scene.layers) <= 4
+        assert all(is_copy(layer, still) for layer in scene.layers)
+        centre, size = scene.base.start()
+        assert all(np.linalg.norm(place(layer) - centre) < 5 * size for layer in scene.layers)
+        assert all(0.75 < extent(layer) / size < 1.35 for layer in scene.layers)
+    assert {len(scene.layers) for scene in scenes} == {1, 2, 3, 4}
+    without = drawn_scenes(real_share=1.0)
+    assert not any(is_copy(layer, scene.base.as_still()) for scene in without for layer in scene.layers)
+
+
+def test_twins_of_a_cut_out_move_beside_it_and_some_look_just_like_it():
+    scenes = [scene for scene in drawn_scenes(real_share=0.0, twin_share=1.0) if targets([scene])]
+    assert len(scenes) > 15
+    same = []
+    for scene in scenes:
+        (target,) = targets([scene])
+        twins = [layer for layer in scene.layers if not layer.is_target]
+        assert 1 <= len(twins) <= 4
+        assert all(is_copy(twin, target.rgba) for twin in twins)
+        same += [np.array_equal(twin.rgba, target.rgba) for twin in twins]
+    assert 0.2 < np.mean(same) < 0.6
+
+
+def test_tiny_objects_are_a_few_pixels_across():
+    tiny, usual, both = (
+        [extent(target) / 240 for target in targets(drawn_scenes(real_share=0.0, tiny_share=share))]
+        for share in (1.0, 0.0, 0.5)
+    )
+    assert 0.025 <= min(tiny) < max(tiny) <= 0.12
+    assert 0.15 <= min(usual) < max(usual) <= 0.7
+    assert min(both) < 0.12 < 0.15 < max(both)
+    clips = made_clips(plan=replace(PLAN, real_share=0.0, tiny_share=1.0))
+    assert all(clips[index].masks[0].any() for index in range(10))
+
+
+def test_thin_parts_stand_out_of_every_object_or_none():
+    stills = [made_still(0), made_still(1)]
+    whole = {cut_out(still, object_id).shape for still in stills for object_id in still.object_ids}
+    wider = {(h + 2 * (max(h, w) // 3), w + 2 * (max(h, w) // 3), 4) for h, w, _ in whole}
+    assert {target.rgba.shape for target in targets(drawn_scenes(real_share=0.0, thin_share=1.0))} <= wider
+    assert {target.rgba.shape for target in targets(drawn_scenes(real_share=0.0))} <= whole
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_thin_parts_are_lines_in_the_objects_own_colours(seed: int):
+    rgba = np.zeros((60, 90, 4), np.uint8)
+    rgba[10:50, 10:80] = (200, 30, 60, 255)
+    wide = with_thin_parts(np.random.default_rng(seed), rgba)
+    before = np.zeros(wide.shape[:2], bool)
+    before[40:80, 40:110] = True
+    assert wide.shape == (120, 150, 4)
+    assert (wide[before] == (200, 30, 60, 255)).all()
+    added = (wide[..., 3] > 127) & ~before
+    assert added.any()
+    assert (wide[added][:, :3] > (95, 10, 25)).all()  # the rim is blended with black
+    assert not cv2.erode(added.astype(np.uint8), np.ones((7, 7), np.uint8)).any()
+
+
+def test_what_shows_nothing_gets_no_thin_parts():
+    nothing = np.zeros((20, 30, 4), np.uint8)
+    np.testing.assert_array_equal(with_thin_parts(np.random.default_rng(0), nothing), nothing)
+
+
+@pytest.mark.parametrize("real_share", [0.0, 1.0])
+def test_a_cut_comes_after_the_first_frame_and_hides_the_object_and_all_layers(real_share: float):
+    scenes = drawn_scenes(real_share=real_share, cut_share=1.0)
+    lengths = set()
+    for scene in scenes:
+        is_cut = scene.base.is_cut
+        assert not is_cut[0]
+        first, last = is_cut.index(True), len(is_cut) - 1 - is_cut[::-1].index(True)
+        assert all(is_cut[first : last + 1])
+        lengths.add(last + 1 - first)
+        assert all(scene.target_box(frame) is None for frame in np.flatnonzero(is_cut))
+        assert not any(layer.visible[frame] for layer in scene.layers for frame in np.flatnonzero(is_cut))
+    assert lengths == {1, 2}
+    assert not any(isinstance(scene.base, CutBase) for scene in drawn_scenes(real_share=real_share))
+
+
+def test_every_clip_with_a_cut_begins_with_its_object_and_has_a_frame_without():
+    clips = made_clips(plan=replace(PLAN, cut_share=1.0))
+    for index in range(10):
+        shown = clips[index].masks.flatten(1).any(1)
+        assert shown[0]
+        assert not shown.all()
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0])
+def test_coarse_clips_are_enlarged_in_all_their_frames(share: float, monkeypatch: pytest.MonkeyPatch):
+    zooms: list[float] = []
+    enlarge = sampling._from_fewer_pixels
+    monkeypatch.setattr(
+        sampling, "_from_fewer_pixels", lambda image, zoom: [zooms.append(zoom), enlarge(image, zoom)][1]
+    )
+    clips = made_clips(plan=replace(PLAN, real_share=1.0, coarse_share=share))
+    for index in range(6):
+        zooms.clear()
+        assert clips[index].images.shape[-2:] == (48, 48)
+        *_, first, second, third = zooms
+        assert first == second == third
+        assert 1.3 <= first <= 4.5 if share else first == 1
+
+
+def test_an_image_from_fewer_pixels_has_lost_what_is_fine_alone():
+    rows, columns = np.mgrid[:48, :48]
+    fine = np.repeat(((rows + columns) % 2 * 255).astype(np.uint8)[..., None], 3, 2)
+    broad = np.repeat((rows * 5).astype(np.uint8)[..., None], 3, 2)
+    assert np.ptp(sampling._from_fewer_pixels(fine, 2.0)) <= 2
+    assert np.abs(sampling._from_fewer_pixels(broad, 2.0).astype(int) - broad).max() <= 5
+    assert sampling._from_fewer_pixels(fine, 1.0) is fine
+
+
+@pytest.mark.parametrize(
+    ("options", "most"), [({}, 39), ({"longest_jump": 12}, 11), ({"longest_jump": 90}, 89), ({"longest_jump": 2}, 4)]
+)
+def test_a_long_jump_is_at_least_the_largest_gap_and_below_its_limit(options: dict[str, int], most: int):
+    image, mask = np.zeros((20, 30, 3), np.uint8), np.ones((20, 30), np.uint8)
+    plan = replace(PLAN, real_share=1.0, jump_share=1.0, **options)
+    clips = TrainingClips([made_still()], [RealSequence("long", (image,) * 120, (mask,) * 120)], plan, 0, 9)
+    frames = [clips._scene(np.random.default_rng(seed))[0].base.frames for seed in range(80)]
+    jumps = [abs(second - first) for first, second, _ in frames]
+    assert 4 <= min(jumps) <= 8
+    assert 0.9 * most <= max(jumps) <= most
+    assert all(abs(third - second) <= 4 for _, second, third in frames)
+
+
+# ---- clips of several objects
+
+
+def test_every_object_of_a_clip_comes_once_beside_the_others(tmp_path: Path):
+    ids = np.zeros((4, 20, 30), np.uint8)
+    ids[:, 2:8, 3:9] = 1
+    ids[:, 10:18, 12:20] = 4
+    ids[2:, 4:9, 22:28] = 7  # comes later
+    write_objects(tmp_path, "three", list(ids))
+    write_objects(tmp_path, "one", list((ids == 4).astype(np.uint8)))
+    one, *three = read_multi_sequences(tmp_path, "train")
+    assert (one.name, [each.name for each in three]) == ("one", ["three"] * 3)
+    for sequence, object_id in zip(three, (1, 4, 7), strict=True):
+        for found, true in zip(sequence.masks, ids, strict=True):
+            np.testing.assert_array_equal(found == 1, true == object_id)
+            np.testing.assert_array_equal(found == 2, (true > 0) & (true != object_id))
+            assert found.max() <= 2
+    assert three[0].images[2] is three[2].images[2]
+    assert set(np.unique(np.stack(one.masks)).tolist()) == {0, 1}
+
+
+def test_frames_without_a_mask_are_left_out(tmp_path: Path):
+    ids = np.zeros((5, 20, 30), np.uint8)
+    for frame in range(5):
+        ids[frame, 5:12, 3 * frame : 3 * frame + 6] = 3
+    write_objects(tmp_path, "sparse", list(ids), annotated=(0, 2, 3))
+    (sparse,) = read_multi_sequences(tmp_path, "train")
+    assert len(sparse.images) == len(sparse.masks) == 3
+    for found, image, frame in zip(sparse.masks, sparse.images, (0, 2, 3), strict=True):
+        np.testing.assert_array_equal(found, ids[frame] == 3)
+        assert abs(int(image.mean()) - 40 * (frame + 1)) <= 2
+
+
+def test_a_clip_of_many_objects_is_drawn_no_more_often_than_one_of_one():
+    image, mask = np.zeros((20, 30, 3), np.uint8), np.ones((20, 30), np.uint8)
+    names = ["many"] * 5 + ["single"]
+    sequences = [RealSequence(name, (image,) * 9, (mask,) * 9) for name in names]
+    clips = TrainingClips([made_still()], sequences, replace(PLAN, real_share=1.0), 0, 9)
+    drawn = [clips._scene(np.random.default_rng(seed))[0].base.sequence for seed in range(200)]
+    assert 0.35 < np.mean([sequence.name == "many" for sequence in drawn]) < 0.65
+    assert {id(sequence) for sequence in drawn} == {id(sequence) for sequence in sequences}
+
+
+def test_objects_beside_the_target_are_told_of():
+    images, masks = moving_disk(12)
+    beside = [
+        mask.astype(np.uint8) + np.where(np.roll(mask, 40, axis=1) & ~mask, 2, 0).astype(np.uint8) for mask in masks
+    ]
+    plan = replace(PLAN, real_share=1.0)
+    clips = TrainingClips([made_still()], [RealSequence("two", tuple(images), tuple(beside))], plan, 0, 40)
+    told = [bool(clips[index].others.any()) for index in range(25)]
+    assert 0.2 < np.mean(told) < 0.8

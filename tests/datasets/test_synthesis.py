@@ -7,6 +7,7 @@ import pytest
 
 from shibori.datasets.stills import Still
 from shibori.datasets.synthesis import (
+    CutBase,
     Layer,
     Ripple,
     Scene,
@@ -55,12 +56,14 @@ def test_a_still_seen_through_the_identity_is_itself():
     still = made_still(size_hw=SIZE_HW)
     image, mask = WarpedStill(still, 2, IDENTITY, STILLNESS, SIZE_HW).render(0, WINDOW, 60)
     np.testing.assert_array_equal(image, still.image[:, 10:70])
-    np.testing.assert_array_equal(mask, still.ids[:, 10:70] == 2)
+    np.testing.assert_array_equal(mask == 1, still.ids[:, 10:70] == 2)
+    np.testing.assert_array_equal(mask == 2, still.ids[:, 10:70] == 1)
 
 
 def test_a_window_at_half_the_size_shows_the_same_place():
     still = made_still(size_hw=SIZE_HW)
-    _, mask = WarpedStill(still, 1, IDENTITY, STILLNESS, SIZE_HW).render(0, WINDOW, 30)
+    _, labels = WarpedStill(still, 1, IDENTITY, STILLNESS, SIZE_HW).render(0, WINDOW, 30)
+    mask = labels == 1
     whole = (still.ids[:, 10:70] == 1).reshape(30, 2, 30, 2).mean((1, 3))
     assert np.abs(mask - whole).mean() < 0.03
     np.testing.assert_array_equal(mask[whole == 1], 1)
@@ -96,7 +99,7 @@ def test_layers_hide_a_target_that_is_in_the_base():
     base = WarpedStill(still, 1, IDENTITY, STILLNESS, SIZE_HW)
     _, target, others = Scene(base, (square_layer(250, (20, 20), 12, False),)).render(0, WINDOW, 60)
     np.testing.assert_array_equal(target, (still.ids[:, 10:70] == 1) & (painted((20, 20), 12) == 0))
-    np.testing.assert_array_equal(others, painted((20, 20), 12))
+    np.testing.assert_array_equal(others, (still.ids[:, 10:70] == 2) | (painted((20, 20), 12) == 1))
 
 
 def test_hidden_frames_paint_nothing_and_have_no_box():
@@ -186,3 +189,26 @@ def test_random_scenes_keep_mask_and_paint_together(seed: int):
         sure = (image[..., 1] < 5) | (image[..., 1] > 95)
         assert sure.mean() > 0.95
         np.testing.assert_array_equal((image[..., 1] < 50)[sure], (target == 1)[sure])
+
+
+def test_a_cut_shows_another_scene_without_the_target():
+    first = WarpedStill(made_still(size_hw=SIZE_HW), 1, IDENTITY, STILLNESS, SIZE_HW)
+    second = WarpedStill(made_still(1, SIZE_HW), 2, IDENTITY, STILLNESS, SIZE_HW)
+    base = CutBase(first, second, (False, True, False))
+    assert base.size_hw == SIZE_HW
+    for frame, shown in enumerate((first, second, first)):
+        image, labels = base.render(frame, WINDOW, 60)
+        np.testing.assert_array_equal(image, shown.render(frame, WINDOW, 60)[0])
+        expected = first.render(frame, WINDOW, 60)[1] if shown is first else np.zeros((60, 60))
+        np.testing.assert_array_equal(labels, expected)
+    boxes = [Scene(base, ()).target_box(frame) for frame in range(3)]
+    assert [box is None for box in boxes] == [False, True, False]
+
+
+def test_the_other_objects_of_a_photograph_are_others_but_not_its_regions():
+    still = made_still(size_hw=SIZE_HW)
+    for regions in (False, True):
+        base = WarpedStill(Still(still.image, still.ids, (1, 2), regions), 1, IDENTITY, STILLNESS, SIZE_HW)
+        _, target, others = Scene(base, ()).render(0, WINDOW, 60)
+        np.testing.assert_array_equal(target, still.ids[:, 10:70] == 1)
+        np.testing.assert_array_equal(others, (still.ids[:, 10:70] == 2) & (not regions))

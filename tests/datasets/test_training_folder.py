@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from shibori.datasets.training_folder import read_training_folder
+from shibori.datasets.training_folder import read_multi_objects, read_training_folder
 from shibori.errors import InputError
 
-from .made import made_still, moving_disk, write_davis, write_still
+from .made import made_still, moving_disk, write_davis, write_objects, write_still
 
 
 @pytest.fixture
@@ -36,3 +37,20 @@ def test_clips_alone_are_not(tmp_path: Path):
     write_davis(tmp_path / "davis2016", {"disk": moving_disk(3)}, "train")
     with pytest.raises(InputError, match="expected a folder stills/"):
         read_training_folder(tmp_path, "train")
+
+
+def test_objects_of_both_folders_that_have_several(folder: Path):
+    assert read_multi_objects(folder, "train") == []
+    ids = np.zeros((2, 20, 30), np.uint8)
+    ids[:, 3:9, 3:9], ids[:, 3:9, 15:21] = 1, 2
+    for root, names in (("multi", ("cat", "dog")), ("davis2017-multi", ("hen",))):
+        for name in names:
+            write_objects(folder / root, name, list(ids))
+    lists = folder / "multi" / "ImageSets" / "2017"
+    lists.mkdir(parents=True)
+    (lists / "train.txt").write_text("dog\n")
+    found = read_multi_objects(folder, "train")
+    assert [sequence.name for sequence in found] == ["dog", "dog", "hen", "hen"]
+    assert [int((sequence.masks[0] == 1).argmax()) % 30 for sequence in found] == [3, 15, 3, 15]
+    with pytest.raises(InputError, match="no list of split dev"):
+        read_multi_objects(folder, "dev")

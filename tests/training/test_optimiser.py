@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 from torch import nn
 
@@ -53,3 +54,21 @@ def test_the_rate_is_set_for_every_group():
     optimiser = torch.optim.SGD(groups, lr=1.0)
     set_rate(optimiser, 0.25)
     assert [group["lr"] for group in optimiser.param_groups] == [0.25, 0.25]
+
+
+def test_a_slow_part_has_its_share_of_the_rate_and_decays_as_the_rest_does():
+    network = Made()
+    groups = parameter_groups(network, 0.05, slow=network.linear, slow_factor=0.1)
+    found = [(group["rate_factor"], group["weight_decay"], len(group["params"])) for group in groups]
+    assert found == [(1.0, 0.05, 1), (1.0, 0.0, 4), (0.1, 0.05, 1), (0.1, 0.0, 1)]
+    slow = [id(p) for group in groups if group["rate_factor"] == 0.1 for p in group["params"]]
+    assert slow == [id(network.linear.weight), id(network.linear.bias)]
+    optimiser = torch.optim.SGD(groups, lr=1.0)
+    set_rate(optimiser, 0.5)
+    assert [group["lr"] for group in optimiser.param_groups] == pytest.approx([0.5, 0.5, 0.05, 0.05])
+
+
+def test_a_slow_part_that_is_frozen_makes_no_group():
+    network = Made()
+    groups = parameter_groups(network, 0.05, slow=network.frozen, slow_factor=0.1)
+    assert [group["rate_factor"] for group in groups] == [1.0, 1.0]

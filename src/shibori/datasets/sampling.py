@@ -67,17 +67,18 @@ class SamplingPlan:
     noisy_share: float = 0.0
     """Share of clips whose first mask is not the true one but such as a detector gives."""
     twin_share: float = 0.0
-    """Share of clips in which copies of the object itself move beside it: only its place tells it from them."""
+    """Share of clips in which copies of the object itself move beside it: only its place tells it from them. Of clips
+    of a whole photograph none."""
     tiny_share: float = 0.0
-    """Share of synthesised clips whose object is a few pixels across in a frame of usual size."""
+    """Share of clips of a cut-out in which it is a few pixels across in a frame of usual size."""
     thin_share: float = 0.0
-    """Share of synthesised clips whose object has thin parts."""
+    """Share of clips of a cut-out in which it has thin parts."""
     cut_share: float = 0.0
     """Share of clips with a hard cut to a scene that does not show the object."""
     coarse_share: float = 0.0
     """Share of clips seen as enlarged from fewer pixels, as small objects are."""
     longest_jump: int = 40
-    """Largest distance in frames of a long jump."""
+    """Distance in frames that a long jump stays below, unless ``max_gap`` is no less."""
 
 
 def read_real_sequences(root: Path, split: str) -> list[RealSequence]:

@@ -22,7 +22,9 @@ def read_training_folder(folder: Path, split: str) -> tuple[list[Still], list[Re
 
 
 def read_multi_objects(folder: Path, split: str) -> list[RealSequence]:
-    """Each object of the clips in ``multi/`` (its split) and ``davis2017-multi/`` (all of it), where they are there.
+    """Each object of the clips in ``multi/`` and ``davis2017-multi/``, where they are there.
+
+    Of the folders with lists the split, of those without every clip.
 
     Raises:
         InputError: if there is no such split.
