@@ -77,8 +77,8 @@ def load_propagator(arguments: argparse.Namespace, dtype: str | None = None) -> 
     import torch
 
     from shibori.nn.weights import load_state
-    from shibori.systems.dyenet.build import behind
     from shibori.systems.dyenet.build import propagator_from_state as dyenet_from_state
+    from shibori.systems.dyenet.build import with_tracker
     from shibori.tracking.build import propagator_from_state as pixel_from_state
     from shibori.weights import locate_weights, shipped_weights
 
@@ -90,7 +90,7 @@ def load_propagator(arguments: argparse.Namespace, dtype: str | None = None) -> 
         if f"pixel-{arguments.preset}.safetensors" not in shipped_weights():
             return alone
         pixel = load_state(locate_weights("pixel", arguments.preset), "pixel", arguments.preset)
-        return behind(lambda: pixel_from_state(pixel, arguments.preset, arguments.device, dtype=chosen), alone)
+        return with_tracker(lambda: pixel_from_state(pixel, arguments.preset, arguments.device, dtype=chosen), alone)
     return pixel_from_state(state, arguments.preset, arguments.device, arguments.size, dtype=chosen)
 
 
