@@ -35,6 +35,8 @@ class TrackerConfig:
     """Foreground share in the references from which it does not limit confidence any more."""
     lost_threshold: float = 0.08
     """Confidence below which an object counts as lost."""
+    doubt_threshold: float = 0.35
+    """Confidence below which an object is looked for more widely in the same frame: it may have left its window."""
     redetect_threshold: float = 0.2
     """Confidence from which a lost object counts as found again: more than it takes to be kept."""
     redetect_margin: float = 0.45

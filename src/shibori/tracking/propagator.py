@@ -64,16 +64,20 @@ class MaskPropagation(Propagation):
         return settled_frame(self.index, self.size_hw, answers, given, statuses)
 
     def _predict(self, image: NDArray[np.uint8], followed: Sequence[TrackState]) -> list[ObjectPrediction]:
-        """Segment each object where it should be, or search for it where it is lost."""
+        """Segment each object where it should be; search for it in the same frame where that is in doubt or it is lost."""
         visible = [state for state in followed if not state.is_lost]
         aims = [Aim(state, self.tracker.crop(state.expected_box(self.config), self.size_hw)) for state in visible]
-        found = self.tracker.step(image, aims) + self._search(image, [state for state in followed if state.is_lost])
-        by_object = {prediction.object_id: prediction for prediction in found}
-        return [by_object[state.object_id] for state in followed]
+        found = {prediction.object_id: prediction for prediction in self.tracker.step(image, aims)}
+        kept = {i for i, prediction in found.items() if prediction.confidence >= self.config.doubt_threshold}
+        for other in self._search(image, [state for state in followed if state.object_id not in kept]):
+            before = found.get(other.object_id)
+            if before is None or (self._is_found(other) and other.confidence > before.confidence):
+                found[other.object_id] = other
+        return [found[state.object_id] for state in followed]
 
     def _search(self, image: NDArray[np.uint8], lost: Sequence[TrackState]) -> list[ObjectPrediction]:
         """Look in turn around where each object was lost and where it is most likely in the frame; then closer."""
-        likely = self._likely_boxes(image, [state for state in lost if state.lost_for % 2 == 0])
+        likely = self._likely_boxes(image, [state for state in lost if state.lost_for % 2 == 1])
         around = [(state.box, self.config.search_widening) for state in lost]
         for slot, state in enumerate(lost):
             if state.object_id in likely:
@@ -117,6 +121,10 @@ class MaskPropagation(Propagation):
     def _is_visible(self, state: TrackState, prediction: ObjectPrediction) -> bool:
         if not state.is_lost:
             return prediction.confidence >= self.config.lost_threshold
+        return self._is_found(prediction)
+
+    def _is_found(self, prediction: ObjectPrediction) -> bool:
+        """Whether what a search came up with is the object."""
         is_similar = prediction.similarity_margin >= self.config.redetect_margin
         return prediction.confidence >= self.config.redetect_threshold and is_similar
 
