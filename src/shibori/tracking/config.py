@@ -47,7 +47,7 @@ class TrackerConfig:
     """Short side in pixels to which the whole frame is resized to see where else a lost object might be."""
     search_margin: float = 0.4
     """Similarity margin from which a place of the whole frame might be a lost object."""
-    logit_bias: float = 0.0
+    logit_bias: float = 0.25
     """Added to the log-odds: masks that lose a limb lose it for good, so doubt counts for the object."""
     min_shrink: float = 0.92
     """The box that is followed shrinks at most to this share from one frame to the next."""
@@ -82,6 +82,7 @@ MATCHER_CONFIG = replace(
     similarity_low=0.15,
     similarity_high=0.45,
     lost_threshold=0.35,
+    doubt_threshold=0.35,
     redetect_threshold=0.6,
     redetect_margin=0.7,
     search_margin=0.72,
