@@ -196,16 +196,26 @@ def test_a_lost_object_is_looked_for_around_where_it_was():
     run = Run((110, 90, 130, 110))
     run.shown()
     usual = run.sides
-    run.hidden()
-    run.hidden()
+    for _ in range(3):
+        run.hidden()
     assert (run.sides / usual > 1.9).all()
     assert (run.sides / usual < 2.5).all()
+
+
+@pytest.mark.parametrize(("quality", "is_widened"), [(0.2, True), (0.3, True), (0.42, False), (0.9, False)])
+def test_an_object_in_doubt_is_looked_for_more_widely_in_the_same_frame(quality: float, is_widened: bool):
+    run = Run((110, 90, 130, 110))
+    run.shown()
+    usual = run.sides
+    run.shown(quality=quality)
+    sides = [window[2:] - window[:2] for window in run.network.windows]
+    assert (sides[0] == usual).all()
+    assert any((each / usual > 1.9).all() for each in sides[1:]) == is_widened
 
 
 @pytest.mark.parametrize(("margin", "is_there"), [(0.5, False), (0.66, False), (0.8, True), (1.0, True)])
 def test_every_second_time_a_lost_object_is_looked_for_where_the_frame_is_most_like_it(margin: float, is_there: bool):
     run, far = Run((20, 20, 60, 60)), (190, 130, 230, 170)
-    run.hidden()
     run.hidden()
     run.shown(far, margin=margin)
     whole, next_to_it, *_ = run.network.windows
@@ -220,7 +230,7 @@ def test_the_whole_of_a_large_frame_is_looked_at_coarsely():
     propagation = begun(network, (480, 640))
     propagation.step(np.zeros((480, 640, 3), np.uint8), {1: np.pad(np.ones((40, 40), bool), ((0, 440), (0, 600)))})
     network.quality = 0.0
-    for _ in range(3):
+    for _ in range(2):
         network.sizes.clear()
         propagation.step(np.zeros((480, 640, 3), np.uint8))
     height, width = network.sizes[0]

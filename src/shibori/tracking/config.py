@@ -26,7 +26,7 @@ class TrackerConfig:
     """Confident past frames matched globally besides the references; the last frame is matched locally only."""
     remember_every: int = 5
     """Frames between additions to them."""
-    remember_threshold: float = 0.8
+    remember_threshold: float = 0.65
     """Confidence from which a frame is remembered."""
     similarity_low: float = 0.05
     """Foreground share in the references at and below which no confidence is left: looking back one frame only
@@ -79,6 +79,7 @@ MATCHER_CONFIG = replace(
     TrackerConfig(),
     max_remembered=1,
     remember_every=2,
+    remember_threshold=0.8,
     similarity_low=0.15,
     similarity_high=0.45,
     lost_threshold=0.35,
