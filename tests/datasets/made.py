@@ -7,7 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from shibori.datasets.sampling import RealSequence
+from shibori.datasets.real_frames import RealSequence
 from shibori.datasets.stills import Still
 
 

@@ -8,7 +8,9 @@ import pytest
 import torch
 
 from shibori.datasets.flow_clips import FlowClips, backward_flows
-from shibori.datasets.sampling import SamplingPlan, TrainingClip, TrainingClips
+from shibori.datasets.sampling import TrainingClips
+from shibori.datasets.sampling_plan import SamplingPlan
+from shibori.datasets.training_clip import TrainingClip
 from shibori.nn.flow import DisFlow, Flow, FlowEstimator
 
 from .made import made_sequence, made_still, texture

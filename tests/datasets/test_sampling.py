@@ -3,29 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 import torch
 
-from shibori.datasets import sampling
-from shibori.datasets.sampling import (
-    RealFrames,
-    RealSequence,
-    SamplingPlan,
-    TrainingClips,
-    read_multi_sequences,
-    read_real_sequences,
-    render_widely,
-    with_thin_parts,
-)
+from shibori.datasets import views
+from shibori.datasets.real_frames import RealSequence
+from shibori.datasets.sampling import TrainingClips
+from shibori.datasets.sampling_plan import SamplingPlan
 from shibori.datasets.stills import Still
 from shibori.datasets.synthesis import CutBase, Layer, Scene, cut_out
+from shibori.datasets.views import render_widely
 from shibori.errors import InputError
 
-from .made import made_sequence, made_still, moving_disk, write_davis, write_objects
+from .made import made_sequence, made_still, moving_disk
 
 PLAN = SamplingPlan(num_frames=3, size=48, real_share=0.4)
 PARTS = ("images", "masks", "others", "windows")
@@ -94,18 +86,6 @@ def test_some_clips_hide_the_object_and_some_tell_of_others():
     assert 0.1 < np.mean([bool(clip.others.any()) for clip in clips]) < 0.9
 
 
-@pytest.mark.parametrize("flipped", [False, True])
-def test_real_frames_show_the_object_where_the_window_is(flipped: bool):
-    sequence = made_sequence()
-    base = RealFrames(sequence, (2, 7), flipped)
-    image, mask = base.render(1, np.array([8.0, 16.0, 72.0, 80.0]), 64)
-    whole_image, whole_mask = sequence.images[7], sequence.masks[7]
-    if flipped:
-        whole_image, whole_mask = whole_image[:, ::-1], whole_mask[:, ::-1]
-    np.testing.assert_array_equal(image, whole_image[16:80, 8:72])
-    np.testing.assert_array_equal(mask, whole_mask[16:80, 8:72])
-
-
 def test_real_frames_come_forward_or_backward_and_never_from_outside():
     clips = made_clips(plan=replace(PLAN, real_share=1.0, num_frames=4, max_gap=9, jump_share=0.5))
     directions = set()
@@ -141,20 +121,6 @@ def test_nothing_that_can_be_cut_out_is_said_at_once():
     regions = Still(still.image, np.where(still.ids == 0, 3, still.ids).astype(np.uint8), (1, 2), regions=True)
     with pytest.raises(InputError, match="cut out"):
         TrainingClips([regions], [], PLAN, 0, 10)
-
-
-def test_reads_a_davis_folder_by_name(tmp_path: Path):
-    images, masks = moving_disk(4)
-    write_davis(tmp_path, {"disk": (images, masks), "cat": (images[::-1], masks[::-1])}, "train")
-    cat, disk = read_real_sequences(tmp_path, "train")
-    assert (cat.name, disk.name) == ("cat", "disk")
-    for t in range(4):
-        np.testing.assert_array_equal(disk.masks[t], masks[t])
-        np.testing.assert_array_equal(cat.masks[t], masks[3 - t])
-        assert np.abs(disk.images[t].astype(int) - images[t]).mean() < 6  # JPEG; RGB order
-    (tmp_path / "JPEGImages" / "480p" / "disk" / "00002.jpg").unlink()
-    with pytest.raises(InputError, match=r"00002.jpg"):
-        read_real_sequences(tmp_path, "train")
 
 
 @pytest.mark.parametrize("real_share", [0.0, 1.0])
@@ -263,26 +229,6 @@ def test_thin_parts_stand_out_of_every_object_or_none():
     assert {target.rgba.shape for target in targets(drawn_scenes(real_share=0.0))} <= whole
 
 
-@pytest.mark.parametrize("seed", range(4))
-def test_thin_parts_are_lines_in_the_objects_own_colours(seed: int):
-    rgba = np.zeros((60, 90, 4), np.uint8)
-    rgba[10:50, 10:80] = (200, 30, 60, 255)
-    wide = with_thin_parts(np.random.default_rng(seed), rgba)
-    before = np.zeros(wide.shape[:2], bool)
-    before[40:80, 40:110] = True
-    assert wide.shape == (120, 150, 4)
-    assert (wide[before] == (200, 30, 60, 255)).all()
-    added = (wide[..., 3] > 127) & ~before
-    assert added.any()
-    assert (wide[added][:, :3] > (95, 10, 25)).all()  # the rim is blended with black
-    assert not cv2.erode(added.astype(np.uint8), np.ones((7, 7), np.uint8)).any()
-
-
-def test_what_shows_nothing_gets_no_thin_parts():
-    nothing = np.zeros((20, 30, 4), np.uint8)
-    np.testing.assert_array_equal(with_thin_parts(np.random.default_rng(0), nothing), nothing)
-
-
 @pytest.mark.parametrize("real_share", [0.0, 1.0])
 def test_a_cut_comes_after_the_first_frame_and_hides_the_object_and_all_layers(real_share: float):
     scenes = drawn_scenes(real_share=real_share, cut_share=1.0)
@@ -310,10 +256,8 @@ def test_every_clip_with_a_cut_begins_with_its_object_and_has_a_frame_without():
 @pytest.mark.parametrize("share", [0.0, 1.0])
 def test_coarse_clips_are_enlarged_in_all_their_frames(share: float, monkeypatch: pytest.MonkeyPatch):
     zooms: list[float] = []
-    enlarge = sampling._from_fewer_pixels
-    monkeypatch.setattr(
-        sampling, "_from_fewer_pixels", lambda image, zoom: [zooms.append(zoom), enlarge(image, zoom)][1]
-    )
+    enlarge = views.from_fewer_pixels
+    monkeypatch.setattr(views, "from_fewer_pixels", lambda image, zoom: [zooms.append(zoom), enlarge(image, zoom)][1])
     clips = made_clips(plan=replace(PLAN, real_share=1.0, coarse_share=share))
     for index in range(6):
         zooms.clear()
@@ -321,15 +265,6 @@ def test_coarse_clips_are_enlarged_in_all_their_frames(share: float, monkeypatch
         *_, first, second, third = zooms
         assert first == second == third
         assert 1.3 <= first <= 4.5 if share else first == 1
-
-
-def test_an_image_from_fewer_pixels_has_lost_what_is_fine_alone():
-    rows, columns = np.mgrid[:48, :48]
-    fine = np.repeat(((rows + columns) % 2 * 255).astype(np.uint8)[..., None], 3, 2)
-    broad = np.repeat((rows * 5).astype(np.uint8)[..., None], 3, 2)
-    assert np.ptp(sampling._from_fewer_pixels(fine, 2.0)) <= 2
-    assert np.abs(sampling._from_fewer_pixels(broad, 2.0).astype(int) - broad).max() <= 5
-    assert sampling._from_fewer_pixels(fine, 1.0) is fine
 
 
 @pytest.mark.parametrize(
@@ -347,36 +282,6 @@ def test_a_long_jump_is_at_least_the_largest_gap_and_below_its_limit(options: di
 
 
 # ---- clips of several objects
-
-
-def test_every_object_of_a_clip_comes_once_beside_the_others(tmp_path: Path):
-    ids = np.zeros((4, 20, 30), np.uint8)
-    ids[:, 2:8, 3:9] = 1
-    ids[:, 10:18, 12:20] = 4
-    ids[2:, 4:9, 22:28] = 7  # comes later
-    write_objects(tmp_path, "three", list(ids))
-    write_objects(tmp_path, "one", list((ids == 4).astype(np.uint8)))
-    one, *three = read_multi_sequences(tmp_path, "train")
-    assert (one.name, [each.name for each in three]) == ("one", ["three"] * 3)
-    for sequence, object_id in zip(three, (1, 4, 7), strict=True):
-        for found, true in zip(sequence.masks, ids, strict=True):
-            np.testing.assert_array_equal(found == 1, true == object_id)
-            np.testing.assert_array_equal(found == 2, (true > 0) & (true != object_id))
-            assert found.max() <= 2
-    assert three[0].images[2] is three[2].images[2]
-    assert set(np.unique(np.stack(one.masks)).tolist()) == {0, 1}
-
-
-def test_frames_without_a_mask_are_left_out(tmp_path: Path):
-    ids = np.zeros((5, 20, 30), np.uint8)
-    for frame in range(5):
-        ids[frame, 5:12, 3 * frame : 3 * frame + 6] = 3
-    write_objects(tmp_path, "sparse", list(ids), annotated=(0, 2, 3))
-    (sparse,) = read_multi_sequences(tmp_path, "train")
-    assert len(sparse.images) == len(sparse.masks) == 3
-    for found, image, frame in zip(sparse.masks, sparse.images, (0, 2, 3), strict=True):
-        np.testing.assert_array_equal(found, ids[frame] == 3)
-        assert abs(int(image.mean()) - 40 * (frame + 1)) <= 2
 
 
 def test_a_clip_of_many_objects_is_drawn_no_more_often_than_one_of_one():

@@ -23,7 +23,7 @@ from shibori.boxtracking.pairs import Pairs, pairs_of
 from shibori.boxtracking.presets import SIZES, build_iou_network, build_siamese, build_trunk
 from shibori.boxtracking.views import ViewTrunk
 from shibori.datasets.davis import DavisSequence, read_davis
-from shibori.datasets.sampling import RealSequence
+from shibori.datasets.real_frames import RealSequence
 from shibori.datasets.scene.instance_scenes import InstancePlan, InstanceScenes, InstanceView
 from shibori.datasets.stills import read_stills
 from shibori.errors import InputError

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from shibori.datasets.sampling import TrainingClip, TrainingClips
+from shibori.datasets.sampling import TrainingClips
+from shibori.datasets.training_clip import TrainingClip
 from shibori.nn.flow import FlowEstimator
 
 

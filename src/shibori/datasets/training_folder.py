@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from shibori.datasets.sampling import RealSequence, read_multi_sequences, read_real_sequences
+from shibori.datasets.real_frames import RealSequence, read_multi_sequences, read_real_sequences
 from shibori.datasets.stills import Still, read_stills
 from shibori.errors import InputError
 

@@ -14,7 +14,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from shibori.datasets.sampling import SamplingPlan, TrainingClip, TrainingClips
+from shibori.datasets.sampling import TrainingClips
+from shibori.datasets.sampling_plan import SamplingPlan
+from shibori.datasets.training_clip import TrainingClip
 from shibori.datasets.training_folder import read_multi_objects, read_training_folder
 from shibori.errors import InputError
 from shibori.nn.weights import load_state

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from shibori.datasets.sampling import RealSequence
+from shibori.datasets.real_frames import RealSequence
 from shibori.datasets.scene.instance_scenes import MIN_AREA, UNKNOWN, InstancePlan, InstanceScenes, InstanceView
 from shibori.datasets.stills import Still
 from shibori.media.box import boxes_from_masks

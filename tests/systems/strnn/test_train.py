@@ -10,8 +10,11 @@ import numpy as np
 import pytest
 import torch
 
-from shibori.datasets.sampling import SamplingPlan, TrainingClips, read_real_sequences, render_widely
+from shibori.datasets.real_frames import read_real_sequences
+from shibori.datasets.sampling import TrainingClips
+from shibori.datasets.sampling_plan import SamplingPlan
 from shibori.datasets.stills import read_stills
+from shibori.datasets.views import render_widely
 from shibori.errors import InputError
 from shibori.evaluation.interactive import InteractiveSession, evaluate_interactive
 from shibori.evaluation.interactive_scores import InteractiveRules

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from shibori.datasets.sampling import SamplingPlan, TrainingClips
+from shibori.datasets.sampling import TrainingClips
+from shibori.datasets.sampling_plan import SamplingPlan
 from shibori.nn.weights import load_state
 from shibori.systems.trackprop.build import build_trackprop_segmenter
 from shibori.systems.trackprop.losses import RoundsTraining

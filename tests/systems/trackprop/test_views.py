@@ -6,8 +6,11 @@ import cv2
 import numpy as np
 import pytest
 
-from shibori.datasets.sampling import SamplingPlan, TrainingClip, TrainingClips, render_closely
+from shibori.datasets.sampling import TrainingClips
+from shibori.datasets.sampling_plan import SamplingPlan
 from shibori.datasets.synthesis import Scene
+from shibori.datasets.training_clip import TrainingClip
+from shibori.datasets.views import render_closely
 from shibori.systems.trackprop.views import MAX_REACH, MIN_REACH, MIN_SHARE, render_for_rounds
 
 from ...datasets.made import made_sequence, made_still

@@ -19,8 +19,9 @@ from torch.utils.data import Dataset
 
 from shibori.datasets.classed_stills import VOID, ClassedStill
 from shibori.datasets.classes import COARSE, COARSE_OF, CROWDED, KIND_OF_SEQUENCE, category_id
+from shibori.datasets.cut_outs import recoloured
 from shibori.datasets.davis import DavisSequence
-from shibori.datasets.sampling import Shutter, recoloured
+from shibori.datasets.exposure import Shutter
 from shibori.datasets.scene.motion import SpriteMotion
 from shibori.datasets.scene.renderer import MovingSprite, lay_over
 from shibori.datasets.scene.sprite import CutOut

@@ -18,7 +18,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from shibori.datasets.sampling import RealSequence, Shutter, recoloured
+from shibori.datasets.cut_outs import recoloured
+from shibori.datasets.exposure import Shutter
+from shibori.datasets.real_frames import RealSequence
 from shibori.datasets.stills import Still
 from shibori.datasets.synthesis import NO_MAP, Layer, WarpedStill, camera_over, cut_out, moving_layer, source_grid
 

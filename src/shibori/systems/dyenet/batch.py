@@ -13,8 +13,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from shibori.datasets.flow_clips import FlowClips
-from shibori.datasets.sampling import TrainingClip, TrainingClips
+from shibori.datasets.sampling import TrainingClips
 from shibori.datasets.scene.instance_scenes import InstanceView
+from shibori.datasets.training_clip import TrainingClip
 from shibori.nn.flow import DisFlow, RaftFlow
 from shibori.ops.resize import resample_windows
 

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.utils import clip_grad_norm_
 
-from shibori.datasets.sampling import SamplingPlan, TrainingClips
+from shibori.datasets.sampling import TrainingClips
+from shibori.datasets.sampling_plan import SamplingPlan
 from shibori.datasets.stills import Still
 from shibori.errors import InputError
 from shibori.nn.prepare import mixed_precision

@@ -16,7 +16,8 @@ from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
 from shibori.datasets.flow_clips import FlowClips
-from shibori.datasets.sampling import SamplingPlan, TrainingClips
+from shibori.datasets.sampling import TrainingClips
+from shibori.datasets.sampling_plan import SamplingPlan
 from shibori.datasets.scene.instance_scenes import InstancePlan, InstanceScenes
 from shibori.datasets.training_folder import read_training_folder
 from shibori.errors import InputError

@@ -14,8 +14,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from shibori.datasets.sampling import SamplingPlan, TrainingClip, TrainingClips, render_widely
+from shibori.datasets.sampling import TrainingClips
+from shibori.datasets.sampling_plan import SamplingPlan
+from shibori.datasets.training_clip import TrainingClip
 from shibori.datasets.training_folder import read_training_folder
+from shibori.datasets.views import render_widely
 from shibori.errors import InputError
 from shibori.nn.weights import load_state
 from shibori.systems.strnn.losses import ClipLoss

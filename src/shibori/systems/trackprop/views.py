@@ -9,8 +9,11 @@ import torch
 from numpy.random import Generator
 from torch import Tensor
 
-from shibori.datasets.sampling import SamplingPlan, Shutter, TrainingClip, render_closely
+from shibori.datasets.exposure import Shutter
+from shibori.datasets.sampling_plan import SamplingPlan
 from shibori.datasets.synthesis import Scene
+from shibori.datasets.training_clip import TrainingClip
+from shibori.datasets.views import render_closely
 
 MIN_REACH, MAX_REACH = 1.25, 3.2
 """Side of the wide view to the longer side of the object's box: marks do not tell how large an object is."""
