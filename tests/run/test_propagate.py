@@ -12,9 +12,9 @@ from shibori.errors import InputError
 from shibori.interfaces import Propagation, Propagator
 from shibori.media.clip import Frame
 from shibori.media.mask import FrameMasks, ObjectStatus, ids_to_masks, masks_to_ids
-from shibori.media.soft_mask import SoftMasks
+from shibori.media.soft_mask import SoftLayer, SoftMasks
 from shibori.media.track import Tracklet
-from shibori.run.propagate import Watch, _in_clip, run_plan, segment_clip, segment_frames
+from shibori.run.propagate import Watch, _in_clip, _merge, _only, run_plan, segment_clip, segment_frames
 
 from ..lookahead import Lookahead
 from .clock import SIZE_HW, ClockClip, box, planned
@@ -44,6 +44,29 @@ class Shifter(Propagator):
     def begin(self, size_hw: tuple[int, int]) -> Propagation:
         self.runs.append(Shifting())
         return self.runs[-1]
+
+
+class Softly(Shifter):
+    """The same masks, with the log-odds they came from: certain to one in a hundred, or as they were given."""
+
+    def begin(self, size_hw: tuple[int, int]) -> Propagation:
+        shifting = super().begin(size_hw)
+        inner = shifting.step
+
+        def step(image, references=None):
+            masks = inner(image, references)
+            given = dict(references or {})
+            layers = (
+                SoftLayer(
+                    status.object_id, (0, 0, size_hw[1], size_hw[0]), np.where(masks.ids == status.object_id, 5, -5)
+                )
+                for status in masks.statuses
+                if status.object_id not in given
+            )
+            return replace(masks, soft=SoftMasks(size_hw, tuple(layers), given))
+
+        shifting.step = step
+        return shifting
 
 
 def left_of(ids: np.ndarray, object_id: int) -> int | None:
@@ -116,6 +139,42 @@ def test_both_ways_keeps_forward_pixels_where_the_two_overlap():
     found = list(segment_clip(ClockClip(), references, Shifter(), both_ways=True))
     assert (found[4].ids == 1).sum() == 12
     assert (found[4].ids == 2).sum() == 4
+
+
+@pytest.mark.parametrize("first", [0, 4])
+def test_soft_masks_go_both_ways_with_the_hard_ones(first: int):
+    references = {first: box(6), 10: box(12, 2, top=4)}
+    for masks in segment_clip(ClockClip(14), references, Softly(), both_ways=True):
+        assert masks.soft.object_ids == (1, 2)
+        for object_id in (1, 2):
+            alpha = masks.alpha((object_id,))
+            np.testing.assert_array_equal(alpha > 127, masks.ids == object_id)
+            is_given = masks.index == {1: first, 2: 10}[object_id]
+            assert alpha.max() == (255 if is_given else 253)
+        assert masks.probs.shape == (3, *SIZE_HW)
+
+
+def test_soft_masks_of_an_earlier_run_are_of_the_objects_that_begin_later():
+    run = FrameMasks(3, box(6) + box(20, 2), (), SoftMasks(SIZE_HW, (), ids_to_masks(box(6) + box(20, 2))))
+    kept = _only(run, {2})
+    assert kept.soft.object_ids == (2,)
+    np.testing.assert_array_equal(kept.alpha((2,)), (run.ids == 2) * 255)
+    assert _only(replace(run, soft=None), {2}).soft is None
+
+
+def test_where_both_runs_know_an_object_the_backward_one_says_how_soft_it_is():
+    forward = FrameMasks(3, box(6), (ObjectStatus(1, 1.0, "tracked"), ObjectStatus(2, 0.0, "absent")))
+    backward = FrameMasks(3, box(20, 2), (ObjectStatus(2, 0.7, "tracked"),))
+    everywhere = (0, 0, SIZE_HW[1], SIZE_HW[0])
+
+    def soft(*objects: int) -> SoftMasks:
+        return SoftMasks(SIZE_HW, tuple(SoftLayer(i, everywhere, np.full((2, 2), float(i))) for i in objects))
+
+    merged = _merge(replace(forward, soft=soft(1, 2)), replace(backward, soft=soft(2)))
+    assert [layer.object_id for layer in merged.soft.layers] == [1, 2]
+    assert [status.confidence for status in merged.statuses] == [1.0, 0.7]
+    assert _merge(replace(forward, soft=soft(1)), backward).soft is None
+    assert _merge(forward, replace(backward, soft=soft(2))).soft is None
 
 
 def test_both_ways_costs_nothing_where_all_start_at_the_beginning():

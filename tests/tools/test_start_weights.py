@@ -15,6 +15,8 @@ from torch import Tensor, nn
 from torchvision.models import mobilenet_v2
 
 from shibori.errors import InputError
+from shibori.tracking.train import TrainConfig, recipe
+from shibori.training.processes import ProcessGroup
 
 TOOL = Path(__file__).parents[2] / "tools" / "start_weights.py"
 
@@ -81,6 +83,19 @@ def test_torchvisions_trunk_computes_the_same(tool, flat, package, tmp_path, mon
     image = torch.randn(1, 3, 64, 96)
     with torch.no_grad():
         torch.testing.assert_close(trunk(image), flat.features[:18](image))
+
+
+def test_the_tracker_starts_from_the_file(tool, flat, package, tmp_path, monkeypatch):
+    out = tmp_path / "start.safetensors"
+    monkeypatch.setattr(sys, "argv", ["start_weights", str(package), str(out)])
+    tool.main()
+    config = TrainConfig(preset="compact", trunk=out)
+    made = recipe(config, ProcessGroup(0, 1, 0), torch.device("cpu"))
+    trunk, expected = made.network.trunk.features.state_dict(), load_file(out)
+    assert trunk.keys() == expected.keys()
+    for name, value in expected.items():
+        torch.testing.assert_close(trunk[name], value, rtol=0, atol=0)
+    assert (made.slow, made.slow_factor) == (made.network.trunk.features, config.trunk_factor)
 
 
 def without_last(state):

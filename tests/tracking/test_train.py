@@ -31,6 +31,7 @@ from ..training.runs import (
     trainer,
     write_training_folder,
 )
+from .scripted import ScriptedNetwork
 
 train = trainer(recipe)
 
@@ -104,6 +105,30 @@ def test_tiny_overfits_one_clip_and_then_follows_it(config: TrainConfig, data: P
 @pytest.mark.parametrize(("change", "message"), [*WRONG, WRONG_START])
 def test_wrong_input_is_one_sentence_and_leaves_nothing(config: TrainConfig, change: dict, message: str):
     check_refused(train, replace(config, **change), message)
+
+
+def test_a_trunk_that_does_not_fit_is_one_sentence_and_leaves_nothing(config: TrainConfig, tmp_path: Path):
+    trunk = build_pixel_tracker("tiny").trunk.features.state_dict()
+    first = next(iter(trunk))
+    wrong = {
+        "lacking": {name: value for name, value in trunk.items() if name != first},
+        "wider": trunk | {first: torch.zeros(7, 3, 3, 3)},
+    }
+    for name, state in wrong.items():
+        path = tmp_path / f"{name}.safetensors"
+        save_state(path, state, "mobilenetv2", "imagenet")
+        message = f"expected parameters of MobileNetV2 in {path}, found some that do not fit; make it with tools/start"
+        check_refused(train, replace(config, trunk=path), message)
+    save_state(tmp_path / "whole.safetensors", trunk, "pixel", "tiny")
+    refused = replace(config, trunk=tmp_path / "whole.safetensors")
+    check_refused(train, refused, "expected weights of mobilenetv2/any preset, found pixel/tiny")
+    check_refused(train, replace(config, trunk=Path("nowhere.safetensors")), "expected weights at nowhere.safetensors")
+
+
+def test_a_trunk_for_another_network_is_refused(config: TrainConfig, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("shibori.tracking.train.build_pixel_tracker", lambda *_: ScriptedNetwork())
+    wrong = replace(config, preset="paper", trunk=Path("start.safetensors"))
+    check_refused(train, wrong, r"expected --trunk for a preset on MobileNetV2 \(compact\), found another preset")
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has CUDA")

@@ -18,6 +18,7 @@ from shibori.media.clip import Clip, Frame
 from shibori.media.heap import trimmed
 from shibori.media.mask import FrameMasks, ObjectStatus, ids_to_masks
 from shibori.media.mask_store import FrameStore
+from shibori.media.soft_mask import SoftMasks
 from shibori.media.track import Tracklet
 from shibori.run.plan import Plan, PlannedFrames, check_decoded, make_plan
 
@@ -48,7 +49,8 @@ def segment_clip(
 
     Yields:
         FrameMasks whose ``index`` is the clip's frame index, with a status for every object of ``references``: one
-        that has not started yet is "absent". ``probs`` is None where a backward run had a part in the masks.
+        that has not started yet is "absent". ``soft`` is None where a run that had a part in the
+        masks gave ids alone.
 
     Raises:
         InputError: at the call, if a reference is outside the clip or the range, has another size or no object.
@@ -203,7 +205,14 @@ def _merge(forward: FrameMasks, backward: FrameMasks) -> FrameMasks:
     ids = np.where(forward.ids == 0, backward.ids, forward.ids)
     earlier = {status.object_id: status for status in backward.statuses}
     statuses = tuple(earlier.get(status.object_id, status) for status in forward.statuses)
-    soft = None
-    if forward.soft is not None and backward.soft is not None:
-        soft = forward.soft.only(set(forward.soft.object_ids) - set(earlier)).joined(backward.soft)
-    return replace(forward, ids=ids, statuses=statuses, soft=soft)
+    return replace(forward, ids=ids, statuses=statuses, soft=_merge_softly(forward, backward))
+
+
+def _merge_softly(forward: FrameMasks, backward: FrameMasks) -> SoftMasks | None:
+    """Of both runs; a forward run that has not begun yet shows nothing, whether softly or not."""
+    if backward.soft is None or (forward.soft is None and forward.ids.any()):
+        return None
+    if forward.soft is None:
+        return backward.soft
+    earlier = {status.object_id for status in backward.statuses}
+    return forward.soft.only(set(forward.soft.object_ids) - earlier).joined(backward.soft)
