@@ -6,8 +6,8 @@
 
 A run is `shibori segment clip.mp4 --mask first.png` in a fresh process: from its start until `00000.png` is there, and
 until it has ended. The clip is short, because some systems look through the whole clip before they answer. One run of
-each checkout goes before and does not count: it fills the file cache. Checkouts take turns, so that what else the
-machine does meets all of them. Processor seconds are those of the whole run, of all cores.
+each checkout goes before and does not count: it compiles the sources and fills the file cache. Checkouts take turns, so
+that what else the machine does meets all of them. Processor seconds are those of the whole run, of all cores.
 """
 
 from __future__ import annotations
@@ -55,6 +55,7 @@ def start_once(python: Path, checkout: Path, folder: Path, options: list[str]) -
     shutil.rmtree(out, ignore_errors=True)
     command = [str(python), "-m", "shibori", "segment", "clip.mp4", "--mask", "first.png", "--out", "out", *options]
     environment = os.environ | {"PYTHONPATH": str(checkout.resolve() / "src")}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # an installed package is compiled
     began = time.perf_counter()
     process = subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.DEVNULL)
     first_frame, ended = None, 0

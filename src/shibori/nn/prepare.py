@@ -6,7 +6,7 @@ import os
 
 import torch
 from torch import nn
-from torch.nn.utils.fusion import fuse_conv_bn_eval
+from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 from shibori.errors import InputError
 
@@ -81,5 +81,11 @@ def _fold_norms(layers: nn.Sequential) -> None:
     for place in range(len(layers) - 1):
         convolution, norm = layers[place], layers[place + 1]
         if isinstance(convolution, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
-            layers[place] = fuse_conv_bn_eval(convolution, norm)
+            mean, variance = norm.running_mean, norm.running_var
+            assert mean is not None
+            assert variance is not None
+            # ``fuse_conv_bn_eval`` would copy the convolution first, which takes most of its time.
+            convolution.weight, convolution.bias = fuse_conv_bn_weights(
+                convolution.weight, convolution.bias, mean, variance, norm.eps, norm.weight, norm.bias
+            )
             layers[place + 1] = nn.Identity()
