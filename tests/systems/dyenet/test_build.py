@@ -106,7 +106,7 @@ def test_online_training_starts_with_the_first_masks_and_changes_what_follows(mo
         with torch.no_grad():
             network.propagation.output[2].bias += 50
 
-    monkeypatch.setattr("shibori.systems.dyenet.build.train_online", trained)
+    monkeypatch.setattr("shibori.systems.dyenet.online.train_online", trained)
     propagator = propagator_from_state(strong_state(), "tiny", "cpu", rule=CREDULOUS, online_steps=7)
     assert isinstance(propagator, DyeNetPropagator)
     source, references = frames(4), {1: ONE[0], 3: {1: rectangle(8, 5, 33, 30)}}

@@ -75,6 +75,8 @@ def segmenter_from_state(
 
 def sized(rule: TrackpropRule, size: int | None) -> TrackpropRule:
     """A rule with another working side. InputError for one that is too small."""
+    if size is None:
+        return rule
     config = rule.propagation.config.sized(size)
     return replace(rule, propagation=replace(rule.propagation, config=config))
 
