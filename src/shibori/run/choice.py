@@ -69,7 +69,7 @@ def settled_choice(choice: Choice, for_marks: bool = False) -> Choice:
         return choice
     if for_marks:
         return replace(choice, system=next(iter(systems.INTERACTIVE_SEGMENTERS)))
-    return replace(choice, system=systems.default_propagator(choice.preset, choice.weights is not None))
+    return replace(choice, system=systems.DEFAULT_PROPAGATOR)
 
 
 def load_system(choice: SystemChoice = SystemChoice()) -> Propagator:
