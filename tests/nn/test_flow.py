@@ -141,7 +141,7 @@ def test_weights_that_cannot_be_fetched_are_bad_input(tmp_path: Path, monkeypatc
 
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     monkeypatch.setattr("torch.hub.urlopen", no_network)
-    with pytest.raises(InputError, match=r"public weights of RAFT .*no network.*another preset: compact"):
+    with pytest.raises(InputError, match=r"expected RAFT weights from .*no network.*another preset: compact"):
         load_public_raft(build_raft("small"), "small")
 
 

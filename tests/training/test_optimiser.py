@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from shibori.training.optimiser import parameter_groups, set_rate
+from shibori.training.optimiser import load_optimiser, parameter_groups, set_rate
 
 
 class Made(nn.Module):
@@ -47,6 +47,21 @@ def test_a_step_without_gradient_shrinks_kernels_alone():
     optimiser.step()
     shrunk = {name for name, p in network.named_parameters() if not p.equal(torch.ones_like(p))}
     assert shrunk == {"convolution.weight", "linear.weight"}
+
+
+def test_a_checkpoint_from_before_groups_had_rates_of_their_own_is_taken_up():
+    linear = nn.Linear(2, 1)
+    optimiser = torch.optim.AdamW(parameter_groups(linear, 0.1, linear, 0.5), lr=1.0)
+    linear(torch.ones(1, 2)).sum().backward()
+    optimiser.step()
+    state = optimiser.state_dict()
+    for group in state["param_groups"]:
+        del group["rate_factor"]
+    other = torch.optim.AdamW(parameter_groups(linear, 0.1, linear, 0.25), lr=1.0)
+    load_optimiser(other, state)
+    torch.testing.assert_close(other.state_dict()["state"], state["state"], rtol=0, atol=0)
+    set_rate(other, 0.2)
+    assert [group["lr"] for group in other.param_groups] == [0.05, 0.05]
 
 
 def test_the_rate_is_set_for_every_group():

@@ -26,6 +26,7 @@ from shibori.datasets.davis import DavisSequence, read_davis
 from shibori.datasets.real_frames import RealSequence
 from shibori.datasets.scene.instance_scenes import InstancePlan, InstanceScenes, InstanceView
 from shibori.datasets.stills import read_stills
+from shibori.datasets.training_folder import stills_folder
 from shibori.errors import InputError
 from shibori.nn.frozen import TRUNK_DIGEST, state_digest
 from shibori.nn.prepare import choose_dtype, prepare_network
@@ -99,12 +100,11 @@ def _batches(config: TrainConfig, group: ProcessGroup, first_step: int) -> Itera
 def _scenes(config: TrainConfig, group: ProcessGroup) -> InstanceScenes:
     if config.scene_size < 16 or config.scene_size % 16:
         raise InputError(f"expected a scene_size that is a multiple of 16, found {config.scene_size}; give one as 256")
-    if not (config.data / "stills").is_dir():
-        raise InputError(f"expected a folder stills/ with photographs and masks under {config.data}, found none")
+    folder = stills_folder(config.data)
     davis = config.data / "davis2016"
     sequences = read_small_sequences(davis, config.split, config.real_height) if davis.is_dir() else []
     plan = InstancePlan(config.scene_size, config.real_share, pool=100_000)
-    stills = read_stills(config.data / "stills", config.sets.split(",") if config.sets else None)
+    stills = read_stills(folder, config.sets.split(",") if config.sets else None)
     return InstanceScenes(stills, sequences, plan, config.seed, config.steps * config.scenes * group.world_size)
 
 

@@ -74,7 +74,7 @@ def fetch_resnet18_state() -> dict[str, Tensor]:
     """
     from torchvision.models import ResNet18_Weights
 
-    return fetch_public_state(ResNet18_Weights.IMAGENET1K_V1, "take the preset compact")
+    return fetch_public_state(ResNet18_Weights.IMAGENET1K_V1, "ImageNet", "take the preset compact")
 
 
 def _resnet18() -> ResNet:

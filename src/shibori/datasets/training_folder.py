@@ -15,10 +15,16 @@ def read_training_folder(folder: Path, split: str) -> tuple[list[Still], list[Re
     Raises:
         InputError: if there are no photographs, or there is no such split.
     """
-    if not (folder / "stills").is_dir():
+    stills, davis = stills_folder(folder), folder / "davis2016"
+    return read_stills(stills), read_real_sequences(davis, split) if davis.is_dir() else []
+
+
+def stills_folder(folder: Path) -> Path:
+    """Where the photographs of a training folder are. InputError if it has none."""
+    stills = folder / "stills"
+    if not stills.is_dir():
         raise InputError(f"expected a folder stills/ with photographs and masks under {folder}, found none")
-    davis = folder / "davis2016"
-    return read_stills(folder / "stills"), read_real_sequences(davis, split) if davis.is_dir() else []
+    return stills
 
 
 def read_multi_objects(folder: Path, split: str) -> list[RealSequence]:

@@ -167,4 +167,6 @@ def fetch_resnet101_state() -> dict[str, Tensor]:
     """
     from torchvision.models import ResNet101_Weights
 
-    return fetch_public_state(ResNet101_Weights.IMAGENET1K_V2, "start from weights of your own with --weights")
+    return fetch_public_state(
+        ResNet101_Weights.IMAGENET1K_V2, "ImageNet", "start from weights of your own with --weights"
+    )

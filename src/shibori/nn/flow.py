@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from http.client import HTTPException
 from typing import Literal, get_args
 
 import cv2
@@ -19,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from shibori.errors import InputError
+from shibori.nn.weights import fetch_public_state
 
 DisPreset = Literal["ultrafast", "fast", "medium"]
 RaftVariant = Literal["small", "large"]
@@ -155,15 +155,7 @@ def load_public_raft(network: nn.Module, variant: RaftVariant) -> None:
     from torchvision.models import optical_flow
 
     kinds = {"small": optical_flow.Raft_Small_Weights, "large": optical_flow.Raft_Large_Weights}
-    weights = kinds[variant].DEFAULT
-    try:
-        state = dict(weights.get_state_dict(progress=False, check_hash=True))
-    except (OSError, HTTPException, RuntimeError) as error:  # no way there, broken off, or of another hash
-        raise InputError(
-            f"expected to fetch the public weights of RAFT from {weights.url}, found no way to ({error}); connect to "
-            "the network once, or take another preset: compact"
-        ) from error
-    network.load_state_dict(state)
+    network.load_state_dict(fetch_public_state(kinds[variant].DEFAULT, "RAFT", "take another preset: compact"))
 
 
 def _check_choice(what: str, found: str, known: tuple[str, ...]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from http.client import HTTPException
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -46,20 +47,21 @@ def load_state(path: Path, system: str, preset: str | None = None) -> dict[str, 
     return {name: value.float() if value.dtype == torch.float16 else value for name, value in state.items()}
 
 
-def fetch_public_state(weights: WeightsEnum, instead: str) -> dict[str, Tensor]:
+def fetch_public_state(weights: WeightsEnum, kind: str, instead: str) -> dict[str, Tensor]:
     """Torchvision's public weights, fetched or from its cache.
 
     Args:
         weights: which; they have an address.
-        instead: what one can do without them, for the sentence of an error.
+        kind: what they are, such as ImageNet, for the sentence of an error.
+        instead: what one can do without them, for the same.
 
     Raises:
         InputError: if they cannot be fetched.
     """
     try:
-        return dict(weights.get_state_dict(progress=False))
-    except OSError as error:
+        return dict(weights.get_state_dict(progress=False, check_hash=True))
+    except (OSError, HTTPException, RuntimeError) as error:  # no way there, broken off, or of another hash
         raise InputError(
-            f"expected ImageNet weights from {weights.url}, found no way to fetch them ({error}); go online once, or "
+            f"expected {kind} weights from {weights.url}, found no way to fetch them ({error}); go online once, or "
             f"{instead}"
         ) from error

@@ -25,15 +25,16 @@ from shibori.tracking.mobile import MobileTracker
 from shibori.tracking.network import PixelNetwork
 from shibori.tracking.presets import SIZES, build_pixel_tracker
 from shibori.training.batches import StepBatches, step_loader
-from shibori.training.config import RunConfig, run_option
+from shibori.training.config import run_option
 from shibori.training.option import option
 from shibori.training.processes import ProcessGroup
 from shibori.training.recipe import Recipe, WeightsFile
 from shibori.training.schedule import linear
+from shibori.training.start import StartConfig
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainConfig(RunConfig):
+class TrainConfig(StartConfig):
     """One training run of the pixel tracker. Saved as JSON beside its weights."""
 
     out: Path = run_option("out", Path("runs/pixel"))
@@ -61,12 +62,8 @@ class TrainConfig(RunConfig):
         0.0, "Share of clips whose reference is a noisy mask such as a detector gives, instead of the true one."
     )
     dev_every: int = option(1000, "Steps between scores on the dev split; 0 for never.")
-    start: Path | None = option(None, "Weights to start from instead of random ones.")
     trunk: Path | None = option(
         None, "ImageNet weights of MobileNetV2 to start the trunk from, as tools/start_weights.py writes them."
-    )
-    pretrained: bool = option(
-        True, "Start the backbone of preset paper from public ImageNet weights, which are fetched."
     )
 
 
@@ -117,8 +114,7 @@ def _batches(config: TrainConfig, group: ProcessGroup, first_step: int) -> Itera
 def _start_network(config: TrainConfig) -> PixelNetwork:
     if config.preset not in SIZES:
         raise InputError(f"expected a preset of the pixel tracker ({', '.join(SIZES)}), found {config.preset!r}")
-    from_nothing = config.start is None and not config.resume
-    network = build_pixel_tracker(config.preset, config.pretrained and from_nothing)
+    network = build_pixel_tracker(config.preset, config.fetches)
     if config.trunk is not None:
         _load_trunk(network, config.trunk)
     if config.start is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import nn
@@ -18,16 +18,17 @@ from shibori.nn.weights import save_state
 from shibori.training.checkpoint import ParameterAverage, load_checkpoint, save_checkpoint
 from shibori.training.config import RunConfig
 from shibori.training.log import RunLog
-from shibori.training.optimiser import parameter_groups, set_rate
+from shibori.training.optimiser import load_optimiser, parameter_groups, set_rate
 from shibori.training.processes import ProcessGroup, process_group
 from shibori.training.recipe import DevScore, Recipe
 from shibori.training.schedule import warm_stable_decay
 
+Config = TypeVar("Config", bound=RunConfig)
 CHECKPOINT = "checkpoint.pt"
 
 
 def train(
-    config: Any, recipe: Callable[[Any, ProcessGroup, torch.device], Recipe[Any]], dev: DevScore | None = None
+    config: Config, recipe: Callable[[Config, ProcessGroup, torch.device], Recipe[Any]], dev: DevScore | None = None
 ) -> tuple[Path, ...]:
     """Do what a system's ``TrainConfig`` says, alone or as one of torchrun's processes.
 
@@ -59,7 +60,7 @@ def fit(config: RunConfig, recipe: Recipe[Any], group: ProcessGroup, dev: DevSco
     average = ParameterAverage(recipe.network, config.average)
     first_step = _resume(config, recipe, optimiser, average) if config.resume else 0
     batches = recipe.batches(first_step)
-    losses = _in_step(recipe, group, device)
+    losses = _data_parallel(recipe, group, device)
     log = RunLog(config, config.steps, first_step, group)
     deadline = time.monotonic() + config.minutes * 60
 
@@ -88,7 +89,7 @@ def fit(config: RunConfig, recipe: Recipe[Any], group: ProcessGroup, dev: DevSco
             break
 
 
-def _in_step(recipe: Recipe[Any], group: ProcessGroup, device: torch.device) -> nn.Module:
+def _data_parallel(recipe: Recipe[Any], group: ProcessGroup, device: torch.device) -> nn.Module:
     """The losses, so that all processes go by the mean of their gradients."""
     if group.world_size == 1:
         return recipe.losses
@@ -122,6 +123,6 @@ def _resume(config: RunConfig, recipe: Recipe[Any], optimiser: torch.optim.Optim
         ) from error
     if recipe.load_frozen is not None:
         recipe.load_frozen()
-    optimiser.load_state_dict(state["optimiser"])
+    load_optimiser(optimiser, state["optimiser"])
     average.restore(state["average"])
     return int(state["step"])

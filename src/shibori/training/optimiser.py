@@ -30,6 +30,14 @@ def parameter_groups(
     return groups
 
 
+def load_optimiser(optimiser: optim.Optimizer, state: dict[str, Any]) -> None:
+    """Take up a checkpoint's moments. Each group keeps its own share of the rate, which older checkpoints lack."""
+    factors = [group["rate_factor"] for group in optimiser.param_groups]
+    optimiser.load_state_dict(state)
+    for group, factor in zip(optimiser.param_groups, factors, strict=True):
+        group["rate_factor"] = factor
+
+
 def set_rate(optimiser: optim.Optimizer, rate: float) -> None:
     """The learning rate of the next step: of each group its own share of ``rate``."""
     for group in optimiser.param_groups:

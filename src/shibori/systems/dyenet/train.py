@@ -21,22 +21,22 @@ from shibori.datasets.sampling_plan import SamplingPlan
 from shibori.datasets.scene.instance_scenes import InstancePlan, InstanceScenes
 from shibori.datasets.training_folder import read_training_folder
 from shibori.errors import InputError
-from shibori.nn.weights import load_state
 from shibori.systems.dyenet.batch import Clips, Scenes, flow_clips, stack_clips, stack_scenes, with_flows
 from shibori.systems.dyenet.losses import JointTraining
-from shibori.systems.dyenet.model import DyeNet, build_dyenet
+from shibori.systems.dyenet.model import build_dyenet
 from shibori.systems.dyenet.size import SIZES
 from shibori.tracking.shipped import load_shipped
 from shibori.training.batches import StepBatches, step_loader
-from shibori.training.config import RunConfig, run_option
+from shibori.training.config import run_option
 from shibori.training.option import option
 from shibori.training.processes import ProcessGroup
 from shibori.training.recipe import Recipe, WeightsFile
 from shibori.training.schedule import linear
+from shibori.training.start import StartConfig, starting_network
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainConfig(RunConfig):
+class TrainConfig(StartConfig):
     """One training run of DyeNet. Saved as JSON beside its weights."""
 
     out: Path = run_option("out", Path("runs/dyenet"))
@@ -54,16 +54,12 @@ class TrainConfig(RunConfig):
     max_gap: int = option(8, "Largest gap between frames of a real clip.")
     pool: int = option(1000, "Cut-out objects with an identity of their own.")
     dev_every: int = option(0, "Steps between scores on the dev split; 0 for never.")
-    start: Path | None = option(None, "Weights to start from instead of random ones.")
-    pretrained: bool = option(
-        True, "Start preset paper from public weights of its backbone and of RAFT, which are fetched."
-    )
 
 
 def recipe(config: TrainConfig, group: ProcessGroup, device: torch.device) -> Recipe[tuple[Clips | None, Scenes]]:
     """All networks, with a classifier of the identities that only the training has."""
     _check_sides(config)
-    network = _start_network(config)
+    network = starting_network(config, "dyenet", SIZES, build_dyenet, load_shipped)
     data = TrainingData.read(config, group.world_size, network.raft)
     joint = JointTraining(network, data.num_identities).to(device).to(memory_format=torch.channels_last)
 
@@ -91,17 +87,6 @@ def _check_sides(config: TrainConfig) -> None:
     for name, side in (("size", config.size), ("scene_size", config.scene_size)):
         if side < 16 or side % 16:
             raise InputError(f"expected a {name} that is a multiple of 16, found {side}; give one such as 208")
-
-
-def _start_network(config: TrainConfig) -> DyeNet:
-    if config.preset not in SIZES:
-        raise InputError(f"expected a preset of dyenet ({', '.join(SIZES)}), found {config.preset!r}")
-    from_nothing = config.start is None and not config.resume
-    network = build_dyenet(config.preset, config.pretrained and from_nothing)
-    if config.start is not None:
-        network.start_from(load_state(config.start, "dyenet", config.preset))
-    load_shipped(network)
-    return network
 
 
 @dataclass(frozen=True)

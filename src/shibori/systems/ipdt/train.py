@@ -17,22 +17,22 @@ from torch import Tensor
 from shibori.datasets.classed_stills import read_classed_stills
 from shibori.datasets.davis import read_davis
 from shibori.datasets.scene.detection_scenes import DetectionPlan, DetectionScene, DetectionScenes
+from shibori.datasets.training_folder import stills_folder
 from shibori.errors import InputError
-from shibori.nn.weights import load_state
 from shibori.ops.normalise import normalise_images
 from shibori.systems.ipdt.losses import DetectorTraining, Truth
 from shibori.systems.ipdt.model import build_detector, load_trunk
-from shibori.systems.ipdt.network import Detector
 from shibori.systems.ipdt.size import SIZES, STRIDE
 from shibori.training.batches import StepBatches, step_loader
-from shibori.training.config import RunConfig, run_option
+from shibori.training.config import run_option
 from shibori.training.option import option
 from shibori.training.processes import ProcessGroup
 from shibori.training.recipe import Recipe, WeightsFile
+from shibori.training.start import StartConfig, starting_network
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainConfig(RunConfig):
+class TrainConfig(StartConfig):
     """One training run of IPDT's detector. Saved as JSON beside its weights."""
 
     out: Path = run_option("out", Path("runs/ipdt"))
@@ -48,8 +48,6 @@ class TrainConfig(RunConfig):
     width: int = option(320, "Width of the training pictures in pixels, a multiple of 32.")
     real_share: float = option(0.3, "Share of pictures whose ground is a frame of a real clip.")
     paste_share: float = option(0.65, "Share of pictures with pasted objects.")
-    start: Path | None = option(None, "Weights to start from instead of random ones.")
-    pretrained: bool = option(True, "Start preset paper from public ImageNet weights, which are fetched.")
 
 
 Pictures = tuple[Tensor, list[Truth]]
@@ -59,7 +57,8 @@ Pictures = tuple[Tensor, list[Truth]]
 def recipe(config: TrainConfig, group: ProcessGroup, device: torch.device) -> Recipe[Pictures]:
     """The detector, and the pictures it learns from."""
     _check_sides(config)
-    detector = _start_detector(config).to(device).to(memory_format=torch.channels_last).train()
+    detector = starting_network(config, "ipdt that can be trained", SIZES, build_detector, load_trunk)
+    detector = detector.to(device).to(memory_format=torch.channels_last).train()
 
     def inputs(_step: int, pictures: Pictures) -> Sequence[Any]:
         images, truths = pictures
@@ -93,21 +92,8 @@ def _check_sides(config: TrainConfig) -> None:
             raise InputError(f"expected a {name} that is a multiple of {STRIDE}, found {side}; give one such as 256")
 
 
-def _start_detector(config: TrainConfig) -> Detector:
-    if config.preset not in SIZES:
-        raise InputError(f"expected a preset of ipdt that can be trained ({', '.join(SIZES)}), found {config.preset!r}")
-    from_nothing = config.start is None and not config.resume
-    detector = build_detector(config.preset, config.pretrained and from_nothing)
-    if config.start is not None:
-        detector.start_from(load_state(config.start, "ipdt", config.preset))
-    load_trunk(detector)
-    return detector
-
-
 def _scenes(config: TrainConfig, length: int) -> DetectionScenes:
-    if not (config.data / "stills").is_dir():
-        raise InputError(f"expected a folder stills/ with photographs and masks under {config.data}, found none")
-    stills = [still for still in read_classed_stills(config.data / "stills") if not still.is_held_out]
+    stills = [still for still in read_classed_stills(stills_folder(config.data)) if not still.is_held_out]
     davis = config.data / "davis2016"
     sequences = sorted(read_davis(davis, 2016, config.split), key=lambda each: each.name) if davis.is_dir() else []
     plan = DetectionPlan((config.height, config.width), config.real_share, config.paste_share)

@@ -19,22 +19,21 @@ from shibori.datasets.sampling_plan import SamplingPlan
 from shibori.datasets.training_clip import TrainingClip
 from shibori.datasets.training_folder import read_training_folder
 from shibori.datasets.views import render_widely
-from shibori.errors import InputError
-from shibori.nn.weights import load_state
 from shibori.systems.strnn.losses import ClipLoss
 from shibori.systems.strnn.model import StrnnNetwork, build_strnn
 from shibori.systems.strnn.size import SIZES, rule_of
 from shibori.systems.strnn.tracker import start_from_tracker
 from shibori.tracking.shipped import load_shipped
 from shibori.training.batches import StepBatches, step_loader
-from shibori.training.config import RunConfig, run_option
+from shibori.training.config import run_option
 from shibori.training.option import option
 from shibori.training.processes import ProcessGroup
 from shibori.training.recipe import Recipe, WeightsFile
+from shibori.training.start import StartConfig, starting_network
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainConfig(RunConfig):
+class TrainConfig(StartConfig):
     """One training run of strnn. Saved as JSON beside its weights."""
 
     out: Path = run_option("out", Path("runs/strnn"))
@@ -49,10 +48,6 @@ class TrainConfig(RunConfig):
     adaption_weight: float = option(1.0, "Weight of the adaption's own loss beside Eq. 4; 0 for Eq. 4 alone.")
     real_share: float = option(0.5, "Share of clips drawn from real sequences.")
     max_gap: int = option(4, "Largest gap between frames of a real clip.")
-    start: Path | None = option(None, "Weights of strnn to start from.")
-    pretrained: bool = option(
-        True, "Start the backbone of preset paper from public ImageNet weights, which are fetched."
-    )
 
 
 def recipe(config: TrainConfig, group: ProcessGroup, device: torch.device) -> Recipe[list[Tensor]]:
@@ -90,14 +85,12 @@ def _batches(config: TrainConfig, group: ProcessGroup, first_step: int) -> Itera
 
 def start_network(config: TrainConfig) -> StrnnNetwork:
     """The network a run starts from. InputError for a preset or weights that are not there."""
-    if config.preset not in SIZES:
-        raise InputError(f"expected a preset of strnn ({', '.join(SIZES)}), found {config.preset!r}")
-    from_nothing = config.start is None and not config.resume
-    network = build_strnn(config.preset, config.pretrained and from_nothing)
+    return starting_network(config, "strnn", SIZES, _untrained, load_shipped)
+
+
+def _untrained(preset: str, pretrained: bool) -> StrnnNetwork:
+    network = build_strnn(preset, pretrained)
     start_from_tracker(network)
-    if config.start is not None:
-        network.start_from(load_state(config.start, "strnn", config.preset))
-    load_shipped(network)
     return network
 
 

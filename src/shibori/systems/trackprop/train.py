@@ -18,22 +18,22 @@ from shibori.datasets.sampling_plan import SamplingPlan
 from shibori.datasets.training_clip import TrainingClip
 from shibori.datasets.training_folder import read_training_folder
 from shibori.errors import InputError
-from shibori.nn.weights import load_state
 from shibori.systems.trackprop.losses import Batch, RoundsTraining
-from shibori.systems.trackprop.model import RegionNetwork, build_trackprop
+from shibori.systems.trackprop.model import build_trackprop
 from shibori.systems.trackprop.size import SIZES
 from shibori.systems.trackprop.views import render_for_rounds
 from shibori.tracking.shipped import load_shipped
 from shibori.training.batches import StepBatches, step_loader
-from shibori.training.config import RunConfig, run_option
+from shibori.training.config import run_option
 from shibori.training.option import option
 from shibori.training.processes import ProcessGroup
 from shibori.training.recipe import Recipe, WeightsFile
 from shibori.training.schedule import linear
+from shibori.training.start import StartConfig, starting_network
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainConfig(RunConfig):
+class TrainConfig(StartConfig):
     """One training run of trackprop. Saved as JSON beside its weights."""
 
     out: Path = option(Path("runs/trackprop"), "Folder for the checkpoint, the log, the configuration, the weights.")
@@ -49,14 +49,13 @@ class TrainConfig(RunConfig):
     frames: int = option(3, "Frames a clip, 2 or more.")
     real_share: float = option(0.4, "Share of clips drawn from real sequences.")
     max_gap: int = option(5, "Largest gap between frames of a real clip.")
-    start: Path | None = option(None, "Weights to start from instead of random ones.")
-    pretrained: bool = option(True, "Start preset paper from public ImageNet weights, which are fetched.")
 
 
 def recipe(config: TrainConfig, group: ProcessGroup, device: torch.device) -> Recipe[Batch]:
     """The three networks, and the clips of which they make rounds."""
     _check(config)
-    regions = start_network(config).to(device).to(memory_format=torch.channels_last)
+    regions = starting_network(config, "trackprop", SIZES, build_trackprop, load_shipped)
+    regions = regions.to(device).to(memory_format=torch.channels_last)
 
     def inputs(step: int, clips: Batch) -> Sequence[Any]:
         hard_share = linear(step / config.steps, 1.0, 0.25, until=0.5)
@@ -89,17 +88,6 @@ def _check(config: TrainConfig) -> None:
         raise InputError(f"expected a size that is a multiple of 16, found {config.size}; give one such as 192")
     if config.frames < 2:
         raise InputError(f"expected at least 2 frames a clip, found {config.frames}; give 3")
-    if config.preset not in SIZES:
-        raise InputError(f"expected a preset of trackprop ({', '.join(SIZES)}), found {config.preset!r}")
-
-
-def start_network(config: TrainConfig) -> RegionNetwork:
-    """The networks a run starts from. InputError for weights that are not there or do not fit."""
-    network = build_trackprop(config.preset, config.pretrained and config.start is None and not config.resume)
-    if config.start is not None:
-        network.start_from(load_state(config.start, "trackprop", config.preset))
-    load_shipped(network)
-    return network
 
 
 def stack_clips(clips: list[TrainingClip]) -> Batch:
