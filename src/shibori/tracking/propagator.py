@@ -64,7 +64,7 @@ class MaskPropagation(Propagation):
         return settled_frame(self.index, self.size_hw, answers, given, statuses)
 
     def _predict(self, image: NDArray[np.uint8], followed: Sequence[TrackState]) -> list[ObjectPrediction]:
-        """Segment each object where it should be; search for it in the same frame where that is in doubt or it is lost."""
+        """Segment each object where it should be; search for it where that is in doubt, in the same frame, or lost."""
         visible = [state for state in followed if not state.is_lost]
         aims = [Aim(state, self.tracker.crop(state.expected_box(self.config), self.size_hw)) for state in visible]
         found = {prediction.object_id: prediction for prediction in self.tracker.step(image, aims)}
