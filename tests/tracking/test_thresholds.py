@@ -5,30 +5,117 @@ Each number stands where it was measured to work. The bounds leave it room to be
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import pytest
 import torch
 
 from shibori.media.mask import FrameMasks, ObjectStatus
-from shibori.tracking.config import MATCHER_CONFIG
+from shibori.tracking.config import MATCHER_CONFIG, TrackerConfig
 from shibori.tracking.propagator import MaskPropagation, MaskPropagator
 from shibori.tracking.window_tracker import WindowTracker
 
 from .scripted import NOTHING, SIZE_HW, ScriptedNetwork, box_mask, picture
 
+
+@dataclass(frozen=True)
+class Numbers:
+    """Where one configuration changes its mind: values that are too little for something, and values that suffice."""
+
+    config: TrackerConfig
+    kept: tuple[tuple[float, ...], tuple[float, ...]]
+    """Confidence to keep an object."""
+    sure_of: tuple[tuple[float, ...], tuple[float, ...]]
+    """Confidence to look nowhere else in the same frame."""
+    found_again: tuple[tuple[float, ...], tuple[float, ...]]
+    """Confidence to find a lost one again."""
+    like_it: tuple[tuple[float, ...], tuple[float, ...]]
+    """Similarity margin to find a lost one again."""
+    looked_for: tuple[tuple[float, ...], tuple[float, ...]]
+    """Similarity margin of a place of the whole frame to look there."""
+    evidence: tuple[tuple[float, ...], tuple[float, ...]]
+    """Log-odds to be the object's."""
+    remembered: tuple[tuple[float, ...], tuple[float, ...]]
+    """Confidence to be remembered."""
+    limited: dict[float, float]
+    """Foreground share -> how much of the confidence it leaves."""
+    half_share: float
+    """The share that leaves a half."""
+    recalled: dict[int, set[int]]
+    """Frame -> the frames it is matched with; the first has the given mask."""
+    first_remembered: int
+    """Frame."""
+
+
+MATCHER = Numbers(
+    config=MATCHER_CONFIG,
+    kept=((0.1, 0.3), (0.4, 0.7)),
+    sure_of=((0.2, 0.3), (0.42, 0.9)),
+    found_again=((0.4, 0.52), (0.68, 0.9)),
+    like_it=((0.3, 0.6), (0.8, 1.0)),
+    looked_for=((0.5, 0.66), (0.8, 1.0)),
+    evidence=((-0.6,), (-0.4, 0.1)),
+    remembered=((0.6, 0.72), (0.88, 0.95)),
+    limited={0.05: 0, 0.135: 0, 0.3: 0.5, 0.42: 0.9, 0.47: 1, 0.9: 1},
+    half_share=0.3,
+    recalled={1: {0}, 2: {0}, 3: {0, 2}, 4: {0, 2}, 5: {0, 4}, 6: {0, 4}},
+    first_remembered=2,
+)
+SHIPPED = Numbers(
+    config=TrackerConfig(),
+    kept=((0.04, 0.068), (0.092, 0.5)),
+    sure_of=((0.2, 0.3), (0.42, 0.9)),
+    found_again=((0.1, 0.17), (0.23, 0.6)),
+    like_it=((0.3, 0.39), (0.51, 1.0)),
+    looked_for=((0.33, 0.36), (0.5, 1.0)),
+    evidence=((-0.6, -0.3), (-0.2, 0.1)),
+    remembered=((0.4, 0.55), (0.75, 0.95)),
+    limited={0.02: 0, 0.05: 0, 0.1: 0.2, 0.175: 0.5, 0.275: 0.9, 0.31: 1, 0.9: 1},
+    half_share=0.175,
+    recalled={
+        5: {0},
+        6: {0, 5},
+        10: {0, 5},
+        11: {0, 5, 10},
+        35: {0, 5, 10, 15, 20, 25, 30},
+        36: {0, 10, 15, 20, 25, 30, 35},
+    },
+    first_remembered=5,
+)
+BOTH = {"matcher": MATCHER, "shipped": SHIPPED}
+
+
+@pytest.fixture(params=BOTH.values(), ids=BOTH)
+def numbers(request: pytest.FixtureRequest) -> Numbers:
+    return request.param
+
+
+def either_side(name: str) -> pytest.MarkDecorator:
+    """Every value of both configurations, with whether it suffices."""
+    cases = [
+        pytest.param(numbers, value, suffices, id=f"{label}-{value}")
+        for label, numbers in BOTH.items()
+        for suffices, values in zip((False, True), getattr(numbers, name), strict=True)
+        for value in values
+    ]
+    return pytest.mark.parametrize(("numbers", "value", "suffices"), cases)
+
+
+STATES = {False: "lost", True: "tracked"}
 HOME = (100, 80, 140, 120)
 
 
-def begun(network: ScriptedNetwork, size_hw: tuple[int, int]) -> MaskPropagation:
-    return MaskPropagator(WindowTracker(network, MATCHER_CONFIG, torch.device("cpu"))).begin(size_hw)
+def begun(numbers: Numbers, network: ScriptedNetwork, size_hw: tuple[int, int]) -> MaskPropagation:
+    return MaskPropagator(WindowTracker(network, numbers.config, torch.device("cpu"))).begin(size_hw)
 
 
 class Run:
     """One object from its given mask on; the network can be told what to say between frames."""
 
-    def __init__(self, box: tuple[int, int, int, int] = HOME) -> None:
+    def __init__(self, numbers: Numbers, box: tuple[int, int, int, int] = HOME) -> None:
         self.network = ScriptedNetwork()
-        self.propagation = begun(self.network, SIZE_HW)
+        self.propagation = begun(numbers, self.network, SIZE_HW)
         self.box = box
         self.given(box)
 
@@ -77,69 +164,74 @@ class Run:
 # ---- confidence
 
 
-def test_confidence_is_quality_times_presence_times_how_much_of_what_is_matched_is_the_object():
-    assert Run().shown(quality=0.9, presence=0.8).confidence == pytest.approx(0.72, abs=0.01)
-    assert Run().shown(quality=0.9, presence=0.8, share=0.3).confidence == pytest.approx(0.36, abs=0.04)
+def test_confidence_is_quality_times_presence_times_how_much_of_what_is_matched_is_the_object(numbers: Numbers):
+    assert Run(numbers).shown(quality=0.9, presence=0.8).confidence == pytest.approx(0.72, abs=0.01)
+    half = Run(numbers).shown(quality=0.9, presence=0.8, share=numbers.half_share)
+    assert half.confidence == pytest.approx(0.36, abs=0.04)
 
 
-@pytest.mark.parametrize(("share", "expected"), [(0.05, 0), (0.135, 0), (0.3, 0.5), (0.42, 0.9), (0.47, 1), (0.9, 1)])
-def test_what_matches_other_things_as_well_as_the_object_limits_confidence(share: float, expected: float):
-    assert Run().shown(quality=1.0, presence=1.0, share=share).confidence == pytest.approx(expected, abs=0.04)
+def test_what_matches_other_things_as_well_as_the_object_limits_confidence(numbers: Numbers):
+    for share, expected in numbers.limited.items():
+        confidence = Run(numbers).shown(quality=1.0, presence=1.0, share=share).confidence
+        assert confidence == pytest.approx(expected, abs=0.04), share
 
 
-@pytest.mark.parametrize(("quality", "state"), [(0.1, "lost"), (0.3, "lost"), (0.4, "tracked"), (0.7, "tracked")])
-def test_little_confidence_keeps_an_object_none_loses_it(quality: float, state: str):
-    run = Run()
-    assert run.shown(quality=quality, presence=1.0).state == state
-    assert run.masks.ids.any() == (state == "tracked")
+@either_side("kept")
+def test_little_confidence_keeps_an_object_none_loses_it(numbers: Numbers, value: float, suffices: bool):
+    run = Run(numbers)
+    assert run.shown(quality=value, presence=1.0).state == STATES[suffices]
+    assert run.masks.ids.any() == suffices
 
 
-@pytest.mark.parametrize(("quality", "state"), [(0.4, "lost"), (0.52, "lost"), (0.68, "tracked"), (0.9, "tracked")])
-def test_a_lost_object_is_found_again_by_more_confidence_than_it_takes_to_keep_it(quality: float, state: str):
-    run = Run()
+@either_side("found_again")
+def test_a_lost_object_is_found_again_by_more_confidence_than_it_takes_to_keep_it(
+    numbers: Numbers, value: float, suffices: bool
+):
+    run = Run(numbers)
     assert run.hidden().state == "lost"
-    assert run.shown(quality=quality, presence=1.0).state == state
+    assert run.shown(quality=value, presence=1.0).state == STATES[suffices]
 
 
-@pytest.mark.parametrize(("margin", "state"), [(0.3, "lost"), (0.6, "lost"), (0.8, "tracked"), (1.0, "tracked")])
-def test_a_lost_object_is_found_again_only_in_what_is_more_like_it_than_like_anything_else(margin: float, state: str):
-    run = Run()
+@either_side("like_it")
+def test_a_lost_object_is_found_again_only_in_what_is_more_like_it_than_like_anything_else(
+    numbers: Numbers, value: float, suffices: bool
+):
+    run = Run(numbers)
     run.hidden()
-    assert run.shown(margin=margin).state == state
+    assert run.shown(margin=value).state == STATES[suffices]
 
 
-def test_what_is_kept_need_not_be_like_it():
-    assert Run().shown(margin=0.1).state == "tracked"
+def test_what_is_kept_need_not_be_like_it(numbers: Numbers):
+    assert Run(numbers).shown(margin=0.1).state == "tracked"
 
 
-@pytest.mark.parametrize(("evidence", "is_mask"), [(-0.6, False), (-0.4, True), (0.1, True)])
-def test_doubt_counts_for_the_object(evidence: float, is_mask: bool):
-    run = Run()
-    run.shown(evidence=evidence)
-    assert run.masks.ids.any() == is_mask
+@either_side("evidence")
+def test_doubt_counts_for_the_object(numbers: Numbers, value: float, suffices: bool):
+    run = Run(numbers)
+    run.shown(evidence=value)
+    assert run.masks.ids.any() == suffices
 
 
 # ---- memory
 
 
-def test_every_second_frame_is_remembered_until_the_next_one_is():
-    run, recalled = Run(), []
-    for _ in range(6):
+def test_some_frames_are_remembered_and_the_latest_of_them_matched(numbers: Numbers):
+    run = Run(numbers)
+    for frame in range(1, max(numbers.recalled) + 1):
         run.shown()
-        recalled.append(run.recalled)
-    assert recalled == [{0}, {0}, {0, 2}, {0, 2}, {0, 4}, {0, 4}]
+        assert run.recalled == numbers.recalled.get(frame, run.recalled), frame
 
 
-@pytest.mark.parametrize(("quality", "recalled"), [(0.6, {0}), (0.72, {0}), (0.88, {0, 4}), (0.95, {0, 4})])
-def test_only_confident_frames_are_remembered(quality: float, recalled: set[int]):
-    run = Run()
-    for _ in range(5):
-        run.shown(quality=quality, presence=1.0)
-    assert run.recalled == recalled
+@either_side("remembered")
+def test_only_confident_frames_are_remembered(numbers: Numbers, value: float, suffices: bool):
+    run = Run(numbers)
+    for _ in range(numbers.first_remembered + 1):
+        run.shown(quality=value, presence=1.0)
+    assert run.recalled == ({0, numbers.first_remembered} if suffices else {0})
 
 
-def test_the_first_given_mask_and_the_latest_two_are_remembered_and_no_frame_before_them():
-    run = Run()
+def test_the_first_given_mask_and_the_latest_two_are_remembered_and_no_frame_before_them(numbers: Numbers):
+    run = Run(numbers)
     for _ in range(3):
         run.shown()
         run.given(HOME)
@@ -147,8 +239,8 @@ def test_the_first_given_mask_and_the_latest_two_are_remembered_and_no_frame_bef
     assert run.recalled == {0, 4, 6}
 
 
-def test_surroundings_of_a_given_mask_are_remembered():
-    run = Run()
+def test_surroundings_of_a_given_mask_are_remembered(numbers: Numbers):
+    run = Run(numbers)
     near, wide = run.network.windows
     assert 2.1 < (wide[2] - wide[0]) / (near[2] - near[0]) < 2.9
 
@@ -156,44 +248,44 @@ def test_surroundings_of_a_given_mask_are_remembered():
 # ---- where it is looked for
 
 
-def test_an_object_is_looked_for_around_its_box():
-    run = Run()
+def test_an_object_is_looked_for_around_its_box(numbers: Numbers):
+    run = Run(numbers)
     run.shown()
     assert 1.5 < run.sides[0] / 40 < 2.0
     assert run.network.sizes == [(160, 160)]  # enlarged twice and a little more
     np.testing.assert_allclose((run.window[:2] + run.window[2:]) / 2, (120, 100), atol=1)
-    tiny = Run((100, 80, 103, 83))
+    tiny = Run(numbers, (100, 80, 103, 83))
     tiny.shown()
     assert 17 <= tiny.sides[0] <= 23
 
 
 @pytest.mark.parametrize(("side", "size"), [(46, 160), (52, 160), (200, 320)])
-def test_windows_are_enlarged_about_twice_up_to_about_a_hundred_thousand_pixels(side: int, size: int):
-    run = Run((20, 0, 20 + side, side))
+def test_windows_are_enlarged_about_twice_up_to_about_a_hundred_thousand_pixels(numbers: Numbers, side: int, size: int):
+    run = Run(numbers, (20, 0, 20 + side, side))
     run.shown()
     assert 0.8 * size < np.sqrt(np.prod(run.network.sizes[0])) < 1.2 * size
 
 
-def test_a_window_is_moved_ahead_by_half_of_the_last_way():
-    run = Run()
+def test_a_window_is_moved_ahead_by_half_of_the_last_way(numbers: Numbers):
+    run = Run(numbers)
     run.shown((115, 80, 155, 120))
     run.shown((130, 80, 170, 120))
     assert (run.window[0] + run.window[2]) / 2 == pytest.approx(135 + 7.5, abs=1)
 
 
-def test_a_window_follows_what_shrinks_or_grows_step_by_step():
-    run = Run()
+def test_a_window_follows_what_shrinks_or_grows_step_by_step(numbers: Numbers):
+    run = Run(numbers)
     run.shown((110, 90, 130, 110))
     run.shown((110, 90, 130, 110))
     assert 0.8 < run.sides[0] / 70 < 0.97
-    run = Run()
+    run = Run(numbers)
     run.shown((80, 60, 160, 140))
     run.shown((80, 60, 160, 140))
     assert 1.1 < run.sides[0] / 70 < 1.5
 
 
-def test_a_lost_object_is_looked_for_around_where_it_was():
-    run = Run((110, 90, 130, 110))
+def test_a_lost_object_is_looked_for_around_where_it_was(numbers: Numbers):
+    run = Run(numbers, (110, 90, 130, 110))
     run.shown()
     usual = run.sides
     for _ in range(3):
@@ -202,32 +294,34 @@ def test_a_lost_object_is_looked_for_around_where_it_was():
     assert (run.sides / usual < 2.5).all()
 
 
-@pytest.mark.parametrize(("quality", "is_widened"), [(0.2, True), (0.3, True), (0.42, False), (0.9, False)])
-def test_an_object_in_doubt_is_looked_for_more_widely_in_the_same_frame(quality: float, is_widened: bool):
-    run = Run((110, 90, 130, 110))
+@either_side("sure_of")
+def test_an_object_in_doubt_is_looked_for_more_widely_in_the_same_frame(numbers: Numbers, value: float, suffices: bool):
+    run = Run(numbers, (110, 90, 130, 110))
     run.shown()
     usual = run.sides
-    run.shown(quality=quality)
+    run.shown(quality=value)
     sides = [window[2:] - window[:2] for window in run.network.windows]
     assert (sides[0] == usual).all()
-    assert any((each / usual > 1.9).all() for each in sides[1:]) == is_widened
+    assert any((each / usual > 1.9).all() for each in sides[1:]) != suffices
 
 
-@pytest.mark.parametrize(("margin", "is_there"), [(0.5, False), (0.66, False), (0.8, True), (1.0, True)])
-def test_every_second_time_a_lost_object_is_looked_for_where_the_frame_is_most_like_it(margin: float, is_there: bool):
-    run, far = Run((20, 20, 60, 60)), (190, 130, 230, 170)
+@either_side("looked_for")
+def test_every_second_time_a_lost_object_is_looked_for_where_the_frame_is_most_like_it(
+    numbers: Numbers, value: float, suffices: bool
+):
+    run, far = Run(numbers, (20, 20, 60, 60)), (190, 130, 230, 170)
     run.hidden()
-    run.shown(far, margin=margin)
+    run.shown(far, margin=value)
     whole, next_to_it, *_ = run.network.windows
     assert whole.tolist() == [0, 0, 255, 200]
     centre = (next_to_it[:2] + next_to_it[2:]) / 2
-    assert (np.linalg.norm(centre - (210, 150)) < 12) == is_there
-    assert (run.masks.statuses[0].state == "tracked") == is_there
+    assert (np.linalg.norm(centre - (210, 150)) < 12) == suffices
+    assert (run.masks.statuses[0].state == "tracked") == suffices
 
 
-def test_the_whole_of_a_large_frame_is_looked_at_coarsely():
+def test_the_whole_of_a_large_frame_is_looked_at_coarsely(numbers: Numbers):
     network = ScriptedNetwork()
-    propagation = begun(network, (480, 640))
+    propagation = begun(numbers, network, (480, 640))
     propagation.step(np.zeros((480, 640, 3), np.uint8), {1: np.pad(np.ones((40, 40), bool), ((0, 440), (0, 600)))})
     network.quality = 0.0
     for _ in range(2):
