@@ -9,10 +9,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
+from PIL import Image
 from typer.testing import CliRunner
 
 from shibori.cli.commands import app
+from shibori.media.mask import read_ids
 
 from .clips import BALL, BOX, EGG, SIZE_HW
 from .record import check, from_instances_json, from_masks_json
@@ -42,6 +46,26 @@ def segment(monkeypatch, tmp_path):
 @pytest.mark.parametrize("system", ["auto", "pixel"])
 def test_first_masks_where_one_object_hides_another(crossing, segment, system):
     segment(crossing, f"crossing-{system}", f"--system {system} --size 128 --mask first.png")
+
+
+def test_cut_outs_have_soft_edges_and_palettes_are_as_ever(crossing, monkeypatch, tmp_path):
+    monkeypatch.chdir(crossing.folder)
+    formats = "--format palette --format rgba --format rle"
+    run(f"segment clip {formats} --device cpu --size 128 --mask first.png --out {tmp_path}")
+    check("crossing-auto", from_masks_json(tmp_path / "masks.json"), SIZE_HW)
+    for index, object_id in ((1, EGG), (5, EGG), (5, BALL), (11, BALL)):
+        inside = read_ids(tmp_path / "palette" / f"{index:05d}.png") == object_id
+        with Image.open(tmp_path / "rgba" / str(object_id) / f"{index:05d}.png") as picture:
+            alpha = np.asarray(picture)[..., 3]
+        assert ((alpha > 0) & (alpha < 255))[edge_of(inside)].mean() > 0.5
+        assert (alpha[inside] > 60).all()
+        assert ((alpha > 127) == inside).mean() > 0.99
+
+
+def edge_of(mask: np.ndarray) -> np.ndarray:
+    """The pixels on both sides of it."""
+    thick, thin = (change(mask.astype(np.uint8), np.ones((3, 3), np.uint8)) for change in (cv2.dilate, cv2.erode))
+    return np.asarray(thick != thin)
 
 
 @pytest.mark.parametrize("system", ["auto", "pixel"])

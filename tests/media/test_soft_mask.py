@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from shibori.media.mask import FrameMasks, ObjectStatus
-from shibori.media.soft_mask import SoftLayer, SoftMasks
+from shibori.media.soft_mask import SoftLayer, SoftMasks, settled_shares
 
 SIZE_HW = (12, 20)
 
@@ -17,6 +17,11 @@ def flat_layer(object_id: int, logit: float, window: tuple[int, int, int, int]) 
 
 def two_objects() -> SoftMasks:
     return SoftMasks(SIZE_HW, (flat_layer(3, 1.0, (2, 2, 10, 8)), flat_layer(5, 2.0, (6, 4, 16, 10))))
+
+
+def likeliest_ids(soft: SoftMasks) -> np.ndarray:
+    shares = soft.shares([3, 5])
+    return np.array([0, 3, 5], np.uint8)[np.concatenate([1 - shares.sum(0, keepdims=True), shares]).argmax(0)]
 
 
 def test_overlapping_objects_share_a_pixel_by_their_odds():
@@ -43,7 +48,7 @@ def test_given_masks_are_certain_and_nobody_elses():
 
 def test_a_frame_gives_probabilities_in_the_order_of_its_statuses():
     statuses = tuple(ObjectStatus(i, 1.0, "tracked") for i in (5, 3))
-    masks = FrameMasks(0, np.zeros(SIZE_HW, np.uint8), statuses, two_objects())
+    masks = FrameMasks(0, likeliest_ids(two_objects()), statuses, two_objects())
     probs = masks.probs
     assert probs is not None
     assert probs.dtype == np.uint8
@@ -61,6 +66,27 @@ def test_the_opacity_of_objects_is_soft_where_it_is_known_softly():
     assert masks.alpha((3, 5))[5, 8] > masks.alpha((3,))[5, 8]
     assert FrameMasks(0, ids).alpha((3,))[3, 3] == 255
     assert masks.alpha((4,)).max() == 0
+
+
+def test_what_the_ids_say_is_the_likeliest_and_the_rest_stays_as_it_was():
+    soft = two_objects()
+    ids = likeliest_ids(soft)
+    np.testing.assert_array_equal(settled_shares(soft, ids, [5, 3]), soft.shares([5, 3]))
+    ids[5, 8], ids[6, 15], ids[0, 0] = 3, 0, 9
+    before, after = soft.shares([3, 5, 9]), settled_shares(soft, ids, [3, 5, 9])
+    assert after[:, 5, 8] == pytest.approx(before[[1, 0, 2], 5, 8])
+    assert after[1, 6, 15] == pytest.approx(1 - before[1, 6, 15])
+    assert after[:, 0, 0] == pytest.approx([0, 0, 1])
+    assert (after != before).any(0).sum() == 3
+
+
+def test_an_object_that_only_the_ids_know_is_certain():
+    ids = np.zeros(SIZE_HW, np.uint16)
+    ids[2:4, 2:4] = 300
+    masks = FrameMasks(0, ids, (ObjectStatus(300, 1.0, "tracked"), ObjectStatus(7, 0.0, "absent")), SoftMasks(SIZE_HW))
+    np.testing.assert_array_equal(masks.alpha((300, 7)), np.where(ids > 0, 255, 0))
+    assert masks.probs is not None
+    assert not masks.probs[2].any()
 
 
 def test_parts_and_wholes():

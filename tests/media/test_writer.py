@@ -89,7 +89,7 @@ def test_cut_outs_use_probabilities_where_there_are_any(image_clip, tmp_path):
     soft = SoftMasks((48, 96), (SoftLayer(1, (0, 0, 96, 48), np.full((6, 12), np.log(3))),))  # three to one
     statuses = (ObjectStatus(1, 0.75, "tracked"), ObjectStatus(3, 0.1, "absent"))
     with open_writer("rgba", tmp_path / "out", image_clip, [1]) as writer:
-        writer.write(image_clip.frame(0), FrameMasks(0, ids_of(0), statuses, soft))
+        writer.write(image_clip.frame(0), FrameMasks(0, np.ones((48, 96), np.uint8), statuses, soft))
     with Image.open(tmp_path / "out" / "00000.png") as image:
         assert (np.asarray(image)[..., 3] == 191).all()
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from shibori.errors import InputError
 from shibori.media.mask_file import VOID, read_ids, rgb_to_ids, values_present
-from shibori.media.soft_mask import SoftMasks, as_bytes
+from shibori.media.soft_mask import SoftMasks, as_bytes, settled_shares
 
 __all__ = [
     "VOID",
@@ -47,24 +47,24 @@ class FrameMasks:
     """(H, W) uint8 object ids, 0 background; uint16 where an id is above 254."""
     statuses: tuple[ObjectStatus, ...] = ()
     soft: SoftMasks | None = None
-    """What the ids were decided from; None where there are ids alone."""
+    """What the ids were decided from, as far as that is known; None where there are ids alone."""
 
     @property
     def probs(self) -> NDArray[np.uint8] | None:
         """(N + 1, H, W) uint8, 255 certain: row 0 the background, then the objects in ``statuses`` order.
 
-        Computed anew at every call; None where there are ids alone.
+        The likeliest is the one in ``ids``. Computed anew at every call; None where there are ids alone.
         """
         if self.soft is None:
             return None
-        shares = self.soft.shares([status.object_id for status in self.statuses])
+        shares = settled_shares(self.soft, self.ids, [status.object_id for status in self.statuses])
         return as_bytes(np.concatenate([1 - shares.sum(0, keepdims=True).clip(0, 1), shares]))
 
     def alpha(self, object_ids: Sequence[int]) -> NDArray[np.uint8]:
         """(H, W) uint8 opacity of some objects together: soft where their edges are known softly, else 0 or 255."""
-        if self.soft is None or not set(object_ids) <= set(self.soft.object_ids):
+        if self.soft is None:
             return np.isin(self.ids, object_ids).astype(np.uint8) * np.uint8(255)
-        return as_bytes(self.soft.shares(object_ids).sum(0).clip(0, 1))
+        return as_bytes(settled_shares(self.soft, self.ids, object_ids).sum(0).clip(0, 1))
 
     def confidence(self, object_id: int) -> float:
         """See ``tracked_confidence``."""

@@ -92,6 +92,7 @@ class FrameStore:
     def __init__(self, memory_bytes: int = MEMORY_BYTES) -> None:
         self._maps: MaskStore[tuple[ObjectStatus, ...]] = MaskStore(memory_bytes)
         self._soft: MaskStore[Window | None] = MaskStore(memory_bytes)
+        self._is_soft: set[int] = set()
 
     @property
     def frames(self) -> list[int]:
@@ -103,8 +104,10 @@ class FrameStore:
         self._maps.put(masks.index, WHOLE_FRAME, masks.ids, masks.statuses)
         for object_id in self._soft.notes(masks.index):
             self._soft.drop(masks.index, object_id)
+        self._is_soft.discard(masks.index)
         if masks.soft is None:
             return
+        self._is_soft.add(masks.index)
         for layer in masks.soft.layers:
             steps = np.rint(np.clip(layer.logits, -LARGEST_LOGIT, LARGEST_LOGIT) / LOGIT_STEP).astype(np.int8)
             self._soft.put(masks.index, layer.object_id, steps, layer.window)
@@ -117,11 +120,10 @@ class FrameStore:
         return None if ids is None else FrameMasks(index, ids, self.statuses(index), self._soft_masks(index, ids.shape))
 
     def _soft_masks(self, index: int, size_hw: tuple[int, ...]) -> SoftMasks | None:
-        windows = self._soft.notes(index)
-        if not windows:
+        if index not in self._is_soft:
             return None
         layers, given = [], {}
-        for object_id, window in windows.items():
+        for object_id, window in self._soft.notes(index).items():
             values = self._soft.get(index, object_id)
             assert values is not None
             if window is None:

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+
+from shibori.media.mask_file import values_present
 
 Window = tuple[int, int, int, int]
 """Left, top, right, bottom in pixels of the frame, half-open."""
@@ -40,7 +43,7 @@ class SoftLayer:
 
 @dataclass(frozen=True, eq=False)
 class SoftMasks:
-    """All objects of one frame."""
+    """All objects of one frame: one that has neither a layer nor a given mask is not there."""
 
     size_hw: tuple[int, int]
     layers: tuple[SoftLayer, ...] = ()
@@ -79,6 +82,29 @@ class SoftMasks:
     def joined(self, other: SoftMasks) -> SoftMasks:
         """With the objects of another, which has none of these."""
         return SoftMasks(self.size_hw, (*self.layers, *other.layers), {**self.given, **other.given})
+
+
+def settled_shares(soft: SoftMasks, ids: NDArray[Any], object_ids: Sequence[int]) -> NDArray[np.float32]:
+    """(N, H, W) float32 in [0, 1]: the probability of each object where everywhere the one in ``ids`` is the likeliest.
+
+    Where another label is likelier, the two change places: an edge that was moved a little stays soft, what was settled
+    by other means altogether is certain.
+
+    Args:
+        soft: of the same frame; it may know nothing of some objects.
+        ids: (H, W) of the frame, uint8 or uint16.
+        object_ids: N of them.
+    """
+    labels = np.array(sorted({0, *soft.object_ids, *object_ids, *values_present(ids).tolist()}))
+    shares = soft.shares(labels[1:].tolist())
+    rows = np.concatenate([1 - shares.sum(0, keepdims=True).clip(0, 1), shares])
+    slots = np.zeros(labels[-1] + 1, np.intp)
+    slots[labels] = np.arange(len(labels))
+    said, likeliest = slots[ids], rows.argmax(0)
+    y, x = np.nonzero(said != likeliest)
+    here, there = (said[y, x], y, x), (likeliest[y, x], y, x)
+    rows[here], rows[there] = rows[there], rows[here]
+    return rows[slots[list(object_ids)]]
 
 
 def as_bytes(shares: NDArray[np.float32]) -> NDArray[np.uint8]:

@@ -164,7 +164,7 @@ def write_pictures(clip: Clip, tracks: Sequence[InstanceTrack], folder: Path, ov
 
 
 def frame_masks(tracks: Sequence[InstanceTrack], index: int, size_hw: tuple[int, int]) -> FrameMasks:
-    """The masks of one frame, and which instances show."""
+    """The masks of one frame, and which instances show. They are hard: a track is a run-length code a frame."""
     statuses = tuple(
         ObjectStatus(track.track_id, track.score, "absent" if track.segmentations[index] is None else "tracked")
         for track in tracks

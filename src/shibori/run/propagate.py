@@ -123,7 +123,7 @@ def _forward(clip: Clip, plan: Plan, propagator: Propagator) -> Iterator[tuple[F
         if waiting and waiting[-1] <= frame.index:
             check_decoded(clip, waiting.pop(), frame.index)
         if frame.index < first_index:
-            masks = FrameMasks(frame.index, np.zeros(clip.size_hw, np.uint8), (), None)
+            masks = FrameMasks(frame.index, np.zeros(clip.size_hw, np.uint8), (), SoftMasks(clip.size_hw))
         else:
             masks = propagation.step(frame.image, plan.masks_at(frame.index))
         yield frame, _complete(replace(masks, index=frame.index), plan)
@@ -209,10 +209,7 @@ def _merge(forward: FrameMasks, backward: FrameMasks) -> FrameMasks:
 
 
 def _merge_softly(forward: FrameMasks, backward: FrameMasks) -> SoftMasks | None:
-    """Of both runs; a forward run that has not begun yet shows nothing, whether softly or not."""
-    if backward.soft is None or (forward.soft is None and forward.ids.any()):
+    if forward.soft is None or backward.soft is None:
         return None
-    if forward.soft is None:
-        return backward.soft
     earlier = {status.object_id for status in backward.statuses}
     return forward.soft.only(set(forward.soft.object_ids) - earlier).joined(backward.soft)

@@ -21,6 +21,7 @@ from shibori.systems.dyenet.templates import MAX_REFERENCES
 from shibori.systems.dyenet.variant import VARIANTS
 from shibori.tracking.logit_store import Answer, LogitStore
 
+from ...soft import assert_distribution, assert_soft
 from .made import (
     CREDULOUS,
     DOUBTFUL,
@@ -67,6 +68,7 @@ def assert_sound(
         assert all(0 <= status.confidence <= 1 for status in masks.statuses)
         assert set(np.unique(masks.ids).tolist()) <= {0, *objects}
         shown = set(np.unique(masks.ids).tolist()) - {0}
+        assert_distribution(masks)
         assert shown <= {status.object_id for status in masks.statuses if status.state == "tracked"}
         given = references.get(masks.index, {})
         for object_id, mask in given.items():
@@ -264,6 +266,11 @@ def test_frames_pushed_one_by_one_give_the_same_where_nothing_is_ever_lost(varia
         np.testing.assert_array_equal(one.ids, other.ids)
         assert one.statuses == other.statuses
         assert one.index == other.index
+
+
+def test_edges_are_soft_frame_by_frame_and_over_the_clip(propagator: DyeNetPropagator):
+    assert_soft(pushed(propagator, frames(4), TWO), hard=[0])
+    assert_soft(run(propagator, 4, TWO)[0], hard=[0])
 
 
 def test_rounding_moves_few_pixels(propagator: DyeNetPropagator):

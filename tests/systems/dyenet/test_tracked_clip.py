@@ -16,6 +16,8 @@ from shibori.systems.dyenet.rule import DyeNetRule
 from shibori.systems.dyenet.tracked import SURE, hard_answer
 from shibori.systems.dyenet.tracked_clip import TrackedClip
 
+from ...soft import assert_soft
+from ...tracking.test_propagator import made_propagator as made_tracker
 from .made import CREDULOUS, DOUBTFUL, FICKLE, QUICK, SIZE_HW, ArrayFrames, changed, frames, made_propagator, rectangle
 from .test_inference import ONE, TWO, References, assert_sound, states
 
@@ -81,6 +83,13 @@ def run(
     results = list(propagation.masks())
     assert_sound(results, propagation.tracklets, source, references)
     return results, propagation.tracklets
+
+
+def test_edges_are_as_soft_as_the_tracker_knows_them():
+    plain = made_propagator(EAGER)
+    source = frames(5)
+    results = list(DyeNetPropagator(plain.recurrent, plain.flow, None, made_tracker()).propagate(source, TWO).masks())
+    assert_soft(results, hard=[0])
 
 
 @pytest.mark.parametrize("rule", RULES.values(), ids=RULES)

@@ -23,6 +23,8 @@ from shibori.systems.strnn.model import build_strnn
 
 from ...evaluation.made import ArraySequence
 from ...holder import Holder
+from ...soft import assert_distribution, assert_soft
+from ...tracking.test_propagator import made_propagator
 
 COLOURS = np.array([[40, 60, 40], [230, 40, 30], [40, 60, 230]], np.uint8)
 SIZE_HW = (96, 128)
@@ -65,6 +67,27 @@ def line(object_id: int, row: int, left: int, right: int) -> Stroke:
 
 FIRST = Marks({2: (line(1, 24, 24, 56), line(2, 70, 72, 104))})
 LATER = Marks({6: (line(1, 24, 50, 80), line(2, 70, 48, 80))})
+
+
+@pytest.mark.parametrize("refiner", [None, lambda *known: shaken(known[3], known[4])])
+def test_soft_masks_go_along_with_every_round(hybrid, clip, refiner):
+    interaction = replace(hybrid, propagator=made_propagator(), refiner=refiner).begin(clip)
+    answers = list(interaction.mark(FIRST))
+    assert_soft([*answers, *interaction.masks()])
+    for masks in [*interaction.mark(LATER), *interaction.masks()]:
+        assert_distribution(masks)
+
+
+def shaken(object_id: int, mask: np.ndarray) -> WindowedLogits:
+    """A mask as log-odds with wide edges."""
+    soft = cv2.GaussianBlur(mask.astype(np.float32), (0, 0), 2) * 8 - 4
+    return WindowedLogits(object_id, np.array([0.0, 0, SIZE_HW[1], SIZE_HW[0]]), np.asarray(soft))
+
+
+def test_a_propagator_that_gives_ids_alone_leaves_frames_without_probabilities(hybrid, clip):
+    interaction = hybrid.begin(clip)
+    interaction.mark(FIRST)
+    assert [masks.probs is None for masks in interaction.masks()] == [index != 2 for index in range(NUM_FRAMES)]
 
 
 def test_masks_of_one_marked_frame_are_carried_to_all(hybrid, clip):

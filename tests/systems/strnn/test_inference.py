@@ -19,6 +19,7 @@ from shibori.systems.strnn.model import build_strnn
 from shibori.systems.strnn.rule import RULES
 
 from ...evaluation.made import ArraySequence
+from ...soft import assert_soft
 
 COLOURS = np.array([[40, 60, 40], [230, 40, 30], [40, 60, 230]], np.uint8)
 SIZE_HW = (96, 128)
@@ -78,6 +79,7 @@ def test_marks_of_one_frame_give_the_masks_of_all(segmenter, clip):
     assert all(0.5 < status.confidence <= 1 for status in masks[2].statuses)
     assert min(share_right(masks)) > 0.8
     assert share_right([quick])[0] > 0.85
+    assert_soft([quick, *masks])
 
 
 def test_later_marks_add_to_the_first(segmenter, clip):

@@ -15,10 +15,12 @@ from shibori.media.marks import Marks, click
 from shibori.nn.frozen import state_digest
 from shibori.systems.trackprop.build import segmenter_from_state
 from shibori.systems.trackprop.inference import TrackpropInteraction, TrackpropSegmenter
+from shibori.systems.trackprop.marking import MarkedMasks
 from shibori.systems.trackprop.model import build_trackprop
 from shibori.systems.trackprop.rule import RULES
 from shibori.tracking.logit_store import Answer
 
+from ...soft import assert_soft
 from .rounds import SIZE_HW, ColourNetwork, ColourTracker, line, made_clip, made_sequence
 
 NUM_FRAMES = 9
@@ -49,9 +51,9 @@ class Truthful(TrackpropInteraction):
 
         def meant(image, marks, news, before, remembered):
             ids = self.truth[frames[image.tobytes()]]
-            return {i: ids == i for i in sorted({*before, *news.object_ids})}
+            return MarkedMasks({i: ids == i for i in sorted({*before, *news.object_ids})}, [])
 
-        self._marking.masks = meant
+        self._marking.segment = meant
 
 
 def both(index: int) -> Marks:
@@ -76,6 +78,15 @@ def test_marks_of_one_frame_give_the_masks_of_all(segmenter):
     np.testing.assert_array_equal(masks[4].ids, quick.ids)
     assert [status.object_id for status in masks[0].statuses] == [1, 2]
     assert [status.confidence for status in masks[4].statuses] == [1, 1]
+    assert_soft([quick, *masks])
+
+
+def test_soft_masks_go_along_with_later_rounds(segmenter):
+    interaction = segmenter.begin(made_clip(NUM_FRAMES))
+    interaction.mark(Marks({1: both(1).strokes[1][:1]}))
+    list(interaction.masks())
+    answers = [*interaction.mark(both(6)), *interaction.mark(Marks({6: both(6).strokes[6][1:]}))]
+    assert_soft([*answers, *interaction.masks()])
 
 
 def test_propagation_goes_both_ways(segmenter):

@@ -48,7 +48,7 @@ class Liar:
 @pytest.mark.parametrize("seed", range(6))
 def test_marks_are_obeyed_whatever_the_networks_say(marking, seed):
     marks = FrameMarks((line(1, 20, 12, 34), line(2, 70, 90, 110), line(0, 50, 5, 100), line(2, 20, 20, 22)))
-    masks = Liar(marking, seed).marking.masks(IMAGE, marks, marks, {}, {})
+    masks = Liar(marking, seed).marking.segment(IMAGE, marks, marks, {}, {}).masks
     drawn = rasterise(marks.strokes, SIZE_HW)
     for object_id in (1, 2):
         assert masks[object_id][drawn == object_id].all()
@@ -60,7 +60,7 @@ def test_marks_are_obeyed_whatever_the_networks_say(marking, seed):
 def test_what_does_not_hang_together_with_the_new_marks_stays(marking, seed):
     before = {1: TRUTH == 1, 2: TRUTH == 2}
     news = FrameMarks((line(1, 42, 20, 26),))
-    masks = Liar(marking, seed).marking.masks(IMAGE, news, news, before, {})
+    masks = Liar(marking, seed).marking.segment(IMAGE, news, news, before, {}).masks
     changed = (masks[1] != before[1]).astype(np.uint8)
     assert changed.any()
     assert cv2.connectedComponents(changed, connectivity=8)[0] == 2  # one piece
@@ -69,7 +69,7 @@ def test_what_does_not_hang_together_with_the_new_marks_stays(marking, seed):
 
 def test_a_first_mask_is_found_around_its_marks(marking):
     marks = FrameMarks((line(1, 24, 14, 34), line(0, 46, 10, 60)))
-    masks = marking.masks(IMAGE, marks, marks, {}, {})
+    masks = marking.segment(IMAGE, marks, marks, {}, {}).masks
     assert list(masks) == [1]
     assert masks[1].any()
     assert not masks[1][60:].any()  # of what is not marked, and far
@@ -77,9 +77,9 @@ def test_a_first_mask_is_found_around_its_marks(marking):
 
 def test_clicks_and_boxes_are_marks_too(marking):
     spot = FrameMarks((click(1, 24 / 127, 24 / 95),))
-    assert marking.masks(IMAGE, spot, spot, {}, {})[1][24, 24]
+    assert marking.segment(IMAGE, spot, spot, {}, {}).masks[1][24, 24]
     boxed = FrameMarks((), (BoxMark(2, (80 / 128, 48 / 96, 120 / 128, 92 / 96)),))
-    masks = marking.masks(IMAGE, boxed, boxed, {}, {})
+    masks = marking.segment(IMAGE, boxed, boxed, {}, {}).masks
     assert list(masks) == [2]
 
 
@@ -94,7 +94,7 @@ def test_a_later_box_replaces_an_earlier_one():
 def test_an_object_is_disturbed_by_a_mark_of_something_else(marking):
     before = {1: TRUTH == 1, 2: TRUTH == 2}
     news = FrameMarks((line(0, 24, 12, 20),))
-    masks = marking.masks(IMAGE, news, news, before, {})
+    masks = marking.segment(IMAGE, news, news, before, {}).masks
     assert not masks[1][24, 12:21].any()
     assert masks[1].sum() < before[1].sum()
     np.testing.assert_array_equal(masks[2], before[2])
@@ -123,7 +123,7 @@ def test_the_rim_is_beside_the_object_unless_the_frame_cuts_it_off():
 def test_more_rounds_of_asking_are_possible(marking):
     rule = replace(RULE, rounds=3)
     marks = FrameMarks((line(1, 24, 14, 34),))
-    assert Marking(marking.network, rule, marking.device).masks(IMAGE, marks, marks, {}, {})[1].any()
+    assert Marking(marking.network, rule, marking.device).segment(IMAGE, marks, marks, {}, {}).masks[1].any()
 
 
 def test_what_is_bettered_is_looked_at_twice_the_second_time_from_the_first_answer(marking):
@@ -134,7 +134,7 @@ def test_what_is_bettered_is_looked_at_twice_the_second_time_from_the_first_answ
 
     seen: list[np.ndarray | None] = []
     before, news = {1: TRUTH == 1}, FrameMarks((line(1, 42, 20, 26), line(2, 70, 90, 110)))
-    Noting(marking, 0).marking.masks(IMAGE, news, news, before, {})
+    Noting(marking, 0).marking.segment(IMAGE, news, news, before, {})
     assert len(seen) == 3  # one that was there, twice, and one that is new
     assert seen[0] is before[1]
     assert seen[1] is not None

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from shibori.media.mask import FrameMasks, ObjectStatus
 from shibori.ops.overlap import WindowedLogits, settled_ids
 from shibori.systems.dyenet.tracklet import TrackletBook
+from shibori.tracking.settled_frame import soft_masks
 
 References = Mapping[int, Mapping[int, NDArray[np.bool_]]]
 """Frame -> object_id -> (H, W) bool mask that is true of it."""
@@ -49,18 +50,22 @@ def composed(
         index: the frame's.
         both_ways: whether an object is wanted before its first mask.
     """
-    answers, statuses = [], []
+    answers, soft, statuses = [], [], []
     for object_id in sorted(first_given):
         holders = [t for t in book.of(object_id) if t.linked and index in t.confidences]
         if object_id in given:
             there = bool(given[object_id].any())
             statuses.append(ObjectStatus(object_id, float(there), "tracked" if there else "absent"))
         elif holders:
-            answer = book.answer(holders[0], index)
-            answers += [answer] if answer is not None else []
+            answers += _known(book.answer(holders[0], index))
+            soft += _known(book.soft_answer(holders[0], index))
             statuses.append(ObjectStatus(object_id, holders[0].confidences[index], "tracked"))
         else:
             is_wanted = index > first_given[object_id] or both_ways
             statuses.append(ObjectStatus(object_id, 0.0, "lost" if is_wanted else "absent"))
     ids = settled_ids(answers, given, size_hw, max([0, *first_given]))
-    return FrameMasks(index, ids, tuple(statuses), None)
+    return FrameMasks(index, ids, tuple(statuses), soft_masks(size_hw, soft, given))
+
+
+def _known(answer: WindowedLogits | None) -> list[WindowedLogits]:
+    return [] if answer is None else [answer]

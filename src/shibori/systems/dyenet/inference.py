@@ -13,7 +13,7 @@ from torch import Tensor
 from shibori.interfaces import ClipPropagator, FrameSource, Propagation, Propagator
 from shibori.media.mask import FrameMasks, ObjectStatus
 from shibori.nn.flow import FlowEstimator
-from shibori.ops.overlap import OverlapMap, settled_ids
+from shibori.ops.overlap import OverlapMap
 from shibori.systems.dyenet.booked_clip import OfflinePropagation, Task
 from shibori.systems.dyenet.candidates import Candidate, CandidatePool
 from shibori.systems.dyenet.composition import References, others_in
@@ -26,6 +26,7 @@ from shibori.systems.dyenet.search import claims, template_vector
 from shibori.systems.dyenet.tracked import TrackedRun
 from shibori.systems.dyenet.tracked_clip import TrackedClip
 from shibori.systems.dyenet.tracklet import GrowingTracklet, TrackletBook
+from shibori.tracking.settled_frame import settled_frame
 
 MAX_TRIES = 8
 """Most candidates of an object that are looked at closely in one iteration."""
@@ -83,9 +84,8 @@ class DyeNetPropagation(Propagation):
         """See ``Propagation.step``."""
         self.index += 1
         outcome = self.run.step(image, references or {})
-        known = list(self.run.templates)
-        ids = settled_ids(outcome.answers, outcome.given, self.run.size_hw, max([0, *known]))
-        return FrameMasks(self.index, ids, tuple(self._status(object_id) for object_id in known), None)
+        statuses = tuple(self._status(object_id) for object_id in self.run.templates)
+        return settled_frame(self.index, self.run.size_hw, outcome.answers, outcome.given, statuses)
 
     def _status(self, object_id: int) -> ObjectStatus:
         state = self.run.states.get(object_id)

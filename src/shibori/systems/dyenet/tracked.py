@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from shibori.interfaces import Propagation
+from shibori.media.mask import FrameMasks
 from shibori.nn.flow import FlowEstimator
 from shibori.ops.overlap import WindowedLogits
 from shibori.systems.dyenet.candidates import CandidatePool
@@ -21,14 +22,17 @@ from shibori.systems.dyenet.recurrent_tracker import RecurrentTracker
 from shibori.systems.dyenet.search import Proposal, find_proposals, similar_proposals
 
 SURE = 4.0
-"""Log-odds of a tracker's mask, which has no soft edge; less outside of it."""
+"""Log-odds of a tracker's mask as it counts beside others, without a soft edge; less outside of it."""
 
 
 class Sighting(NamedTuple):
     """What the tracker says of one object in one frame."""
 
     answer: WindowedLogits
+    """Hard, none of its pixels anybody else's."""
     confidence: float
+    edges: WindowedLogits | None
+    """What the tracker decided it from, where it tells."""
 
 
 @dataclass
@@ -90,7 +94,8 @@ class TrackedRun:
             mask = masks.ids == status.object_id
             if status.object_id in given or status.state != "tracked" or not mask.any():
                 continue
-            outcome.seen.append(Sighting(hard_answer(status.object_id, mask), status.confidence))
+            answer, edges = hard_answer(status.object_id, mask), _edges(masks, status.object_id)
+            outcome.seen.append(Sighting(answer, status.confidence, edges))
             self._take_in(view, outcome, mask)
         for object_id, mask in given.items():
             self._refer(view, object_id, mask)
@@ -108,7 +113,7 @@ class TrackedRun:
 
     def _take_in(self, view: FrameView, outcome: TrackedOutcome, mask: NDArray[np.bool_]) -> None:
         """A mask of the tracker: it may become a template, or is asked who it is."""
-        answer, confidence = outcome.seen[-1]
+        answer, confidence, _ = outcome.seen[-1]
         object_id = answer.object_id
         self.seen_for[object_id] = self.seen_for.get(object_id, 0) + 1
         if object_id not in self.doubtful:
@@ -151,6 +156,14 @@ class TrackedRun:
             looks = [self.identities.sighted(view, each, object_id) for each in chosen]
             seed_scores = torch.tensor([self.identities.seed_score(look) for look in looks])
             self.candidates.put(object_id, self.index, chosen, seed_scores)
+
+
+def _edges(masks: FrameMasks, object_id: int) -> WindowedLogits | None:
+    """An object's log-odds in a tracker's frame."""
+    for layer in () if masks.soft is None else masks.soft.layers:
+        if layer.object_id == object_id:
+            return WindowedLogits(object_id, np.array(layer.window, np.float64), layer.logits.astype(np.float32))
+    return None
 
 
 def hard_answer(object_id: int, mask: NDArray[np.bool_]) -> WindowedLogits:

@@ -92,10 +92,10 @@ class TrackedClip(OfflinePropagation):
         seen = {sighting.answer.object_id for sighting in outcome.seen}
         for object_id in current.keys() - seen:
             del current[object_id]
-        for answer, confidence in outcome.seen:
+        for answer, confidence, edges in outcome.seen:
             if answer.object_id not in current:
                 current[answer.object_id] = book.open(answer.object_id, index, 0.0, "found", 0, is_hard=True)
-            book.add(current[answer.object_id], index, answer, confidence)
+            book.add(current[answer.object_id], index, answer, confidence, edges)
 
     # ---- re-identification
 

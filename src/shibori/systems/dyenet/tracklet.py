@@ -63,6 +63,8 @@ class TrackletBook:
     """All tracklets of a clip, with their masks."""
 
     masks: LogitStore = field(default_factory=lambda: LogitStore(STEPS_PER_UNIT))
+    edges: LogitStore = field(default_factory=lambda: LogitStore(STEPS_PER_UNIT))
+    """What the masks of a tracker, hard among ``masks``, were decided from."""
     tracklets: list[GrowingTracklet] = field(default_factory=list)
 
     def open(
@@ -80,16 +82,30 @@ class TrackletBook:
         self.tracklets.append(tracklet)
         return tracklet
 
-    def add(self, tracklet: GrowingTracklet, frame: int, answer: WindowedLogits, confidence: float) -> None:
-        """One more frame."""
+    def add(
+        self,
+        tracklet: GrowingTracklet,
+        frame: int,
+        answer: WindowedLogits,
+        confidence: float,
+        edges: WindowedLogits | None = None,
+    ) -> None:
+        """One more frame; ``edges``: what the answer, if it is hard, was decided from."""
         tracklet.confidences[frame] = confidence
         own = replace(answer, object_id=tracklet.object_id)
         self.masks.put(frame, tracklet.number, Answer(own, confidence))
+        if edges is not None:
+            self.edges.put(frame, tracklet.number, Answer(edges, confidence))
 
     def answer(self, tracklet: GrowingTracklet, frame: int) -> WindowedLogits | None:
-        """Its soft mask in a frame."""
+        """Its mask in a frame, as it counts beside those of others."""
         found = self.masks.get(frame, tracklet.number)
         return None if found is None else found.logits
+
+    def soft_answer(self, tracklet: GrowingTracklet, frame: int) -> WindowedLogits | None:
+        """Its mask in a frame, its edges as soft as they are known."""
+        found = self.edges.get(frame, tracklet.number)
+        return self.answer(tracklet, frame) if found is None else found.logits
 
     def of(self, object_id: int) -> list[GrowingTracklet]:
         """The tracklets of one object, in the order in which linking takes them: the most similar start first."""

@@ -16,6 +16,7 @@ from shibori.interfaces import Propagator
 from shibori.media.clip import Clip
 from shibori.media.mask import FrameMasks
 from shibori.media.mask_store import FrameStore
+from shibori.media.soft_mask import SoftMasks
 
 Ids = NDArray[Any]
 MAX_OTHER_KEYS = 2
@@ -32,6 +33,8 @@ class Key:
     """The objects it tells of: those it shows, and those it is known not to show."""
     version: int = 0
     """Another one whenever it changes."""
+    soft: SoftMasks | None = None
+    """What the ids were decided from, as far as that is known."""
 
     @property
     def references(self) -> dict[int, NDArray[np.bool_]]:

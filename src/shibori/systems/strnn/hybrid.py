@@ -7,7 +7,7 @@ round and for all frames; where what comes from before and what comes from after
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,6 +20,7 @@ from shibori.media.clip import Clip
 from shibori.media.marks import Marks, join_marks
 from shibori.media.mask import FrameMasks, ObjectStatus, tracked_confidence
 from shibori.media.mask_store import FrameStore
+from shibori.media.soft_mask import SoftMasks
 from shibori.ops.correction import corrected_ids
 from shibori.ops.overlap import WindowedLogits
 from shibori.systems.strnn.between import Carrier, Key, Sides
@@ -29,6 +30,7 @@ from shibori.systems.strnn.recall import Recall
 from shibori.systems.strnn.rule import PromptRule
 from shibori.systems.strnn.samples import clicked_places, drawn_labels
 from shibori.tracking.config import TrackerConfig
+from shibori.tracking.settled_frame import soft_masks
 from shibori.tracking.window_tracker import WindowTracker
 
 Ids = NDArray[Any]
@@ -175,21 +177,26 @@ class HybridInteraction(Interaction):
         anew = (here - said.keys()) | boxed
         dtype = _dtype(self._object_ids)
         old = np.zeros(size_hw, dtype) if before is None else before.ids.astype(dtype)
+        soft = None if before is None else before.soft
         if self._prompts is None:
             answers: tuple[WindowedLogits, ...] = tuple(_certain(answer.ids, i) for i in sorted({*said, *here}))
+            soft = answer.soft
         else:
             counts = {i: mask for i, mask in said.items() if i not in boxed}
             recalled = self._recall.nearest(index)
             found = self._prompts.segment(image, self._marks, index, counts, news.drawn >= 0, recalled)
             answers, anew = found.answers, anew | found.begun_anew
+            soft = _renewed(soft, size_hw, answers)
         ids = self._corrected(old, answers, news, anew)
         if self._refiner is not None:
-            ids = self._corrected(old, self._refined(image, index, ids, old, anew), news, anew)
+            refined = self._refined(image, index, ids, old, anew)
+            ids, soft = self._corrected(old, refined, news, anew), _renewed(soft, size_hw, refined)
         obeyed = drawn_labels(self._marks, index, size_hw, radius)
         return Key(
             np.where(obeyed >= 0, obeyed, ids).astype(dtype),
             tuple(sorted({*said, *here})),
             0 if before is None else before.version + 1,
+            soft,
         )
 
     def _corrected(self, old: Ids, answers: Sequence[WindowedLogits], news: NewMarks, anew: set[int]) -> Ids:
@@ -227,7 +234,9 @@ class HybridInteraction(Interaction):
         if index in self._keys:
             return self._keys[index]
         last = self._last.get(index)
-        return None if last is None else Key(last.ids, tuple(status.object_id for status in last.statuses))
+        if last is None:
+            return None
+        return Key(last.ids, tuple(status.object_id for status in last.statuses), soft=last.soft)
 
     def _complete_keys(self) -> None:
         """Objects that a key frame does not tell of are carried there from the nearest key frame that does."""
@@ -239,7 +248,9 @@ class HybridInteraction(Interaction):
                 nearest = min(sources, key=lambda source, index=index: abs(source - index))  # type: ignore[misc]
                 found = self._carrier.fetch(self._keys, nearest, index, object_id)
                 ids = np.where((key.ids == 0) & found, object_id, key.ids).astype(_dtype(self._object_ids))
-                self._keys[index] = Key(ids, tuple(sorted({*key.told, object_id})), key.version + 1)
+                self._keys[index] = replace(
+                    key, ids=ids, told=tuple(sorted({*key.told, object_id})), version=key.version + 1
+                )
 
     def _key_masks(self, index: int) -> FrameMasks:
         key = self._keys[index]
@@ -248,7 +259,7 @@ class HybridInteraction(Interaction):
             ObjectStatus(object_id, *((1.0, "tracked") if (ids == object_id).any() else (1.0, "absent")))
             for object_id in self._object_ids
         )
-        return FrameMasks(index, ids, statuses)
+        return FrameMasks(index, ids, statuses, key.soft)
 
     def _settled(self, index: int, sides: Sides) -> FrameMasks:
         """One answer from what two runs say, and the answer of the round before."""
@@ -260,7 +271,8 @@ class HybridInteraction(Interaction):
             there = (ids == object_id).any()
             state = "tracked" if there else ("lost" if confidence == 0 else "absent")
             statuses.append(ObjectStatus(object_id, confidence, state))  # type: ignore[arg-type]
-        return FrameMasks(index, ids.astype(_dtype(self._object_ids)), tuple(statuses))
+        nearest = max(voters, key=lambda voter: np.count_nonzero(voter.said.ids == ids))
+        return FrameMasks(index, ids.astype(_dtype(self._object_ids)), tuple(statuses), nearest.said.soft)
 
     def _voters(self, index: int, sides: Sides) -> list[Voter]:
         """The run from the nearer marked frame counts more; together both count 1, as does what was let stand."""
@@ -296,6 +308,12 @@ class HybridInteraction(Interaction):
         ids = maps[0].copy()
         ids[doubtful] = labels[np.stack([*scores.values()]).argmax(0)]
         return ids
+
+
+def _renewed(soft: SoftMasks | None, size_hw: tuple[int, int], answers: Sequence[WindowedLogits]) -> SoftMasks:
+    """What was known softly of a frame, with new answers about some objects."""
+    new = soft_masks(size_hw, answers, {})
+    return new if soft is None else soft.only(set(soft.object_ids) - set(new.object_ids)).joined(new)
 
 
 def _certain(ids: Ids, object_id: int) -> WindowedLogits:

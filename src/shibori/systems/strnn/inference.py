@@ -15,6 +15,7 @@ from shibori.interfaces import Interaction, InteractiveSegmenter
 from shibori.media.clip import Clip
 from shibori.media.marks import Marks, require_known_objects
 from shibori.media.mask import FrameMasks, ObjectStatus
+from shibori.media.soft_mask import SoftLayer, SoftMasks
 from shibori.ops.aggregate import aggregate_logits
 from shibori.systems.strnn.encoder import Encoder
 from shibori.systems.strnn.member import Member
@@ -130,7 +131,13 @@ class StrnnInteraction(Interaction):
             there = won == slot
             confidence = float(probs[slot][there].mean()) if there.any() else 0.0
             statuses.append(ObjectStatus(object_id, confidence, "tracked" if (ids == object_id).any() else "absent"))
-        return FrameMasks(index, ids, tuple(statuses))
+        return FrameMasks(index, ids, tuple(statuses), self._soft(logits))
+
+    def _soft(self, logits: Tensor) -> SoftMasks:
+        """Of all objects: (N, h, w) log-odds on a grid over the frame."""
+        height, width = self.clip.size_hw
+        rows = zip(self.object_ids, logits.half().cpu().numpy(), strict=True)
+        return SoftMasks((height, width), tuple(SoftLayer(i, (0, 0, width, height), row) for i, row in rows))
 
 
 def winning_slots(logits: Tensor) -> Tensor:

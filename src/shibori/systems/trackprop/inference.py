@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,7 @@ from shibori.interfaces import Interaction, InteractiveSegmenter
 from shibori.media.clip import Clip
 from shibori.media.marks import Marks, require_known_objects
 from shibori.media.mask import FrameMasks, ObjectStatus
+from shibori.media.soft_mask import SoftMasks
 from shibori.ops.overlap import WindowedLogits, iou_of_masks, settled_ids
 from shibori.systems.trackprop.marking import FrameMarks, Marking
 from shibori.systems.trackprop.model import RegionNetwork
@@ -26,6 +27,7 @@ from shibori.systems.trackprop.spans import Span, Track, merged, nearest
 from shibori.systems.trackprop.sweep import Job, Surroundings, jobs_of, sweep
 from shibori.tracking.logit_store import Answer, LogitStore
 from shibori.tracking.network import Memory
+from shibori.tracking.settled_frame import soft_masks
 from shibori.tracking.window_tracker import TrackState
 
 Mask = NDArray[np.bool_]
@@ -64,6 +66,8 @@ class Approved:
     """(H, W)."""
     object_ids: tuple[int, ...]
     """Those of which something is said; one that is not in ``ids`` is not there."""
+    soft: SoftMasks
+    """Of the same objects: what the networks said of them."""
 
     def masks(self) -> dict[int, Mask]:
         """object_id -> (H, W)."""
@@ -121,11 +125,15 @@ class TrackpropInteraction(Interaction):
         image = self.clip.frame(index).image
         before = self._shown(index)
         self._marks[index] = self._marks.get(index, FrameMarks()) + news
-        masks = self._marking.masks(image, self._marks[index], news, before, self._remembered(index))
+        masks, answers = self._marking.segment(image, self._marks[index], news, before, self._remembered(index))
         ids = np.zeros(self.clip.size_hw, np.uint16 if max([0, *masks]) > 254 else np.uint8)
         for object_id, mask in masks.items():
             ids[mask] = object_id
-        self._approved[index] = Approved(ids, tuple(masks))
+        said = self._soft(index, self._known(index, set())[0]).only(
+            before.keys() - {each.object_id for each in answers}
+        )
+        soft = said.joined(soft_masks(self.clip.size_hw, answers, {}))
+        self._approved[index] = Approved(ids, tuple(masks), soft)
         self._blind[index] = set(masks) - set(before)
         self._revised.pop(index, None)
         for object_id, mask in masks.items():
@@ -208,7 +216,7 @@ class TrackpropInteraction(Interaction):
             for i, frames in nearby.items()
         }
         marks, image = self._marks[index], self.clip.frame(index).image
-        masks = self._marking.masks(image, marks, marks, kept, remembered)
+        masks = self._marking.segment(image, marks, marks, kept, remembered).masks
         before = self._masks_at(index)
         self._revised[index] = {i: masks[i] for i in {*object_ids, *self._revised.get(index, {})} if masks[i].any()}
         for object_id in object_ids:
@@ -271,7 +279,13 @@ class TrackpropInteraction(Interaction):
         answers, given = self._known(index, set())
         highest = max(self._tracks)
         ids = settled_ids(answers, given, self.clip.size_hw, highest)
-        return FrameMasks(index, ids, tuple(self._status(i, index, ids) for i in sorted(self._tracks)))
+        statuses = tuple(self._status(i, index, ids) for i in sorted(self._tracks))
+        return FrameMasks(index, ids, statuses, self._soft(index, answers))
+
+    def _soft(self, index: int, answers: Sequence[WindowedLogits]) -> SoftMasks:
+        """Of a frame: the objects that were followed there, and those that are approved of."""
+        soft = soft_masks(self.clip.size_hw, answers, {})
+        return self._approved[index].soft.joined(soft) if index in self._approved else soft
 
     def _status(self, object_id: int, index: int, ids: NDArray[Any]) -> ObjectStatus:
         is_there = bool((ids == object_id).any())

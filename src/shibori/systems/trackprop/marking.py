@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -65,6 +65,15 @@ class FrameMarks:
         return ({stroke.object_id for stroke in self.strokes} | {box.object_id for box in self.boxes}) - {0}
 
 
+class MarkedMasks(NamedTuple):
+    """What is known of a frame after new marks."""
+
+    masks: dict[int, Mask]
+    """object_id -> (H, W), of the objects known before and those that are marked."""
+    answers: list[WindowedLogits]
+    """Of the objects that were looked at: what the networks said, before marks and distance from them had their say."""
+
+
 class Marking:
     """The two interactive networks at work.
 
@@ -77,14 +86,14 @@ class Marking:
     def __init__(self, network: RegionNetwork, rule: MarkingRule, device: torch.device) -> None:
         self.network, self.rule, self.device = network, rule, device
 
-    def masks(
+    def segment(
         self,
         image: NDArray[np.uint8],
         marks: FrameMarks,
         news: FrameMarks,
         before: Mapping[int, Mask],
         remembered: Mapping[int, Sequence[Memory]],
-    ) -> dict[int, Mask]:
+    ) -> MarkedMasks:
         """The masks of a frame after new marks.
 
         Args:
@@ -93,9 +102,6 @@ class Marking:
             news: what was drawn since the last answer.
             before: object_id -> (H, W) mask of the previous round; without objects of which nothing was said here yet.
             remembered: object_id -> the object in other marked frames, as the pixel tracker remembers it.
-
-        Returns:
-            object_id -> (H, W) mask, of the objects in ``before`` and those that are marked.
         """
         size_hw = (image.shape[0], image.shape[1])
         touched = _touched(news, before, size_hw)
@@ -109,7 +115,7 @@ class Marking:
         ids = corrected_ids(previous, answers, drawn, clicked, fresh, self.rule.correction)
         obeyed = drawn_labels(marks.strokes, size_hw, 1)
         ids[obeyed >= 0] = obeyed[obeyed >= 0]
-        return {object_id: ids == object_id for object_id in sorted({*before, *touched})}
+        return MarkedMasks({object_id: ids == object_id for object_id in sorted({*before, *touched})}, answers)
 
     def _thickness(self, size_hw: tuple[int, int]) -> int:
         return max(round(self.rule.thickness * min(size_hw) / REFERENCE_LINES), 1)
