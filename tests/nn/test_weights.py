@@ -65,7 +65,7 @@ def test_damaged(path: Path, damage):
         load_state(path, "pixel")
 
 
-@pytest.mark.parametrize("change", [lambda s: s.pop("key.weight"), lambda s: s.update(extra=torch.zeros(1))])
+@pytest.mark.parametrize("change", [lambda s: s.pop("key8.weight"), lambda s: s.update(extra=torch.zeros(1))])
 def test_parameters_that_do_not_fit_the_preset(path: Path, change):
     state = load_state(path, "pixel")
     change(state)

@@ -66,7 +66,7 @@ def test_a_system_by_name(clip, monkeypatch):
 
 @pytest.mark.parametrize(
     ("options", "name"),
-    [({}, "dyenet"), ({"preset": "paper"}, "pixel"), ({"weights": Path("own.safetensors")}, "pixel")],
+    [({}, "pixel"), ({"preset": "paper"}, "pixel"), ({"weights": Path("own.safetensors")}, "pixel")],
 )
 def test_the_system_for_masks_where_none_is_named(clip, monkeypatch, options, name):
     built = []

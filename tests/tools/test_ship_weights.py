@@ -60,7 +60,7 @@ def test_shipping_again_replaces(tool, trained, tmp_path):
 def test_too_much_is_refused(tool, trained, tmp_path):
     with (tmp_path / "pixel-paper.safetensors").open("wb") as file:
         file.truncate(tool.LARGEST_BYTES)
-    with pytest.raises(InputError, match="more than 32,000,000"):
+    with pytest.raises(InputError, match="more than 48,000,000"):
         tool.ship_weights(trained, "tiny", tmp_path)
     assert not (tmp_path / "pixel-tiny.safetensors").exists()
 

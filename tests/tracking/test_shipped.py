@@ -23,12 +23,12 @@ def test_tinys_is_always_the_same_and_leaves_chance_alone():
 
 
 def test_compacts_is_the_file_that_ships():
-    shipped = load_state(locate_weights("pixel", "compact"), "pixel", "compact")
+    shipped = load_state(locate_weights("matcher", "compact"), "matcher", "compact")
     found = shipped_tracker("compact").state_dict()
     assert found.keys() == shipped.keys()
     assert all(value.equal(found[name]) for name, value in shipped.items())
 
 
 def test_one_that_does_not_ship_is_said():
-    with pytest.raises(InputError, match="expected weights for pixel/paper"):
+    with pytest.raises(InputError, match="expected weights for matcher/paper"):
         shipped_state("paper")

@@ -21,7 +21,7 @@ from shibori.systems.dyenet.losses import MIX, JointTraining
 from shibori.systems.dyenet.model import DyeNet, build_dyenet
 from shibori.systems.dyenet.rule import DyeNetRule
 from shibori.systems.dyenet.size import SIZES
-from shibori.tracking.config import TrackerConfig
+from shibori.tracking.config import MATCHER_CONFIG
 
 TINY = SIZES["tiny"]
 SIDE = 64
@@ -87,7 +87,7 @@ def changed(rule: DyeNetRule, **numbers: float) -> DyeNetRule:
     return replace(rule, tracker=replace(rule.tracker, **of_tracker), **numbers)
 
 
-QUICK = DyeNetRule(TrackerConfig(WindowRule(area_side=64)), frame_side=64, roi_side=96)
+QUICK = DyeNetRule(replace(MATCHER_CONFIG, window=WindowRule(area_side=64)), frame_side=64, roi_side=96)
 CREDULOUS = changed(
     QUICK,
     lost_threshold=-1,
