@@ -21,7 +21,15 @@ DOCS = Path(__file__).parents[1] / "docs"
 
 @pytest.mark.parametrize(
     "page",
-    ["python-api.md", "evaluate.md", "evaluate-instances.md", "evaluate-interactive.md", "discover.md", "../README.md"],
+    [
+        "python-api.md",
+        "evaluate.md",
+        "evaluate-instances.md",
+        "evaluate-interactive.md",
+        "discover.md",
+        "exchange.md",
+        "../README.md",
+    ],
 )
 def test_examples_run(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

@@ -15,6 +15,7 @@ ABOUT = "Video object segmentation: a clip and a few marks in, a mask of every c
 COMMANDS = {
     "segment": "shibori.cli.segment",
     "discover": "shibori.cli.discover",
+    "export": "shibori.cli.export",
     "score": "shibori.cli.score",
     "train": "shibori.cli.training",
     "demo": "shibori.cli.demo",

@@ -25,7 +25,9 @@ ONE_FILE_NAMES = {
     "webm": "cutout.webm",
 }
 """Names the formats of one file take in a folder; they may stand beside a folder's masks."""
-COMPANIONS = {*ONE_FILE_NAMES.values(), "tracks.json"}
+KEPT_NAME = "masks.shibori"
+"""The file of masks with their probabilities, from which other formats are made later."""
+COMPANIONS = {*ONE_FILE_NAMES.values(), "tracks.json", KEPT_NAME}
 """Files of ours that a resumed run may find beside its masks."""
 
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from shibori.errors import InputError
 from shibori.media.clip import Clip
 from shibori.media.mask import check_size, read_ids, require_objects
+from shibori.media.mask_folder import mask_files
 
 _WHEN = re.compile(r"(?P<number>\d+(\.\d+)?)(?P<seconds>s?)")
 
@@ -64,28 +65,7 @@ def _files(clip: Clip, mark: str, start: int) -> list[tuple[int, Path]]:
         index = frame_index(clip, when)
         return [(index, Path(rest))]
     path = Path(mark)
-    return _folder_files(clip, path) if path.is_dir() else [(start, path)]
-
-
-def _folder_files(clip: Clip, folder: Path) -> list[tuple[int, Path]]:
-    files = sorted(path for path in folder.glob("*.png") if not path.name.startswith("."))
-    if not files:
-        raise InputError(f"{folder} holds no mask files (.png)")
-    index_of = {clip.frame_name(index): index for index in range(clip.num_frames)}
-    # A video's frames are known by number, so 30.png will do as well as 00030.png.
-    number_of = {int(name): index for name, index in index_of.items() if name.isdecimal()}
-    found = []
-    for path in files:
-        index = index_of.get(path.stem)
-        if index is None and path.stem.isdecimal():
-            index = number_of.get(int(path.stem))
-        if index is None:
-            raise InputError(
-                f"{path} is a mask for a frame that {clip.name} does not have: its frames are called "
-                f"{clip.frame_name(0)} to {clip.frame_name(clip.num_frames - 1)}"
-            )
-        found.append((index, path))
-    return found
+    return mask_files(clip, path) if path.is_dir() else [(start, path)]
 
 
 def _read_mask(clip: Clip, path: Path) -> NDArray[Any]:

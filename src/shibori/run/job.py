@@ -16,9 +16,11 @@ from shibori.errors import InputError
 from shibori.interfaces import InteractiveSegmenter, Propagator
 from shibori.media.clip import Clip, Frame
 from shibori.media.instance_reference import read_instance_references
+from shibori.media.kept_masks import KeptMasksWriter
 from shibori.media.marking import read_marks
 from shibori.media.marks import Marks
 from shibori.media.mask import FrameMasks
+from shibori.media.mask_writer import KEPT_NAME, Target
 from shibori.media.reader import read_clip
 from shibori.media.reference import frame_index, read_references
 from shibori.media.track import Tracklet, write_tracklets
@@ -81,6 +83,13 @@ class SegmentJob(SystemChoice):
     every: int = field(default=1, metadata={"help": "Step between frames."})
     both_ways: bool = field(
         default=False, metadata={"help": "Also segment the frames before an object's first mask, backward from it."}
+    )
+    keep_soft: bool = field(
+        default=False,
+        metadata={
+            "help": f"Also keep the masks with their probabilities in {KEPT_NAME}, from which shibori export makes any "
+            "format later."
+        },
     )
     resume: bool = field(
         default=False, metadata={"help": "Keep the finished frames of a run that was stopped, and write the others."}
@@ -221,25 +230,30 @@ def _starting_masks(job: SegmentJob, clip: Clip, start: int, stop: int) -> dict[
 def open_writers(job: SegmentJob, clip: Clip, object_ids: Sequence[int]) -> Iterator[MaskWriter]:
     """A writer for each format; several that write a file per frame get a folder each, named by the format."""
     for name in job.format:
-        place = place_of(job, name)
+        place = place_of(job.out, job.format, name)
         yield open_writer(name, place, clip, object_ids, resume=job.resume, overwrite=job.overwrite)
+    if job.keep_soft:
+        yield KeptMasksWriter(Target(kept_path(job.out), clip, tuple(object_ids), job.resume, job.overwrite))
 
 
-def place_of(job: SegmentJob, name: str) -> Path:
-    """Where a format's results go."""
+def place_of(out: Path, formats: Sequence[str], name: str) -> Path:
+    """Where the results of ``name`` go, one of the formats that are written."""
     if name not in FORMATS:
         raise InputError(f"there is no format {name!r}: choose one of {', '.join(FORMATS)}")
-    if job.out.suffix and not job.out.is_dir():
+    if out.suffix and not out.is_dir():
         suffix = Path(ONE_FILE_NAMES.get(name, "")).suffix
-        if len(job.format) > 1 or suffix != job.out.suffix.lower():
-            raise InputError(
-                f"{job.out} is the name of one file, which {' and '.join(job.format)} cannot be: give a folder"
-            )
-        return job.out
+        if len(formats) > 1 or suffix != out.suffix.lower():
+            raise InputError(f"{out} is the name of one file, which {' and '.join(formats)} cannot be: give a folder")
+        return out
     if name in ONE_FILE_NAMES:
-        return job.out / ONE_FILE_NAMES[name]
-    frame_formats = [other for other in job.format if other not in ONE_FILE_NAMES]
-    return job.out / name if len(frame_formats) > 1 else job.out
+        return out / ONE_FILE_NAMES[name]
+    frame_formats = [other for other in formats if other not in ONE_FILE_NAMES]
+    return out / name if len(frame_formats) > 1 else out
+
+
+def kept_path(out: Path) -> Path:
+    """``masks.shibori`` in an output folder, ``NAME.shibori`` beside an output file."""
+    return out.with_suffix(Path(KEPT_NAME).suffix) if out.suffix and not out.is_dir() else out / KEPT_NAME
 
 
 def tracks_path(out: Path) -> Path:
@@ -273,7 +287,10 @@ def _summary(job: SegmentJob, tracks: TrackLog, seconds: float, shortfall: str |
         objects=tracks.object_ids,
         seconds=round(seconds, 3),
         frames_per_second=round(tracks.num_frames / seconds, 2),
-        outputs=tuple(str(place_of(job, name)) for name in job.format),
+        outputs=(
+            *(str(place_of(job.out, job.format, name)) for name in job.format),
+            *([str(kept_path(job.out))] * job.keep_soft),
+        ),
         tracks=str(tracks.path),
         lost_frames={object_id: tracks.lost[object_id] for object_id in tracks.object_ids},
         first_lost=tracks.first_lost,
