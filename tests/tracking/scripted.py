@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from shibori.ops.normalise import IMAGE_MEAN, IMAGE_STD
-from shibori.tracking.network import Comparison, Encoded, Memory, PixelNetwork, Prediction
+from shibori.tracking.network import Comparison, Encoded, Memory, PixelNetwork, Prediction, Reading
 
 SIZE_HW = (200, 255)
 
@@ -53,7 +53,7 @@ class ScriptedNetwork(PixelNetwork):
         self.sizes: list[tuple[int, int]] = []
         """Height and width that these were resized to."""
         self.recalled: list[set[int]] = []
-        """For each answer, the frames in the memory it was matched with."""
+        """For each object and answer, the frames in the memory it was matched with."""
 
     def encode(self, images: Tensor) -> Encoded:
         mean, std = (torch.tensor(each).view(3, 1, 1) for each in (IMAGE_MEAN, IMAGE_STD))
@@ -74,10 +74,15 @@ class ScriptedNetwork(PixelNetwork):
         blue = encoded.key[:, 2]
         return Comparison(torch.full_like(blue, self.share), torch.where(blue > 0, self.margin, 0.3))
 
-    def forward(
-        self, encoded: Encoded, memory: Memory, previous: Memory, previous_mask: Tensor, previous_others: Tensor
-    ) -> Prediction:
+    def read(self, encoded: Encoded, memory: Memory) -> Reading:
         self.recalled.append(set(memory.value.int().unique().tolist()))
+        return ()
+
+    def segment(
+        self, encoded: Encoded, reading: Reading, previous: Tensor, previous_mask: Tensor, previous_others: Tensor
+    ) -> Prediction:
         logits = torch.where(encoded.features[0] > 127, self.evidence, -4.0)
-        quality, presence = (torch.tensor([each]).logit(1e-6) for each in (self.quality, self.presence))
+        quality, presence = (
+            torch.tensor([each]).logit(1e-6).expand(len(logits)) for each in (self.quality, self.presence)
+        )
         return Prediction(logits, quality, presence, encoded.key[:, 2])

@@ -7,9 +7,10 @@ import torch
 from torch import Tensor
 
 from shibori.ops.normalise import normalise_images
+from shibori.ops.ridge import ridge_score
 from shibori.tracking.losses import UnrolledTracker
-from shibori.tracking.matcher import SIZES, PixelTracker, build_matcher, mask_to_cells
-from shibori.tracking.network import Memory, Prediction, join_memories
+from shibori.tracking.matcher import SIZES, PixelTracker, build_matcher
+from shibori.tracking.network import Prediction, join_memories, mask_cells
 
 BATCH = 3
 
@@ -107,10 +108,10 @@ def test_swapping_object_and_background_swaps_the_global_match(tracker: PixelTra
     encoded = tracker.encode(second)
     own = tracker.remember(tracker.encode(first), hard, 1 - hard)
     opposite = own._replace(label=1 - own.label)
-    cues, _, matched = tracker._match_globally(encoded.key, own)
-    swapped, _, unmatched = tracker._match_globally(encoded.key, opposite)
+    cues, *_ = tracker.read(encoded, own)
+    swapped, *_ = tracker.read(encoded, opposite)
     torch.testing.assert_close(cues[:, :2], swapped[:, :2].flip(1))
-    torch.testing.assert_close(matched, 1 - unmatched, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(cues[:, 2], 1 - swapped[:, 2], atol=1e-5, rtol=1e-5)
 
 
 def test_local_matching_does_not_reach_beyond_its_radius(tracker: PixelTracker):
@@ -131,14 +132,13 @@ def test_the_ridge_classifier_separates_what_it_was_fitted_on(tracker: PixelTrac
     traits[:, 0, :, 2:] += 4
     traits = torch.nn.functional.normalize(traits, dim=1)
     label = torch.tensor([0.0, 0, 1, 1]).repeat(4)[None]
-    memory = Memory(torch.zeros(1, 1, 16), torch.zeros(1, 1, 16), label, traits.flatten(2).transpose(1, 2))
-    score = tracker._ridge_score(traits, memory)[0, 0]
+    score = ridge_score(traits, traits.flatten(2).mT, label, tracker.ridge_penalty)[0, 0]
     assert score[:, 2:].min() > score[:, :2].max()
 
 
-def test_mask_to_cells_lays_out_stride_two_masks():
+def test_mask_cells_lays_out_stride_two_masks():
     mask = torch.rand(2, 1, 16, 24, generator=torch.Generator().manual_seed(4))
-    cells = mask_to_cells(mask)
+    cells = mask_cells(mask, 8)
     assert cells.shape == (2, 16, 2, 3)
     for row in range(8):
         for column in range(12):

@@ -201,7 +201,7 @@ def test_runs_side_by_side_do_not_meet(propagator: MaskPropagator):
 
 
 def held_positions(state: TrackState) -> int:
-    memories = [*state.references, *state.remembered, state.memory]
+    memories = [*state.references, *state.remembered, state.memory()]
     return sum(memory.label.shape[1] for memory in memories)
 
 

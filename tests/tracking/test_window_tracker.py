@@ -55,7 +55,7 @@ def test_the_reference_is_the_mask_and_what_is_around_it(tracker, image):
     height, width = window_size(CONFIG.window, window)
     own = (height // 16) * (width // 16)
     (reference,) = state.references
-    assert state.memory.key.shape[2] == own
+    assert state.memory().key.shape[2] == own
     assert reference.key.shape[2] > own
     assert not reference.label[:, own:].any() or float(reference.label[:, own:].max()) < 0.02
     share = float(state.masks[:, 0].mean()) * np.prod(window[2:] - window[:2])
@@ -180,3 +180,40 @@ def test_pictures_and_masks_are_cut_where_the_crop_is(image):
     assert seen.shape == (2, 3, 64, 64)
     torch.testing.assert_close(seen[0, :, 16:, 32:], seen[1, :, :-16, :-32])
     assert float(mask_in_crop(mask(), crops[1], CPU).sum()) == 20 * 30
+
+
+@torch.inference_mode()
+def test_objects_of_one_size_are_segmented_as_one_batch(tracker, image, monkeypatch):
+    """The head runs once for crops of one size, whatever each object remembers; the answers are those of each alone."""
+    states = [tracker.begin(image, i, mask(left)) for i, left in ((1, 40), (2, 60), (3, 80))]
+    states[1].remembered = [states[1].memory()]
+    aims = [Aim(state, state.crop) for state in states]
+    alone = [tracker.step(image, [aim])[0] for aim in aims]
+    batches = []
+    segment = tracker.network.segment
+
+    def counted(encoded, *parts):
+        batches.append(len(encoded.key))
+        return segment(encoded, *parts)
+
+    monkeypatch.setattr(tracker.network, "segment", counted)
+    together = tracker.step(image, aims)
+    assert batches == [3]
+    for one, other in zip(alone, together, strict=True):
+        np.testing.assert_allclose(one.logits, other.logits, atol=1e-3)
+        assert one.confidence == pytest.approx(other.confidence, abs=1e-4)
+
+
+@torch.inference_mode()
+def test_a_frame_is_encoded_for_the_memory_only_where_it_is_remembered(tracker, image, monkeypatch):
+    state = tracker.begin(image, 1, mask())
+    made = []
+    remember = tracker.network.remember
+    monkeypatch.setattr(tracker.network, "remember", lambda *parts: made.append(1) or remember(*parts))
+    config = replace(CONFIG, remember_every=3, remember_threshold=0.5, max_remembered=2)
+    for _ in range(6):
+        (prediction,) = tracker.step(image, [Aim(state, state.crop)])
+        shown = np.ones(state.crop.size_hw, np.float32)
+        tracker.settle(state, replace(prediction, confidence=0.9), shown, 0 * shown)
+        state.remember(config)
+    assert len(made) == 2

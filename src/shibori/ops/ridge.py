@@ -68,6 +68,24 @@ def fit_ridge(samples: Tensor, targets: Tensor, weights: Tensor, penalty: Tensor
         return solve_ridge(RidgeSums(weighted.transpose(1, 2) @ samples, moment), penalty)[:, :, 0]
 
 
+def ridge_score(traits: Tensor, samples: Tensor, labels: Tensor, penalty: Tensor) -> Tensor:
+    """How far each place of a map is on the object's side of a classifier fitted on samples: about -1 to 1.
+
+    Args:
+        traits: (B, D, h, w) float32.
+        samples: (B, N, D) float32.
+        labels: (B, N) share of each sample that is the object, in [0, 1]; both sides weigh the same.
+        penalty: () any number; its softplus is the penalty of ``fit_ridge``.
+
+    Returns:
+        (B, 1, h, w).
+    """
+    with_one = functional.pad(samples, (0, 1), value=1.0)
+    positive = functional.softplus(penalty) + 1e-3
+    classifier = fit_ridge(with_one, 2 * labels - 1, balanced_weights(labels), positive)
+    return torch.einsum("bdhw,bd->bhw", functional.pad(traits, (0, 0, 0, 0, 0, 1), value=1.0), classifier)[:, None]
+
+
 def balanced_weights(labels: Tensor) -> Tensor:
     """Sample weights under which the object and everything else count the same, summing to one.
 

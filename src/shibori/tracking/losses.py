@@ -14,7 +14,7 @@ from shibori.training.losses import dice_loss, hard_pixel_cross_entropy, mask_io
 
 DICE_WEIGHT = 0.7
 MATCHED_WEIGHT = 0.3
-VERDICT_WEIGHT = 0.1
+QUALITY_WEIGHT = 0.1
 
 
 class UnrolledLoss(NamedTuple):
@@ -23,7 +23,7 @@ class UnrolledLoss(NamedTuple):
     total: Tensor
     pixels: Tensor
     matched: Tensor
-    verdict: Tensor
+    quality: Tensor
     iou: Tensor
 
 
@@ -77,6 +77,6 @@ def _frame_loss(logits: Tensor, prediction: Prediction, truth: Tensor, hard_shar
     matched = functional.binary_cross_entropy(prediction.matched.float().clamp(1e-3, 1 - 1e-3), share)
     iou = mask_iou(logits, truth)
     is_there = (truth.flatten(1).mean(1) > 1e-3).float()
-    verdict = functional.binary_cross_entropy_with_logits(prediction.quality, iou)
-    verdict = verdict + functional.binary_cross_entropy_with_logits(prediction.presence, is_there)
-    return pixels + MATCHED_WEIGHT * matched + VERDICT_WEIGHT * verdict, pixels, matched, verdict, iou.mean()
+    quality = functional.binary_cross_entropy_with_logits(prediction.quality, iou)
+    quality = quality + functional.binary_cross_entropy_with_logits(prediction.presence, is_there)
+    return pixels + MATCHED_WEIGHT * matched + QUALITY_WEIGHT * quality, pixels, matched, quality, iou.mean()

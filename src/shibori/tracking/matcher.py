@@ -22,11 +22,18 @@ from torch.nn import functional
 
 from shibori.nn.backbones import COMPACT_TRUNKS, CompactTrunk, ConvNorm, PyramidFeatures, ResidualBlock
 from shibori.ops.matching import match_and_read
-from shibori.ops.ridge import balanced_weights, fit_ridge
-from shibori.tracking.network import Comparison, Encoded, Memory, PixelNetwork, Prediction
-
-MASK_CHANNELS = 16
-"""A mask at stride 2, its 4x4 cells laid out as channels at stride 8."""
+from shibori.ops.ridge import ridge_score
+from shibori.tracking.network import (
+    MASK_CELLS,
+    Comparison,
+    Encoded,
+    Memory,
+    PixelNetwork,
+    Prediction,
+    Reading,
+    mask_cells,
+    pooled_features,
+)
 
 
 @dataclass(frozen=True)
@@ -64,7 +71,7 @@ class PixelTracker(PixelNetwork):
         self.key = nn.Conv2d(c8, size.key_channels, 3, padding=1)
         self.traits = nn.Conv2d(c8, size.trait_channels, 1)
         self.value = nn.Sequential(
-            ConvNorm(c8 + 2 * MASK_CHANNELS, size.value_channels),
+            ConvNorm(c8 + 2 * MASK_CELLS, size.value_channels),
             nn.Conv2d(size.value_channels, size.value_channels, 1),
         )
         self.sharpness = nn.Parameter(torch.tensor([2.5, 2.5]))
@@ -80,7 +87,7 @@ class PixelTracker(PixelNetwork):
 
     def remember(self, encoded: Encoded, mask: Tensor, others: Tensor) -> Memory:
         """See ``PixelNetwork.remember``."""
-        cells = torch.cat([mask_to_cells(mask), mask_to_cells(others)], 1)
+        cells = torch.cat([mask_cells(mask, self.stride), mask_cells(others, self.stride)], 1)
         features = PyramidFeatures(*encoded.features)
         value = self.value(torch.cat([features.s8, cells.to(features.s8.dtype)], 1))
         label = functional.avg_pool2d(mask.float(), self.stride)
@@ -88,20 +95,24 @@ class PixelTracker(PixelNetwork):
             encoded.key.flatten(2), value.flatten(2), label.flatten(1), encoded.traits.flatten(2).transpose(1, 2)
         )
 
-    def forward(
-        self, encoded: Encoded, memory: Memory, previous_key: Tensor, previous_mask: Tensor, previous_others: Tensor
-    ) -> Prediction:
-        """See ``PixelNetwork.forward``."""
+    def read(self, encoded: Encoded, memory: Memory) -> Reading:
+        """See ``PixelNetwork.read``: best matches and the label read, values, the ridge classifier's score."""
+        best, read = match_and_read(encoded.key, memory.key, memory.value, memory.label, self.sharpness[0].exp())
         grid_hw = (encoded.key.shape[2], encoded.key.shape[3])
-        global_cues, value, matched = self._match_globally(encoded.key, memory)
+        cues = torch.cat([best, read[:, -1:]], 1).unflatten(2, grid_hw)
+        score = ridge_score(encoded.traits, memory.traits, memory.label, self.ridge_penalty)
+        return cues, read[:, :-1].unflatten(2, grid_hw), score
+
+    def segment(
+        self, encoded: Encoded, reading: Reading, previous_key: Tensor, previous_mask: Tensor, previous_others: Tensor
+    ) -> Prediction:
+        """See ``PixelNetwork.segment``."""
+        global_cues, value, score = reading
         local_cues = self._match_locally(encoded.key, previous_key, previous_mask, value.dtype)
-        cues = torch.cat([global_cues, local_cues], 1).unflatten(2, grid_hw)
-        score = self._ridge_score(encoded.traits, memory)
-        cells = torch.cat([mask_to_cells(previous_mask), mask_to_cells(previous_others)], 1)
-        logits, quality, presence = self.head(
-            PyramidFeatures(*encoded.features), torch.cat([cues, score, cells], 1), value.unflatten(2, grid_hw)
-        )
-        return Prediction(logits, quality, presence, matched.unflatten(1, grid_hw))
+        cells = torch.cat([mask_cells(previous_mask, self.stride), mask_cells(previous_others, self.stride)], 1)
+        cues = torch.cat([global_cues, local_cues, score, cells], 1)
+        logits, quality, presence = self.head(PyramidFeatures(*encoded.features), cues, value)
+        return Prediction(logits, quality, presence, global_cues[:, -1])
 
     def compare(self, encoded: Encoded, memory: Memory) -> Comparison:
         """See ``PixelNetwork.compare``."""
@@ -110,25 +121,14 @@ class PixelTracker(PixelNetwork):
         own, other = best.float().unflatten(2, grid_hw).unbind(1)
         return Comparison(label.unflatten(2, grid_hw)[:, 0], 2 * own - other)
 
-    def _match_globally(self, key: Tensor, memory: Memory) -> tuple[Tensor, Tensor, Tensor]:
-        best, read = match_and_read(key, memory.key, memory.value, memory.label, self.sharpness[0].exp())
-        matched = read[:, -1]
-        return torch.cat([best, read[:, -1:]], 1), read[:, :-1], matched
-
     def _match_locally(self, key: Tensor, previous_key: Tensor, previous_mask: Tensor, dtype: torch.dtype) -> Tensor:
-        """(B, 3, h*w) best similarity with the object, with everything else, and the label that was read."""
+        """(B, 3, h, w) best similarity with the object, with everything else, and the label that was read."""
         before = previous_key.flatten(2)
         is_seen = (before != 0).flatten(1).any(1, keepdim=True)  # where nothing was, the object was not either
         shares = functional.avg_pool2d(previous_mask.float(), self.stride).flatten(1) * is_seen
         sharpness, radius = self.sharpness[1].exp(), self.size.local_radius
         best, label = match_and_read(key, before, before[:, :0].to(dtype), shares, sharpness, radius)
-        return torch.cat([best, label], 1)
-
-    def _ridge_score(self, traits: Tensor, memory: Memory) -> Tensor:
-        samples = functional.pad(memory.traits, (0, 1), value=1.0)
-        weights = balanced_weights(memory.label)
-        classifier = fit_ridge(samples, 2 * memory.label - 1, weights, functional.softplus(self.ridge_penalty) + 1e-3)
-        return torch.einsum("bdhw,bd->bhw", functional.pad(traits, (0, 0, 0, 0, 0, 1), value=1.0), classifier)[:, None]
+        return torch.cat([best, label], 1).unflatten(2, (key.shape[2], key.shape[3]))
 
 
 class SegmentationHead(nn.Module):
@@ -140,7 +140,7 @@ class SegmentationHead(nn.Module):
         super().__init__()
         c2, c4, c8 = trunk_channels
         width = size.head_channels
-        self.enter = ConvNorm(c8 + size.value_channels + self.NUM_CUES + 2 * MASK_CHANNELS, width, 1)
+        self.enter = ConvNorm(c8 + size.value_channels + self.NUM_CUES + 2 * MASK_CELLS, width, 1)
         dilations = [1, 2, 4, 1, 2, 1][: size.head_blocks]
         self.blocks = nn.Sequential(*[ResidualBlock(width, width, dilation=dilation) for dilation in dilations])
         self.lateral4 = ConvNorm(c4, width // 2, 1)
@@ -148,7 +148,7 @@ class SegmentationHead(nn.Module):
         self.lateral2 = ConvNorm(c2, width // 4, 1)
         self.merge2 = ConvNorm(width // 2 + width // 4, width // 4)
         self.mask = nn.Conv2d(width // 4, 1, 3, padding=1)
-        self.verdict = nn.Sequential(nn.Linear(2 * width, 64), nn.ReLU(inplace=True), nn.Linear(64, 2))
+        self.quality_head = nn.Sequential(nn.Linear(2 * width, 64), nn.ReLU(inplace=True), nn.Linear(64, 2))
 
     def forward(self, features: PyramidFeatures, cues: Tensor, value: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Features, (B, 39, h, w) cues, (B, V, h, w) values -> logits (B, 1, H, W), quality (B,), presence (B,)."""
@@ -160,20 +160,8 @@ class SegmentationHead(nn.Module):
         fine = functional.interpolate(self.merge4(fine), scale_factor=2.0, mode="bilinear")
         fine = self.merge2(torch.cat([fine, self.lateral2(features.s2)], 1))
         logits = functional.interpolate(self.mask(fine).float(), scale_factor=2.0, mode="bilinear")
-        verdict = self.verdict(_pooled(hidden, logits)).float()
-        return logits, verdict[:, 0], verdict[:, 1]
-
-
-def mask_to_cells(mask: Tensor) -> Tensor:
-    """(B, 1, H, W) -> (B, 16, H/8, W/8): the mask at stride 2, each 4x4 cell of it as channels."""
-    return functional.pixel_unshuffle(functional.avg_pool2d(mask.float(), 2), 4)
-
-
-def _pooled(hidden: Tensor, logits: Tensor) -> Tensor:
-    """Mean of the hidden features over the predicted object and over the whole window: (B, 2 * width)."""
-    weights = functional.avg_pool2d(logits.detach().sigmoid(), 8)
-    inside = (hidden * weights.to(hidden.dtype)).sum((2, 3)) / (weights.sum((2, 3)) + 1.0).to(hidden.dtype)
-    return torch.cat([inside, hidden.mean((2, 3))], 1)
+        judged = self.quality_head(pooled_features(hidden, logits)).float()
+        return logits, judged[:, 0], judged[:, 1]
 
 
 SIZES = {

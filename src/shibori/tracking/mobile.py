@@ -1,6 +1,6 @@
 """The pixel tracker on MobileNetV2: global matching at stride 16, local matching at stride 8, depth-wise head.
 
-The design of IPDT's pixel level (Sec. 3.3) and FEELVOS as in ``compact``, on a trunk that starts from ImageNet, at a
+The design of IPDT's pixel level (Sec. 3.3) and FEELVOS as in ``matcher.py``, on a trunk that starts from ImageNet, at a
 third of the cost.
 
 Axes: B objects (one window each), H W the window's pixels, N memory positions at stride 16, h w the stride-8 grid.
@@ -17,11 +17,19 @@ from torch.nn import functional
 from shibori.nn.mobile import DepthwiseBlock, MobileTrunk, conv_norm, doubled, separable
 from shibori.ops.local_matching import match_locally
 from shibori.ops.matching import best_of_two, read_memory, similarity
-from shibori.ops.ridge import balanced_weights, fit_ridge
-from shibori.tracking.network import Comparison, Encoded, Memory, PixelNetwork, Prediction
+from shibori.ops.ridge import ridge_score
+from shibori.tracking.network import (
+    MASK_CELLS,
+    Comparison,
+    Encoded,
+    Memory,
+    PixelNetwork,
+    Prediction,
+    Reading,
+    mask_cells,
+    pooled_features,
+)
 
-CELLS = 16
-"""Channels of a mask's 4x4 cells: at stride 2 laid out at stride 8, at stride 4 laid out at stride 16."""
 GLOBAL_CUES, LOCAL_CUES = 3, 3
 
 
@@ -64,13 +72,13 @@ class MobileTracker(PixelNetwork):
         self.traits = nn.Conv2d(width, size.trait_channels, 1)
         head16, head8 = size.head16_channels, size.head8_channels
         self.value = nn.Sequential(
-            conv_norm(width + 2 * CELLS, head16), DepthwiseBlock(head16), nn.Conv2d(head16, size.value_channels, 1)
+            conv_norm(width + 2 * MASK_CELLS, head16), DepthwiseBlock(head16), nn.Conv2d(head16, size.value_channels, 1)
         )
         self.sharpness = nn.Parameter(torch.tensor([2.5, 2.5]))
         self.ridge_penalty = nn.Parameter(torch.tensor(-4.0))
         self.enter16 = conv_norm(width + size.value_channels + GLOBAL_CUES, head16)
         self.blocks16 = nn.Sequential(*[DepthwiseBlock(head16) for _ in range(size.head16_blocks)])
-        cues = GLOBAL_CUES + LOCAL_CUES + 1 + 2 * CELLS
+        cues = GLOBAL_CUES + LOCAL_CUES + 1 + 2 * MASK_CELLS
         self.enter8 = conv_norm(width + head16 + cues, head8)
         self.blocks8 = nn.Sequential(*[DepthwiseBlock(head8) for _ in range(size.head8_blocks)])
         self.lateral4 = conv_norm(c4, 48)
@@ -96,22 +104,26 @@ class MobileTracker(PixelNetwork):
         traits = functional.avg_pool2d(encoded.traits, 2).flatten(2).transpose(1, 2)
         return Memory(key16.flatten(2), value.float().flatten(2), label, traits)
 
-    def forward(
-        self, encoded: Encoded, memory: Memory, previous_key: Tensor, previous_mask: Tensor, previous_others: Tensor
+    def read(self, encoded: Encoded, memory: Memory) -> Reading:
+        """See ``PixelNetwork.read``: cues and values at stride 16, the ridge classifier's score at stride 8."""
+        cues, value = self._match_globally(encoded.features[-1], memory)
+        return cues, value, ridge_score(encoded.traits, memory.traits, memory.label, self.ridge_penalty)
+
+    def segment(
+        self, encoded: Encoded, reading: Reading, previous_key: Tensor, previous_mask: Tensor, previous_others: Tensor
     ) -> Prediction:
-        """See ``PixelNetwork.forward``."""
-        s2, s4, s8, s16, key16 = encoded.features
-        global_cues, value = self._match_globally(key16, memory)
+        """See ``PixelNetwork.segment``."""
+        s2, s4, s8, s16, _ = encoded.features
+        global_cues, value, score = reading
         hidden16 = self.blocks16(self.enter16(_joined(s16, value, global_cues)))
         cells = torch.cat([mask_cells(previous_mask, 8), mask_cells(previous_others, 8)], 1)
         local_cues = self._match_previous(encoded.key, previous_key, previous_mask)
-        score = self._ridge_score(encoded.traits, memory)
         cues = torch.cat([local_cues, doubled(global_cues), score, cells], 1)
         hidden = self.blocks8(self.enter8(_joined(s8, doubled(hidden16), cues)))
         fine = self.merge4(torch.cat([doubled(hidden), self.lateral4(s4)], 1))
         fine = self.merge2(torch.cat([doubled(fine), self.lateral2(s2)], 1))
         logits = doubled(self.mask(fine).float())
-        quality = self.quality_head(_pooled(hidden, logits)).float()
+        quality = self.quality_head(pooled_features(hidden, logits)).float()
         return Prediction(logits, quality[:, 0], quality[:, 1], global_cues[:, -1])
 
     def compare(self, encoded: Encoded, memory: Memory) -> Comparison:
@@ -134,14 +146,6 @@ class MobileTracker(PixelNetwork):
         own = own_positions(label.flatten(1)).view_as(label)
         return match_locally(key, previous_key, label, own, self.sharpness[1].exp(), self.size.local_radius)
 
-    def _ridge_score(self, traits: Tensor, memory: Memory) -> Tensor:
-        samples = functional.pad(memory.traits, (0, 1), value=1.0)
-        weights = balanced_weights(memory.label)
-        penalty = functional.softplus(self.ridge_penalty) + 1e-3
-        classifier = fit_ridge(samples, 2 * memory.label - 1, weights, penalty)
-        with_one = functional.pad(traits, (0, 0, 0, 0, 0, 1), value=1.0)
-        return torch.einsum("bdhw,bd->bhw", with_one, classifier)[:, None]
-
 
 def own_positions(label: Tensor) -> Tensor:
     """(B, N) shares -> bool: positions that count as the object's: more than half as full as its fullest one.
@@ -151,21 +155,9 @@ def own_positions(label: Tensor) -> Tensor:
     return label > 0.5 * label.amax(1, keepdim=True).clamp(1e-3, 1.0)
 
 
-def mask_cells(mask: Tensor, stride: int) -> Tensor:
-    """(B, 1, H, W) -> (B, 16, H/stride, W/stride): 4x4 cells of each position, as channels."""
-    return functional.pixel_unshuffle(functional.avg_pool2d(mask.float(), stride // 4), 4)
-
-
 def _unit(maps: Tensor) -> Tensor:
     return functional.normalize(maps.float(), dim=1)
 
 
 def _joined(features: Tensor, *more: Tensor) -> Tensor:
     return torch.cat([features, *(part.to(features.dtype) for part in more)], 1)
-
-
-def _pooled(hidden: Tensor, logits: Tensor) -> Tensor:
-    """Mean of the hidden features over the predicted object and over the whole window: (B, 2 * width)."""
-    weights = functional.avg_pool2d(logits.detach().sigmoid(), 8)
-    inside = (hidden * weights.to(hidden.dtype)).sum((2, 3)) / (weights.sum((2, 3)) + 1.0).to(hidden.dtype)
-    return torch.cat([inside, hidden.mean((2, 3))], 1)

@@ -7,16 +7,19 @@ positions.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn import functional
 
 from shibori.ops.resize import resample_windows
 
+MASK_CELLS = 16
+"""Channels of a mask's 4x4 cells (``mask_cells``)."""
 NOTHING = 0.02
 """Share of a position below which the object is not in it."""
 SURROUNDED = 1.2
@@ -45,6 +48,10 @@ class Memory(NamedTuple):
     """(B, N) share of the position that the object covered."""
     traits: Tensor
     """(B, N, R) float32."""
+
+
+Reading = tuple[Tensor, ...]
+"""What a network takes from a memory: (B, ...) each, of its own kind."""
 
 
 class Comparison(NamedTuple):
@@ -96,25 +103,45 @@ class PixelNetwork(nn.Module, ABC):
         """What each position has in common with what is remembered."""
 
     @abstractmethod
-    def forward(
-        self, encoded: Encoded, memory: Memory, previous_key: Tensor, previous_mask: Tensor, previous_others: Tensor
-    ) -> Prediction:
-        """Segment the object in B windows.
+    def read(self, encoded: Encoded, memory: Memory) -> Reading:
+        """What the memory says of B windows, for ``segment``: tensors (B, ...) that do not depend on N.
 
         Args:
             encoded: of the current windows.
             memory: reference frame(s) and remembered frames, N positions; the first h*w need not be the reference.
+        """
+
+    @abstractmethod
+    def segment(
+        self, encoded: Encoded, reading: Reading, previous_key: Tensor, previous_mask: Tensor, previous_others: Tensor
+    ) -> Prediction:
+        """Segment the object in B windows, whose memories may have been read one by one.
+
+        Args:
+            encoded: of the current windows.
+            reading: of their memories.
             previous_key: (B, D, h, w) key of the previous frame as the current windows see it; zero where the previous
                 window did not reach.
             previous_mask: (B, 1, H, W) the previous mask as the current windows see it.
             previous_others: (B, 1, H, W) the same for all other objects together.
         """
 
+    def forward(
+        self, encoded: Encoded, memory: Memory, previous_key: Tensor, previous_mask: Tensor, previous_others: Tensor
+    ) -> Prediction:
+        """``read`` and ``segment`` for B memories of one size."""
+        return self.segment(encoded, self.read(encoded, memory), previous_key, previous_mask, previous_others)
+
 
 def join_memories(*memories: Memory) -> Memory:
     """All of them, at least one, one after the other along the positions."""
     keys, values, labels, traits = zip(*memories, strict=True)
     return Memory(torch.cat(keys, 2), torch.cat(values, 2), torch.cat(labels, 1), torch.cat(traits, 1))
+
+
+def join_readings(readings: Sequence[Reading]) -> Reading:
+    """Those of several windows of one size, as one batch."""
+    return tuple(torch.cat(parts) for parts in zip(*readings, strict=True))
 
 
 def split_frames(encoded: Encoded, num_frames: int) -> list[Encoded]:
@@ -154,6 +181,26 @@ def as_seen_from(
     stride = before_hw[0] // key.shape[2]
     seen_key = resample_windows(key, window_from, window_to, (height // stride, width // stride))
     return seen_key, both[:, :1], both[:, 1:]
+
+
+def mask_cells(mask: Tensor, stride: int) -> Tensor:
+    """(B, 1, H, W) -> (B, 16, H/stride, W/stride): the 4x4 cells of each position, as channels."""
+    return functional.pixel_unshuffle(functional.avg_pool2d(mask.float(), stride // 4), 4)
+
+
+def pooled_features(hidden: Tensor, logits: Tensor) -> Tensor:
+    """Mean of features over a predicted object, and over the whole window.
+
+    Args:
+        hidden: (B, C, h, w).
+        logits: (B, 1, H, W) of the object; H a multiple of h.
+
+    Returns:
+        (B, 2 * C).
+    """
+    weights = functional.avg_pool2d(logits.detach().sigmoid(), logits.shape[2] // hidden.shape[2])
+    inside = (hidden * weights.to(hidden.dtype)).sum((2, 3)) / (weights.sum((2, 3)) + 1.0).to(hidden.dtype)
+    return torch.cat([inside, hidden.mean((2, 3))], 1)
 
 
 def positions_of(memory: Memory, places: Tensor) -> Memory:

@@ -15,7 +15,15 @@ from torch.nn import functional
 from shibori.nn.backbones import ConvNorm
 from shibori.nn.deeplab import DeeplabFeatures
 from shibori.ops.matching import nearest_distances, nearest_in_window
-from shibori.tracking.network import Comparison, Encoded, Memory, PixelNetwork, Prediction
+from shibori.tracking.network import (
+    Comparison,
+    Encoded,
+    Memory,
+    PixelNetwork,
+    Prediction,
+    Reading,
+    pooled_features,
+)
 
 NUM_CUES = 6
 """Two global and two local distances, the previous mask, the mask of the other objects."""
@@ -87,12 +95,16 @@ class PaperTracker(PixelNetwork):
         own, other = distances.unbind(1)
         return Comparison(_softly_nearest(distances), (1 - own + other / 2).clamp(-3, 3))
 
-    def forward(
-        self, encoded: Encoded, memory: Memory, previous_key: Tensor, previous_mask: Tensor, previous_others: Tensor
+    def read(self, encoded: Encoded, memory: Memory) -> Reading:
+        """See ``PixelNetwork.read``: squared distances to the object and to everything else."""
+        return (self._global_distances(encoded.key, memory),)
+
+    def segment(
+        self, encoded: Encoded, reading: Reading, previous_key: Tensor, previous_mask: Tensor, previous_others: Tensor
     ) -> Prediction:
-        """See ``PixelNetwork.forward``."""
+        """See ``PixelNetwork.segment``."""
         grid_hw = (encoded.key.shape[2], encoded.key.shape[3])
-        global_distances = self._global_distances(encoded.key, memory)
+        (global_distances,) = reading
         shares = functional.avg_pool2d(previous_mask.float(), self.stride).flatten(1)
         local_distances = nearest_in_window(
             encoded.key,
@@ -112,7 +124,7 @@ class PaperTracker(PixelNetwork):
 
 
 class DynamicSegmentationHead(nn.Module):
-    """Features, distances and previous masks in, one object's mask out (FEELVOS, Sec. 3.6), and our two verdicts."""
+    """Features, distances and previous masks in, one object's mask out (FEELVOS, Sec. 3.6), and how good it is."""
 
     def __init__(self, size: PaperTrackerSize) -> None:
         super().__init__()
@@ -125,15 +137,15 @@ class DynamicSegmentationHead(nn.Module):
             ]
         )
         self.mask = nn.Conv2d(width, 1, 1)
-        self.verdict = nn.Sequential(nn.Linear(2 * width, 64), nn.ReLU(inplace=True), nn.Linear(64, 2))
+        self.quality_head = nn.Sequential(nn.Linear(2 * width, 64), nn.ReLU(inplace=True), nn.Linear(64, 2))
 
     def forward(self, features: Tensor, cues: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """(B, C, h, w) features and (B, 6, h, w) cues -> logits (B, 1, 4h, 4w), quality (B,), presence (B,)."""
         hidden = self.layers(torch.cat([features, cues.to(features.dtype)], 1))
         logits = self.mask(hidden).float()
-        verdict = self.verdict(_pooled(hidden, logits)).float()
+        judged = self.quality_head(pooled_features(hidden, logits)).float()
         upsampled = functional.interpolate(logits, scale_factor=float(DeeplabFeatures.stride), mode="bilinear")
-        return upsampled, verdict[:, 0], verdict[:, 1]
+        return upsampled, judged[:, 0], judged[:, 1]
 
 
 def bounded_distance(distances: Tensor) -> Tensor:
@@ -155,10 +167,3 @@ def _groups(key: Tensor, label: Tensor) -> Tensor:
     is_object = label > 0.5
     is_seen = (key != 0).any(1)
     return torch.stack([is_object & is_seen, ~is_object & is_seen], 1)
-
-
-def _pooled(hidden: Tensor, logits: Tensor) -> Tensor:
-    """Mean of the hidden features over the predicted object and over the whole window: (B, 2 * width)."""
-    weights = logits.detach().sigmoid().to(hidden.dtype)
-    inside = (hidden * weights).sum((2, 3)) / (weights.sum((2, 3)) + 1.0)
-    return torch.cat([inside, hidden.mean((2, 3))], 1)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -27,10 +28,10 @@ from shibori.tracking.network import (
     Encoded,
     Memory,
     PixelNetwork,
-    Prediction,
     as_seen_from,
     encoded_row,
     join_memories,
+    join_readings,
     with_surroundings,
 )
 
@@ -97,8 +98,9 @@ class TrackState:
     """Where it was looked at last."""
     masks: Tensor
     """(1, 2, H, W) probabilities there of the object and of all others together."""
-    memory: Memory | None
-    """The last frame as the network remembers it; None where no network of ours takes part (``paper`` presets)."""
+    memory: Callable[[], Memory] | None
+    """Gives the last frame as the network remembers it, which few frames are; None where no network of ours takes part
+    (``paper`` presets)."""
     box: Box
     """Where it was last seen."""
     key: Tensor | None = None
@@ -152,9 +154,18 @@ class TrackState:
         """One more frame: it is remembered if that is due, and the object is seen confidently enough."""
         self.since_remembered += 1
         is_due = self.since_remembered >= config.remember_every
-        if self.memory is not None and is_due and self.confidence >= config.remember_threshold:
+        if (
+            self.memory is not None
+            and config.max_remembered
+            and is_due
+            and self.confidence >= config.remember_threshold
+        ):
             self.since_remembered = 0
-            self.remembered = [*self.remembered, self.memory][-config.max_remembered :] if config.max_remembered else []
+            self.remembered = [*self.remembered, self.memory()][-config.max_remembered :]
+
+    def recalled(self) -> Memory:
+        """All that is matched globally: references and remembered frames."""
+        return join_memories(*self.references, *self.remembered)
 
 
 class Aim(NamedTuple):
@@ -254,7 +265,7 @@ class WindowTracker:
         given = mask_in_crop(mask, crop, self.device)
         rest = torch.zeros_like(given) if others is None else plane(others(crop), self.device)
         encoded = self.encode(image, [crop])
-        memory = self.network.remember(encoded, given, rest)
+        memory = partial(self.network.remember, encoded, given, rest)
         state = TrackState(object_id, crop, torch.cat([given, rest], 1), memory, box, encoded.key)
         state.references = [self.reference(state, mask, lambda wide: self.encode(image, [wide]))]
         return state
@@ -274,7 +285,7 @@ class WindowTracker:
             given = mask_in_crop(mask, wide, self.device)
             return self.network.remember(encode(wide), given, torch.zeros_like(given))
 
-        return with_surroundings(state.memory, state.crop.window, wide.window, remembered)
+        return with_surroundings(state.memory(), state.crop.window, wide.window, remembered)
 
     # ---- one step
 
@@ -308,21 +319,20 @@ class WindowTracker:
 
     def match(self, group: Sequence[Aim], encoded: Encoded) -> Match:
         """What the network says of B objects in crops of one size."""
-        found = [self._matched(aim, encoded_row(encoded, row)) for row, aim in enumerate(group)]
-        priors, predictions = zip(*found, strict=True)
-        logits = torch.cat([prediction.logits.float() for prediction in predictions])
-        return Match(
-            torch.cat(priors), logits, tuple(confidence_of(each.quality, each.presence) for each in predictions)
+        reading = join_readings(
+            [self.network.read(encoded_row(encoded, row), aim.state.recalled()) for row, aim in enumerate(group)]
         )
+        before, mask, others = (torch.cat(parts) for parts in zip(*map(self._previous, group), strict=True))
+        prediction = self.network.segment(encoded, reading, before, mask, others)
+        confidences = confidences_of(prediction.quality, prediction.presence)
+        return Match(mask, prediction.logits.float(), tuple(confidences.tolist()))
 
-    def _matched(self, aim: Aim, encoded: Encoded) -> tuple[Tensor, Prediction]:
+    def _previous(self, aim: Aim) -> tuple[Tensor, Tensor, Tensor]:
+        """The previous frame as the crop sees it: key, mask of the object, mask of all others."""
         state, crop = aim
         assert state.key is not None
         windows = state.crop.tensor(self.device), crop.tensor(self.device)
-        masks = state.masks[:, :1], state.masks[:, 1:]
-        before, mask, others = as_seen_from(state.key, *masks, *windows, crop.size_hw)
-        memory = join_memories(*state.references, *state.remembered)
-        return mask, self.network(encoded, memory, before, mask, others)
+        return as_seen_from(state.key, state.masks[:, :1], state.masks[:, 1:], *windows, crop.size_hw)
 
     def evidence(self, encoded: Encoded, references: Sequence[Memory], every: int = 2) -> Evidence:
         """A crop compared with an object's references, at ``every`` position of its grid."""
@@ -356,13 +366,13 @@ class WindowTracker:
         box = state.settle(prediction, mask, others, self.device)
         if prediction.encoded is not None:
             state.key = prediction.encoded.key
-            state.memory = self.network.remember(prediction.encoded, state.masks[:, :1], state.masks[:, 1:])
+            state.memory = partial(self.network.remember, prediction.encoded, state.masks[:, :1], state.masks[:, 1:])
         return box
 
 
-def confidence_of(quality: Tensor, presence: Tensor) -> float:
-    """Expected IoU times the probability that the object is there at all, from their logits (1,)."""
-    return float(quality.float().sigmoid() * presence.float().sigmoid())
+def confidences_of(quality: Tensor, presence: Tensor) -> Tensor:
+    """(B,) expected IoU times the probability that the object is there at all, from their logits (B,)."""
+    return quality.float().sigmoid() * presence.float().sigmoid()
 
 
 def examined(

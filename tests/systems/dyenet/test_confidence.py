@@ -21,8 +21,8 @@ LIKE_ANYTHING = changed(CREDULOUS, similarity_low=-2, similarity_high=-1, own_ma
 def sure_propagator(quality: float, presence: float, rule: DyeNetRule, variant: str) -> DyeNetPropagator:
     """A recurrent network that is always this sure of its masks, and that their object is there."""
     state = dict(strong_state())
-    state["propagation.verdict.2.weight"] = torch.zeros_like(state["propagation.verdict.2.weight"])
-    state["propagation.verdict.2.bias"] = torch.tensor([quality, presence]).logit()
+    state["propagation.quality_head.2.weight"] = torch.zeros_like(state["propagation.quality_head.2.weight"])
+    state["propagation.quality_head.2.bias"] = torch.tensor([quality, presence]).logit()
     return propagator_from_state(state, "tiny", "cpu", variant, rule, torch.float32)
 
 
@@ -45,12 +45,14 @@ def test_an_object_is_lost_where_it_seems_not_to_be_there(quality: float, presen
 
 
 @pytest.mark.parametrize(("quality", "is_remembered"), [(0.6, False), (0.72, False), (0.88, True), (0.97, True)])
-def test_only_confident_frames_are_remembered(quality: float, is_remembered: bool):
+def test_only_confident_frames_are_remembered(quality: float, is_remembered: bool, monkeypatch):
     rule = changed(LIKE_ANYTHING, remember_threshold=QUICK.tracker.remember_threshold)
     propagator = sure_propagator(quality, 1 - 1e-6, rule, "combined")
     positions: list[int] = []
-    propagator.recurrent.network.matcher.register_forward_pre_hook(
-        lambda _network, given: positions.append(given[1].label.shape[1])
+    matcher = propagator.recurrent.network.matcher
+    read = matcher.read
+    monkeypatch.setattr(
+        matcher, "read", lambda encoded, memory: positions.append(memory.label.shape[1]) or read(encoded, memory)
     )
     propagation = propagator.begin(SIZE_HW)
     for index in range(5):

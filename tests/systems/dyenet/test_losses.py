@@ -165,7 +165,7 @@ def joint_step(own_trunk: bool, count: int = len(MIX)) -> tuple[JointTraining, T
     loss = run(made_clips(count), made_scenes(), 0.5)
     assert all(value.isfinite() for value in loss)
     assert 0 <= float(loss.iou) <= 1
-    assert all(float(value.detach()) > 0 for value in (loss.reid, loss.mask, loss.remp, loss.proposals, loss.verdict))
+    assert all(float(value.detach()) > 0 for value in (loss.reid, loss.mask, loss.remp, loss.proposals, loss.quality))
     loss.total.backward()
     return run, loss.total
 
@@ -230,7 +230,7 @@ def test_what_shows_no_object_is_told_apart_too():
 def test_scenes_alone_can_be_learnt_from():
     run = JointTraining(tiny_network(), 5, 10)
     loss = run(None, made_scenes(), 1.0)
-    assert [float(value) for value in (loss.remp, loss.verdict, loss.iou)] == [0, 0, 0]
+    assert [float(value) for value in (loss.remp, loss.quality, loss.iou)] == [0, 0, 0]
     loss.total.backward()
     assert any(p.grad is not None and p.grad.any() for p in run.network.masks.parameters())
     assert all(p.grad is None for p in run.network.propagation.parameters())

@@ -275,9 +275,10 @@ def test_a_mask_corrects_the_tracker_only_where_the_pixel_tracker_vouches_for_it
 def test_surroundings_are_remembered_as_background(matching):
     wide = Propagating(matching, RULE, None, CPU).anchor(SEQUENCE.read_image(0), 1, masks_at(0))
     none = Propagating(matching, changed(context=1.0), None, CPU).anchor(SEQUENCE.read_image(0), 1, masks_at(0))
-    assert none.references == [none.memory]
+    (alone,) = none.references
+    torch.testing.assert_close(alone, none.memory())
     (reference,) = wide.references
-    more = reference.label.shape[-1] - wide.memory.label.shape[-1]
+    more = reference.label.shape[-1] - alone.label.shape[-1]
     assert more > 0
-    torch.testing.assert_close(reference.label[..., : wide.memory.label.shape[-1]], wide.memory.label)
+    torch.testing.assert_close(reference.label[..., : alone.label.shape[-1]], alone.label)
     assert reference.label[..., -more:].max() < 0.5

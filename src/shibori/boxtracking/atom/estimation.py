@@ -105,7 +105,9 @@ class IouNetwork(nn.Module):
             parts = 3
             self.sharpness = nn.Parameter(torch.tensor(FIRST_SHARPNESS).log())
             self.judge_match = nn.Sequential(nn.Linear(MATCH_BINS**2, size.hidden), nn.ReLU())
-        self.verdict = nn.Sequential(nn.Linear(parts * size.hidden, size.hidden), nn.ReLU(), nn.Linear(size.hidden, 1))
+        self.quality_head = nn.Sequential(
+            nn.Linear(parts * size.hidden, size.hidden), nn.ReLU(), nn.Linear(size.hidden, 1)
+        )
 
     def refer(self, features: Features, boxes_xyxy: Tensor, picture: Tensor) -> Modulation:
         """Learn an object's looks from one frame.
@@ -150,7 +152,7 @@ class IouNetwork(nn.Module):
         if self.size.match_channels:
             seen_match = precise_roi_pool(tested.matches, _grown(boxes_in_cells, MATCH_REACH), MATCH_BINS)
             judged.append(self.judge_match(seen_match.flatten(2)))
-        return self.verdict(torch.cat(judged, -1))[..., 0].float()
+        return self.quality_head(torch.cat(judged, -1))[..., 0].float()
 
     def _vectors(self, coarse: Tensor) -> Tensor:
         channels = coarse.shape[1] - self.size.match_channels

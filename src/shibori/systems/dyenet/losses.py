@@ -28,7 +28,7 @@ TEMPERATURE = 0.1
 """Of Online Instance Matching."""
 MOMENTUM = 0.5
 """Share of an identity's old vector that is kept when it is seen again."""
-VERDICT_WEIGHT, DICE_WEIGHT = 0.1, 0.7
+QUALITY_WEIGHT, DICE_WEIGHT = 0.1, 0.7
 JITTER = 0.12
 """Boxes of the training objects are off by about this share of their sides."""
 MAX_REGIONS = 64
@@ -51,7 +51,7 @@ class JointLoss(NamedTuple):
     mask: Tensor
     remp: Tensor
     proposals: Tensor
-    verdict: Tensor
+    quality: Tensor
     iou: Tensor
 
 
@@ -122,10 +122,10 @@ class JointTraining(nn.Module):
     def forward(self, clips: Clips | None, scenes: Scenes, hard_share: float) -> JointLoss:
         """Losses of one batch of clips, if there is one, and one of scenes."""
         nothing = torch.zeros((), device=scenes.images.device)
-        remp, verdict, iou = (nothing,) * 3 if clips is None else self._follow(clips, hard_share)
+        remp, quality, iou = (nothing,) * 3 if clips is None else self._follow(clips, hard_share)
         reid, mask, proposals = self._identify(scenes)
-        total = reid + LAMBDA * (mask + remp) + proposals + VERDICT_WEIGHT * verdict
-        return JointLoss(total, reid, mask, remp, proposals, verdict, iou)
+        total = reid + LAMBDA * (mask + remp) + proposals + QUALITY_WEIGHT * quality
+        return JointLoss(total, reid, mask, remp, proposals, quality, iou)
 
     def _identify(self, scenes: Scenes) -> tuple[Tensor, Tensor, Tensor]:
         network, size_hw = self.network, (scenes.images.shape[2], scenes.images.shape[3])
@@ -209,8 +209,8 @@ def propagation_loss(
         losses.append(_frame_loss(step, truth[:, t], hard_share))
         mask, hidden = step.logits.detach().sigmoid(), step.hidden
         views.remember(t, mask, rest[:, t : t + 1])
-    remp, verdict, iou = (torch.stack(parts).mean() for parts in zip(*losses, strict=True))
-    return remp, verdict, iou
+    remp, quality, iou = (torch.stack(parts).mean() for parts in zip(*losses, strict=True))
+    return remp, quality, iou
 
 
 def see(network: DyeNet, images: Tensor) -> Seen:
@@ -325,9 +325,9 @@ def _frame_loss(step: Step, truth: Tensor, hard_share: float) -> tuple[Tensor, T
     pixels = (hard_pixel_cross_entropy(logits, truth, hard_share) + DICE_WEIGHT * dice_loss(logits, truth)).mean()
     iou = mask_iou(logits, truth)
     is_there = (truth.flatten(1).mean(1) > 1e-3).float()
-    verdict = functional.binary_cross_entropy_with_logits(step.quality, iou)
-    verdict = verdict + functional.binary_cross_entropy_with_logits(step.presence, is_there)
-    return pixels, verdict, iou.mean()
+    quality = functional.binary_cross_entropy_with_logits(step.quality, iou)
+    quality = quality + functional.binary_cross_entropy_with_logits(step.presence, is_there)
+    return pixels, quality, iou.mean()
 
 
 def _shaken(boxes: Tensor, size_hw: tuple[int, int]) -> Tensor:

@@ -16,7 +16,7 @@ from torch.nn import functional
 from shibori.nn.backbones import ConvNorm, PyramidFeatures
 from shibori.systems.dyenet.size import DyeNetSize, region_blocks
 from shibori.systems.dyenet.variant import Variant
-from shibori.tracking.matcher import MASK_CHANNELS, mask_to_cells
+from shibori.tracking.network import MASK_CELLS, mask_cells
 
 REGION_STRIDE = 8
 """Pixels of a region to one position of its grid."""
@@ -173,19 +173,19 @@ class RecurrentPropagation(nn.Module):
         super().__init__()
         c2, c4, c8 = size.feature_channels
         d = size.hidden_channels
-        extra = 3 * MASK_CHANNELS + size.flow_channels
-        self.start = nn.Sequential(ConvNorm(c8 + 2 * MASK_CHANNELS, d, 1), ConvNorm(d, d))
+        extra = 3 * MASK_CELLS + size.flow_channels
+        self.start = nn.Sequential(ConvNorm(c8 + 2 * MASK_CELLS, d, 1), ConvNorm(d, d))
         self.flow = nn.Sequential(ConvNorm(2, size.flow_channels), ConvNorm(size.flow_channels, size.flow_channels))
         self.recurrent, channels = region_blocks(size, c8 + d + extra, stride=1)  # N_R
         self.remember = ConvNorm(channels, d, 1)
         self.attention = RegionAttention(d)
         self.output = nn.Sequential(ConvNorm(d, d), ConvNorm(d, d // 2), nn.Conv2d(d // 2, 1, 3, padding=1))  # N_O
         self.pyramid = PyramidHead(d, c4, c2)
-        self.verdict = nn.Sequential(nn.Linear(2 * d, 64), nn.ReLU(inplace=True), nn.Linear(64, 2))
+        self.quality_head = nn.Sequential(nn.Linear(2 * d, 64), nn.ReLU(inplace=True), nn.Linear(64, 2))
 
     def begin(self, features: PyramidFeatures, mask: Tensor, others: Tensor) -> Tensor:
         """h_i at a starting point: (B, d, h, w) from x_i and the (B, 1, H, W) masks there."""
-        cells = torch.cat([mask_to_cells(mask), mask_to_cells(others)], 1).to(features.s8.dtype)
+        cells = torch.cat([mask_cells(mask, REGION_STRIDE), mask_cells(others, REGION_STRIDE)], 1).to(features.s8.dtype)
         hidden: Tensor = self.start(torch.cat([features.s8, cells], 1))
         return hidden
 
@@ -203,13 +203,16 @@ class RecurrentPropagation(nn.Module):
         logits = functional.interpolate(coarse, scale_factor=float(REGION_STRIDE), mode="bilinear")
         logits = logits + self.pyramid(attended, region.features) * switches.pyramid
         logits = logits + region.matched.float() * switches.matching
-        verdict = self.verdict(_pooled(attended, logits)).float()
-        return Step(logits, coarse, state, verdict[:, 0], verdict[:, 1], weight)
+        quality = self.quality_head(_pooled(attended, logits)).float()
+        return Step(logits, coarse, state, quality[:, 0], quality[:, 1], weight)
 
     def _cells(self, region: Region, carried: Carried, switches: Switches) -> Tensor:
         """(B, 48, h, w): the warped masks and the pixel tracker's answer; zeros where a part is switched off."""
-        masks = torch.cat([mask_to_cells(carried.mask), mask_to_cells(carried.others)], 1) * switches.mask
-        matched = mask_to_cells(torch.tanh(region.matched / MATCH_SCALE)) * switches.matching
+        masks = (
+            torch.cat([mask_cells(carried.mask, REGION_STRIDE), mask_cells(carried.others, REGION_STRIDE)], 1)
+            * switches.mask
+        )
+        matched = mask_cells(torch.tanh(region.matched / MATCH_SCALE), REGION_STRIDE) * switches.matching
         return torch.cat([masks, matched], 1)
 
 

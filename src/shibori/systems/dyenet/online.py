@@ -21,7 +21,7 @@ from shibori.datasets.stills import Still
 from shibori.errors import InputError
 from shibori.nn.prepare import mixed_precision
 from shibori.systems.dyenet.batch import flow_clips, stack_clips, with_flows
-from shibori.systems.dyenet.losses import VERDICT_WEIGHT, propagation_loss
+from shibori.systems.dyenet.losses import QUALITY_WEIGHT, propagation_loss
 from shibori.systems.dyenet.model import DyeNet
 from shibori.systems.dyenet.variant import Variant
 
@@ -66,8 +66,8 @@ def train_online(
     for step in range(steps):
         batch = with_flows(stack_clips([clips[step * BATCH + i] for i in range(BATCH)]).on(device), network.raft)
         with mixed_precision(device):
-            pixels, verdict, _ = propagation_loss(network, batch, [variant] * BATCH, 0.3)
-            loss: Tensor = pixels + VERDICT_WEIGHT * verdict
+            pixels, quality, _ = propagation_loss(network, batch, [variant] * BATCH, 0.3)
+            loss: Tensor = pixels + QUALITY_WEIGHT * quality
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         clip_grad_norm_(network.propagation.parameters(), 1.0)

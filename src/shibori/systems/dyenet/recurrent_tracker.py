@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import numpy as np
 import torch
@@ -28,7 +29,7 @@ from shibori.tracking.window_tracker import (
     ObjectPrediction,
     TrackState,
     WindowTracker,
-    confidence_of,
+    confidences_of,
     crop_around,
     examined,
     mask_in_crop,
@@ -149,7 +150,8 @@ class RecurrentTracker:
         features, encoded = self._features(view, track.crop)
         mask, others = track.masks[:, :1], track.masks[:, 1:]
         if self.matcher is not None and encoded is not None:
-            track.key, track.memory = encoded.key, self.matcher.network.remember(encoded, mask, others)
+            track.key = encoded.key
+            track.memory = partial(self.matcher.network.remember, encoded, mask, others)
         return RecurrentState(track, self.network.propagation.begin(features, mask, others))
 
     def reference(self, view: FrameView, mask: Mask, state: RecurrentState) -> Memory | None:
@@ -179,7 +181,7 @@ class RecurrentTracker:
         match = self._matched(Aim(state.track, crop), encoded)
         evidence = torch.zeros_like(carried.mask) if match is None else match.logits
         step = self.network.propagation(Region(features, self._flow(view, crop), evidence), carried, self.switches)
-        confidence = confidence_of(step.quality, step.presence)
+        confidence = float(confidences_of(step.quality, step.presence))
         raw = ObjectPrediction(state.track.object_id, crop, encoded, _array(step.logits), confidence)
         if match is None:
             estimate = replace(raw, logits=raw.logits + np.float32(self.config.logit_bias))

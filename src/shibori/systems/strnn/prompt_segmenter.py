@@ -34,7 +34,7 @@ from shibori.tracking.network import (
     positions_of,
     with_surroundings,
 )
-from shibori.tracking.window_tracker import Box, Crop, Mask, WindowTracker, confidence_of, plane
+from shibori.tracking.window_tracker import Box, Crop, Mask, WindowTracker, confidences_of, plane
 
 Ids = NDArray[Any]
 WHOLE = 0.8
@@ -322,7 +322,7 @@ class PromptSegmenter:
         key, mask = (torch.zeros_like(encoded.key), positive) if before is None else (encoded.key, self._plane(before))
         found = self.tracker.network(encoded, memory, key, mask, others)
         logits = WindowedLogits(known.object_id, window, found.logits[0, 0].float().cpu().numpy())
-        return Reading(logits, confidence_of(found.quality, found.presence))
+        return Reading(logits, float(confidences_of(found.quality, found.presence)))
 
     def _encode(self, image: NDArray[np.uint8], window: Box) -> Encoded:
         return self.tracker.encode(image, [self._crop(window)])
