@@ -75,6 +75,30 @@ class Marks:
             )
 
 
+@dataclass(frozen=True)
+class FrameMarks:
+    """What is drawn on one frame, in the order it was drawn."""
+
+    strokes: tuple[Stroke, ...] = ()
+    boxes: tuple[BoxMark, ...] = ()
+
+    @classmethod
+    def of(cls, marks: Marks, index: int) -> FrameMarks:
+        """Those of one frame."""
+        return cls(tuple(marks.strokes.get(index, ())), tuple(marks.boxes.get(index, ())))
+
+    def __add__(self, later: FrameMarks) -> FrameMarks:
+        """Both; a later box around an object takes the place of an earlier one."""
+        again = {box.object_id for box in later.boxes}
+        kept = tuple(box for box in self.boxes if box.object_id not in again)
+        return FrameMarks(self.strokes + later.strokes, kept + later.boxes)
+
+    @property
+    def object_ids(self) -> set[int]:
+        """The objects that are marked; background is none."""
+        return ({stroke.object_id for stroke in self.strokes} | {box.object_id for box in self.boxes}) - {0}
+
+
 def join_marks(first: Marks, later: Marks) -> Marks:
     """The marks of both, the later ones drawn over the others."""
     strokes, boxes = dict(first.strokes), dict(first.boxes)

@@ -14,11 +14,11 @@ from shibori.boxtracking.target import Tracker
 from shibori.errors import InputError
 from shibori.interfaces import Interaction, InteractiveSegmenter
 from shibori.media.clip import Clip
-from shibori.media.marks import Marks, require_known_objects
+from shibori.media.marks import FrameMarks, Marks, require_known_objects
 from shibori.media.mask import FrameMasks, ObjectStatus
 from shibori.media.soft_mask import SoftMasks
 from shibori.ops.overlap import WindowedLogits, iou_of_masks, settled_ids
-from shibori.systems.trackprop.marking import FrameMarks, Marking
+from shibori.systems.trackprop.marking import Marking
 from shibori.systems.trackprop.model import RegionNetwork
 from shibori.systems.trackprop.propagation import Propagating
 from shibori.systems.trackprop.region import blended

@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from shibori.media.marks import BoxMark, Marks
+from shibori.media.marks import FrameMarks
 from shibori.media.scribble import Stroke, rasterise
 from shibori.ops.correction import corrected_ids
 from shibori.ops.overlap import WindowedLogits, settled_ids
@@ -39,30 +39,6 @@ NEAR_END = 0.15
 """A mark this near to the end of the frame, in sides of the region, is of an object that the frame cuts off."""
 SAME_BOX = 0.85
 """IoU of two regions from which a further look would show nothing new."""
-
-
-@dataclass(frozen=True)
-class FrameMarks:
-    """What is drawn on one frame, in the order it was drawn."""
-
-    strokes: tuple[Stroke, ...] = ()
-    boxes: tuple[BoxMark, ...] = ()
-
-    @classmethod
-    def of(cls, marks: Marks, index: int) -> FrameMarks:
-        """Those of one frame."""
-        return cls(tuple(marks.strokes.get(index, ())), tuple(marks.boxes.get(index, ())))
-
-    def __add__(self, later: FrameMarks) -> FrameMarks:
-        """Both; a later box around an object takes the place of an earlier one."""
-        again = {box.object_id for box in later.boxes}
-        kept = tuple(box for box in self.boxes if box.object_id not in again)
-        return FrameMarks(self.strokes + later.strokes, kept + later.boxes)
-
-    @property
-    def object_ids(self) -> set[int]:
-        """The objects that are marked; background is none."""
-        return ({stroke.object_id for stroke in self.strokes} | {box.object_id for box in self.boxes}) - {0}
 
 
 class MarkedMasks(NamedTuple):

@@ -9,10 +9,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from shibori.media.marks import Marks
+from shibori.media.marks import FrameMarks, Marks
 from shibori.ops.overlap import WindowedLogits
 from shibori.systems.trackprop.inference import TrackpropSegmenter
-from shibori.systems.trackprop.marking import FrameMarks, Marking, as_marked
+from shibori.systems.trackprop.marking import Marking, as_marked
 
 Mask = NDArray[np.bool_]
 LIMIT = 6.0
