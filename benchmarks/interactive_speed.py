@@ -25,6 +25,7 @@ from shibori.datasets.scene.demo_clip import make_demo_clip
 from shibori.evaluation import robot
 from shibori.evaluation.sequence import sequence_clip
 from shibori.media.marks import Marks
+from shibori.media.rounds import rounds_from_marks
 from shibori.run.choice import SystemChoice, load_interactive_system
 
 COLUMNS = ("system", "first marks", "all frames", "later marks", "all frames again")
@@ -35,13 +36,13 @@ def answer_times(choice: SystemChoice, num_frames: int, clock: Callable[[], floa
     sequence = make_demo_clip(0, size_hw=SIZE_HW, num_frames=num_frames)
     clip = sequence_clip(sequence)
     interaction = load_interactive_system(choice).begin(clip)
-    found = []
+    found, rounds = [], ()
     for index in (num_frames // 2, 0):
         true = (sequence.read_ids(index) == 1).astype(np.uint8)
         marks = Marks(robot.start([true], [1], np.random.default_rng(0)))
-        moved = Marks({index: marks.strokes[0]})
-        found.append(_seconds(clock, lambda moved=moved: interaction.mark(moved)))
-        found.append(_seconds(clock, lambda: _drain(interaction.masks())))
+        rounds += rounds_from_marks(Marks({index: marks.strokes[0]}))
+        found.append(_seconds(clock, lambda rounds=rounds, index=index: interaction.preview(rounds, index)))
+        found.append(_seconds(clock, lambda rounds=rounds: _drain(interaction.propagate(rounds))))
     return found
 
 

@@ -8,45 +8,45 @@ import numpy as np
 
 from shibori.interfaces import Interaction, InteractiveSegmenter
 from shibori.media.clip import Clip
-from shibori.media.marks import Marks, require_known_objects
 from shibori.media.mask import FrameMasks, ObjectStatus
+from shibori.media.rounds import Rounds, check_rounds, known_objects, marks_of
 
 REACH = 3
 
 
 class Squares(InteractiveSegmenter):
-    """``marked`` are the marks it was given."""
+    """``told`` are the rounds it was given."""
 
     def __init__(self) -> None:
-        self.marked: list[Marks] = []
+        self.told: list[Rounds] = []
 
     def begin(self, clip: Clip) -> SquareInteraction:
-        return SquareInteraction(clip, self.marked)
+        return SquareInteraction(clip, self.told)
 
 
 class SquareInteraction(Interaction):
-    def __init__(self, clip: Clip, marked: list[Marks]) -> None:
-        self.clip, self.marked = clip, marked
-        self.ids = np.zeros(clip.size_hw, np.uint8)
-        self.known: tuple[int, ...] = ()
+    def __init__(self, clip: Clip, told: list[Rounds]) -> None:
+        self.clip, self.told = clip, told
 
-    def mark(self, marks: Marks) -> tuple[FrameMasks, ...]:
-        marks.check(self.clip.num_frames)
-        require_known_objects(marks, self.known)
-        self.marked.append(marks)
-        self.known = tuple(sorted({*self.known, *marks.object_ids}))
-        for index in marks.frames:
-            for row, column in np.argwhere((drawn := marks.rasterise(index, self.clip.size_hw)) >= 0):
+    def preview(self, rounds: Rounds, frame: int) -> FrameMasks:
+        check_rounds(rounds, self.clip.num_frames, self.clip.size_hw)
+        ids = np.zeros(self.clip.size_hw, np.uint8)
+        for each in rounds:
+            marks = marks_of((each,))
+            for row, column in np.argwhere((drawn := marks.rasterise(each.frame, self.clip.size_hw)) >= 0):
                 rows, columns = (slice(max(place - REACH, 0), place + REACH + 1) for place in (row, column))
-                self.ids[rows, columns] = drawn[row, column]
-            for box in marks.boxes.get(index, ()):
+                ids[rows, columns] = drawn[row, column]
+            for box in marks.boxes.get(each.frame, ()):
                 x0, y0, x1, y1 = box.pixels(self.clip.size_hw)
-                self.ids[y0:y1, x0:x1] = box.object_id
-        return tuple(self._answer(index) for index in marks.frames)
+                ids[y0:y1, x0:x1] = box.object_id
+        statuses = tuple(ObjectStatus(object_id, 0.5, "tracked") for object_id in known_objects(rounds))
+        return FrameMasks(frame, ids, statuses)
 
-    def masks(self) -> Iterator[FrameMasks]:
-        return (self._answer(frame.index) for frame in self.clip.frames())
+    def propagate(self, rounds, span=None, report=None, cancelled=None, in_order=False) -> Iterator[FrameMasks]:
+        self.told.append(rounds)
+        self.preview(rounds, 0)
+        wanted = range(self.clip.num_frames) if span is None else span
+        return (self.preview(rounds, frame.index) for frame in self.clip.frames() if frame.index in wanted)
 
-    def _answer(self, index: int) -> FrameMasks:
-        statuses = tuple(ObjectStatus(object_id, 0.5, "tracked") for object_id in self.known)
-        return FrameMasks(index, self.ids.copy(), statuses)
+    def suggestion(self, rounds: Rounds) -> None:
+        return None

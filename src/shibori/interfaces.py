@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     import numpy as np
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from shibori.media.instances import Discovery
     from shibori.media.marks import Marks
     from shibori.media.mask import FrameMasks
+    from shibori.media.rounds import Rounds
     from shibori.media.track import Tracklet
 
 
@@ -105,8 +106,70 @@ class ClipPropagator(Propagator):
         """
 
 
+class Suggestion(NamedTuple):
+    """Where a correction would help most."""
+
+    frame: int
+    object_id: int
+    doubt: float
+    """In [0, 1]: how likely it is wrong there, as far as the system can tell."""
+
+
 class Interaction(ABC):
-    """A person and a system at work on one clip, in rounds: ``mark`` some frames, look at the ``masks``, mark again."""
+    """One clip, and what its frames show after any rounds: a function of the rounds, whatever was asked before.
+
+    Equal rounds give equal masks. One call at a time; an iterator that was begun may be left at any point.
+    """
+
+    @abstractmethod
+    def preview(self, rounds: Rounds, frame: int) -> FrameMasks:
+        """The masks of one frame: those that ``propagate`` gives for it.
+
+        At once where the frame is that of the last round and was shown before it.
+
+        Raises:
+            InputError: the rounds do not fit the clip, or there is no such frame.
+        """
+
+    @abstractmethod
+    def propagate(
+        self,
+        rounds: Rounds,
+        span: range | None = None,
+        report: Callable[[int, int], None] | None = None,
+        cancelled: Callable[[], bool] | None = None,
+        in_order: bool = False,
+    ) -> Iterator[FrameMasks]:
+        """The masks of every frame that can be decoded, each as soon as it is known.
+
+        Args:
+            rounds: all that was said so far.
+            span: the frames that are asked for, of any step; all by default.
+            report: called with the number of frames looked at so far and of all that are to be looked at; a frame that
+                is looked at twice counts twice.
+            cancelled: asked before each frame is looked at; once it says so there is no further frame. What came is
+                valid, and need not be done again.
+            in_order: in the order of ``span``; else outward from the frame of the last round, where somebody looks.
+
+        Raises:
+            InputError: at the call, where the rounds do not fit the clip.
+        """
+
+    @abstractmethod
+    def suggestion(self, rounds: Rounds) -> Suggestion | None:
+        """Where a correction would help most; None where the system cannot tell, or every frame was marked."""
+
+
+class InteractiveSegmenter(ABC):
+    """Rounds of marks and masks on some frames in, masks of all frames out, again and again."""
+
+    @abstractmethod
+    def begin(self, clip: Clip) -> Interaction:
+        """Start work on a clip."""
+
+
+class MarkSession(ABC):
+    """One clip, as the papers have it: ``mark`` some frames, look at the ``masks``, mark again. It remembers."""
 
     @abstractmethod
     def mark(self, marks: Marks) -> tuple[FrameMasks, ...]:
@@ -134,11 +197,11 @@ class Interaction(ABC):
         """
 
 
-class InteractiveSegmenter(ABC):
+class MarkSegmenter(ABC):
     """Marks on some frames in, masks of all frames out, again and again."""
 
     @abstractmethod
-    def begin(self, clip: Clip) -> Interaction:
+    def begin(self, clip: Clip) -> MarkSession:
         """Start work on a clip of which nothing is marked yet."""
 
 

@@ -110,7 +110,7 @@ def test_marks_come_in_the_same_rounds_to_every_row():
     first, second = MarkAblation([moving_boxes()], InteractiveRules(2, num_starts=1)).run(rows)
     assert (first.text, first.values["paper_auc"], first.values["paper_j_and_f_at_threshold"]) == ("first", 0.1, 0.2)
     assert second.values["paper_auc"] is None
-    assert taken[0].marked[0] == taken[1].marked[0]
+    assert taken[0].told[0] == taken[1].told[0]
     assert first.values["j_and_f"] == second.values["j_and_f"] > 0
 
 

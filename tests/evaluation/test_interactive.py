@@ -12,9 +12,10 @@ from shibori.errors import InputError
 from shibori.evaluation.interactive import InteractiveSession, evaluate_interactive
 from shibori.evaluation.interactive_scores import InteractiveRules
 from shibori.evaluation.sequence import sequence_clip
-from shibori.interfaces import Interaction, InteractiveSegmenter
+from shibori.interfaces import MarkSegmenter, MarkSession
 from shibori.media.mask import FrameMasks, read_ids
 from shibori.media.scribble import Scribbles, Stroke, read_scribbles, write_scribbles
+from shibori.systems.replay import ReplayedSegmenter
 
 from .made import SIZE_HW, ArraySequence, moving_boxes
 
@@ -30,7 +31,7 @@ class Clock:
 
 
 @dataclass
-class Revealer(InteractiveSegmenter):
+class Revealer(MarkSegmenter):
     """Knows the truth, and tells it of the frames that are marked; takes its time."""
 
     sequences: dict[str, ArraySequence]
@@ -43,7 +44,7 @@ class Revealer(InteractiveSegmenter):
         return Revealing(self, clip)
 
 
-class Revealing(Interaction):
+class Revealing(MarkSession):
     def __init__(self, system, clip):
         self.system, self.clip, self.known = system, clip, set()
 
@@ -65,7 +66,7 @@ class Revealing(Interaction):
 def run(sequences, seconds=1.0, rules=RULES, **options):
     system = Revealer({sequence.name: sequence for sequence in sequences}, seconds=seconds)
     session = InteractiveSession(sequences, rules=rules, clock=system.clock, **options)
-    return evaluate_interactive(session, system), system
+    return evaluate_interactive(session, ReplayedSegmenter(system)), system
 
 
 def test_each_round_reveals_one_more_frame():
@@ -270,7 +271,9 @@ def test_results_are_written(tmp_path):
 
     def evaluate(**options):
         session = InteractiveSession([sequence], rules=RULES, clock=system.clock)
-        return evaluate_interactive(session, system, out_dir=tmp_path, progress=progress.append, **options)
+        return evaluate_interactive(
+            session, ReplayedSegmenter(system), out_dir=tmp_path, progress=progress.append, **options
+        )
 
     scores = evaluate()
     for start in (1, 2):

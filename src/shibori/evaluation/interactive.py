@@ -25,6 +25,7 @@ from shibori.interfaces import Interaction, InteractiveSegmenter
 from shibori.media.marks import marks_from_scribbles
 from shibori.media.mask import FrameMasks
 from shibori.media.palette import write_palette_png
+from shibori.media.rounds import Rounds, rounds_from_marks
 from shibori.media.scribble import Scribbles, write_scribbles
 
 Ids = NDArray[Any]
@@ -192,16 +193,17 @@ def evaluate_interactive(
     """
     folder = None if out_dir is None else _ResultFolders(out_dir, overwrite=overwrite)
     interaction: Interaction | None = None
+    rounds: Rounds = ()
     maps: list[Ids] = []
     frames_done = 0
     while session.next():
         _, news, is_new = session.get_scribbles(only_last=True)
         if is_new:
-            interaction = segmenter.begin(sequence_clip(session.sample.sequence))
+            interaction, rounds = segmenter.begin(sequence_clip(session.sample.sequence)), ()
         assert interaction is not None
         if news.frames:  # where the robot found nothing to draw the masks stay what they are
-            interaction.mark(marks_from_scribbles(news))
-            maps = [masks.ids for masks in interaction.masks()]
+            rounds += rounds_from_marks(marks_from_scribbles(news))
+            maps = [masks.ids for masks in interaction.propagate(rounds, in_order=True)]
         session.submit_masks(maps)
         frames_done += len(maps)
         if folder is not None and session.sample.is_over:

@@ -23,6 +23,7 @@ from shibori.media.mask import FrameMasks
 from shibori.media.mask_writer import KEPT_NAME, Target
 from shibori.media.reader import read_clip
 from shibori.media.reference import frame_index, read_references
+from shibori.media.rounds import rounds_from_marks
 from shibori.media.track import Tracklet, write_tracklets
 from shibori.media.track_log import TrackLog
 from shibori.media.writer import FORMATS, ONE_FILE_NAMES, MaskWriter, open_writer
@@ -207,7 +208,7 @@ def _marked_work(job: SegmentJob, clip: Clip, bounds: tuple[int, int], system: S
     def begin(progress: Progress) -> Iterator[tuple[Frame, FrameMasks]]:
         segmenter = system if isinstance(system, InteractiveSegmenter) else load_interactive_system(job)
         counter = FrameCounter(progress, len(frames.indices))
-        return counter.counted(mark_clip(clip, marks, segmenter, frames))
+        return counter.counted(mark_clip(clip, rounds_from_marks(marks), segmenter, frames))
 
     return _Work(marks.object_ids, len(frames.indices), begin)
 
@@ -321,7 +322,8 @@ def segment(source: str | Path | Clip, marks: Any, system: str | System = AUTO, 
     choice = SystemChoice(system if isinstance(system, str) else AUTO, **options)
     if for_marks:
         segmenter = system if isinstance(system, InteractiveSegmenter) else load_interactive_system(choice)
-        return (masks for _, masks in mark_clip(clip, marks, segmenter, FrameRange.of(clip, **bounds)))
+        frames = FrameRange.of(clip, **bounds)
+        return (masks for _, masks in mark_clip(clip, rounds_from_marks(marks), segmenter, frames))
     references = _references(clip, marks, bounds.get("start", 0))
     propagator = system if isinstance(system, Propagator) else load_system(choice)
     return (masks for _, masks in segment_frames(clip, references, propagator, **bounds))

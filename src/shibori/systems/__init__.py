@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from shibori.errors import InputError
-from shibori.interfaces import FrameSource, InstanceSegmenter, InteractiveSegmenter, Propagator
+from shibori.interfaces import FrameSource, InstanceSegmenter, InteractiveSegmenter, MarkSegmenter, Propagator
 from shibori.media.instances import Discovery
 
 Entry = TypeVar("Entry")
 Rows = list[tuple[str, float | None, Callable[[], Propagator]]]
 InstanceRows = list[tuple[str, float | None, Callable[[FrameSource], Discovery]]]
+MarkRows = list[tuple[str, tuple[float, float] | None, Callable[[], MarkSegmenter]]]
 InteractiveRows = list[tuple[str, tuple[float, float] | None, Callable[[], InteractiveSegmenter]]]
 
 
@@ -82,20 +83,39 @@ def _dyenet_rows(preset: str = "compact", device: str = "auto", weights: Path | 
     return [*rows, ("the pixel tracker alone (ours)", None, partial(_pixel, preset, device))]
 
 
+def _replayed(build: Callable[..., MarkSegmenter]) -> Callable[..., InteractiveSegmenter]:
+    """What builds a system of a paper, which remembers what it was asked, as one whose answers depend on rounds."""
+
+    def call(*arguments: Any, **options: Any) -> InteractiveSegmenter:
+        from shibori.systems.replay import ReplayedSegmenter
+
+        return ReplayedSegmenter(build(*arguments, **options))
+
+    return call
+
+
+def _replayed_rows(rows: MarkRows) -> InteractiveRows:
+    return [(what, figures, _replayed(build)) for what, figures, build in rows]
+
+
 def _strnn(
     preset: str = "compact", device: str = "auto", size: int | None = None, weights: Path | None = None
-) -> InteractiveSegmenter:
-    segmenter: InteractiveSegmenter = _of("strnn", "build_hybrid_segmenter")(
+) -> MarkSegmenter:
+    segmenter: MarkSegmenter = _of("strnn", "build_hybrid_segmenter")(
         preset, device, size, weights, refiner=partial(_mask_refiner, device)
     )
     return segmenter
 
 
 def _strnn_rows(preset: str = "compact", device: str = "auto", weights: Path | None = None) -> InteractiveRows:
-    rows: InteractiveRows = _of("strnn", "ablation_rows", "ablation")(
+    rows: MarkRows = _of("strnn", "ablation_rows", "ablation")(
         preset, device, weights, refiner=partial(_mask_refiner, device)
     )
-    return rows
+    return _replayed_rows(rows)
+
+
+def _trackprop_rows(preset: str = "compact", device: str = "auto", weights: Path | None = None) -> InteractiveRows:
+    return _replayed_rows(_of("trackprop", "ablation_rows", "ablation")(preset, device, weights))
 
 
 def _mask_refiner(device: str) -> Any:
@@ -124,9 +144,9 @@ it is behind the tracker of today (``docs/performance.md``), and is to be traine
 
 INTERACTIVE_SEGMENTERS: dict[str, Callable[..., InteractiveSegmenter]] = _there(
     {
-        "strnn": _strnn,
-        "strnn-plain": _of("strnn", "build_strnn_segmenter"),
-        "trackprop": _of("trackprop", "build_trackprop_segmenter"),
+        "strnn": _replayed(_strnn),
+        "strnn-plain": _replayed(_of("strnn", "build_strnn_segmenter")),
+        "trackprop": _replayed(_of("trackprop", "build_trackprop_segmenter")),
     }
 )
 """Marks in, masks of all frames out, again and again. Each takes preset, device, size, weights.
@@ -151,6 +171,6 @@ INSTANCE_ABLATIONS: dict[str, Callable[..., InstanceRows]] = _there({"ipdt": _of
 """The same for systems that find instances: the paper's mAP, and what finds the instances of a clip."""
 
 INTERACTIVE_ABLATIONS: dict[str, Callable[..., InteractiveRows]] = _there(
-    {"trackprop": _of("trackprop", "ablation_rows", "ablation"), "strnn": _strnn_rows}
+    {"trackprop": _trackprop_rows, "strnn": _strnn_rows}
 )
 """The same for interactive systems: the paper's AUC and J&F@60s. Take preset, device, weights."""

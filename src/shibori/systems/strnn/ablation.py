@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from shibori.errors import InputError
-from shibori.interfaces import InteractiveSegmenter, Propagator
+from shibori.interfaces import MarkSegmenter, Propagator
 from shibori.nn.prepare import choose_device, choose_dtype, prepare_network
 from shibori.systems.strnn.build import build_carrier, build_strnn_segmenter
 from shibori.systems.strnn.hybrid import HybridSegmenter, Refiner
@@ -27,7 +27,7 @@ PAPER_FIGURES = (0.621, 0.601)
 LAST_ROUND = 8
 """Of a session of the challenge; the paper refines in that one (Sec. 2.4.2)."""
 
-Row = tuple[str, tuple[float, float] | None, Callable[[], InteractiveSegmenter]]
+Row = tuple[str, tuple[float, float] | None, Callable[[], MarkSegmenter]]
 
 
 def ablation_rows(

@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from shibori.errors import InputError
-from shibori.interfaces import Interaction, InteractiveSegmenter, Propagator
+from shibori.interfaces import MarkSegmenter, MarkSession, Propagator
 from shibori.media.clip import Clip
 from shibori.media.marks import Marks, join_marks
 from shibori.media.mask import FrameMasks, ObjectStatus, tracked_confidence
@@ -81,7 +81,7 @@ class Voter(NamedTuple):
 
 
 @dataclass(frozen=True)
-class HybridSegmenter(InteractiveSegmenter):
+class HybridSegmenter(MarkSegmenter):
     """strnn with a propagator that carries the masks of marked frames to all others."""
 
     pixels: StrnnSegmenter
@@ -95,12 +95,12 @@ class HybridSegmenter(InteractiveSegmenter):
     refiner: Refiner | None = None
     """Betters what was made of the marks; None: it stays as it is."""
 
-    def begin(self, clip: Clip) -> Interaction:
-        """See ``InteractiveSegmenter``."""
+    def begin(self, clip: Clip) -> MarkSession:
+        """See ``MarkSegmenter``."""
         return HybridInteraction(self, clip)
 
 
-class HybridInteraction(Interaction):
+class HybridInteraction(MarkSession):
     """One clip."""
 
     def __init__(self, segmenter: HybridSegmenter, clip: Clip) -> None:
@@ -124,7 +124,7 @@ class HybridInteraction(Interaction):
         self._doubted: dict[int, set[int]] = {}
 
     def mark(self, marks: Marks) -> tuple[FrameMasks, ...]:
-        """See ``Interaction``."""
+        """See ``MarkSession``."""
         self._rounds += 1
         answers = self._pixels.mark(marks)
         self._marks = join_marks(self._marks, marks)
@@ -136,7 +136,7 @@ class HybridInteraction(Interaction):
         return tuple(self._key_masks(answer.index) for answer in answers)
 
     def masks(self) -> Iterator[FrameMasks]:
-        """See ``Interaction``."""
+        """See ``MarkSession``."""
         if not self._keys:
             raise InputError("nothing is marked yet: mark each object on some frame first")
         return self._masks()

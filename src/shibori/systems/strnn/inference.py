@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from shibori.errors import InputError
-from shibori.interfaces import Interaction, InteractiveSegmenter
+from shibori.interfaces import MarkSegmenter, MarkSession
 from shibori.media.clip import Clip
 from shibori.media.marks import Marks, require_known_objects
 from shibori.media.mask import FrameMasks, ObjectStatus
@@ -25,7 +25,7 @@ from shibori.systems.strnn.samples import Canvas, Samples, sample_frame
 
 
 @dataclass(frozen=True)
-class StrnnSegmenter(InteractiveSegmenter):
+class StrnnSegmenter(MarkSegmenter):
     """Marks in, masks of all frames out."""
 
     network: StrnnNetwork
@@ -37,8 +37,8 @@ class StrnnSegmenter(InteractiveSegmenter):
     partners: tuple[StrnnSegmenter, ...] = ()
     """Others that learn from the same pixels; the scores of all are averaged (footnote 1)."""
 
-    def begin(self, clip: Clip) -> Interaction:
-        """See ``InteractiveSegmenter``."""
+    def begin(self, clip: Clip) -> MarkSession:
+        """See ``MarkSegmenter``."""
         return StrnnInteraction(self, clip)
 
     def members(self, clip: Clip) -> list[Member]:
@@ -49,7 +49,7 @@ class StrnnSegmenter(InteractiveSegmenter):
         ]
 
 
-class StrnnInteraction(Interaction):
+class StrnnInteraction(MarkSession):
     """One clip. Its features are computed in frame order, each once, and kept."""
 
     def __init__(self, segmenter: StrnnSegmenter, clip: Clip) -> None:
@@ -76,7 +76,7 @@ class StrnnInteraction(Interaction):
 
     @torch.inference_mode()
     def mark(self, marks: Marks) -> tuple[FrameMasks, ...]:
-        """See ``Interaction``. Before the first ``masks`` the answer lacks the context of the frames before."""
+        """See ``MarkSession``. Before the first ``masks`` the answer lacks the context of the frames before."""
         marks.check(self.clip.num_frames)
         require_known_objects(marks, self.object_ids)
         seen = {index: [member.features(index) for member in self._members] for index in marks.frames}
@@ -88,7 +88,7 @@ class StrnnInteraction(Interaction):
         return tuple(self._answer(index, features) for index, features in seen.items())
 
     def masks(self) -> Iterator[FrameMasks]:
-        """See ``Interaction``."""
+        """See ``MarkSession``."""
         if not self._taught:
             raise InputError("nothing is marked yet: mark each object on some frame first")
         return self._masks()

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from shibori.errors import InputError
-from shibori.interfaces import InteractiveSegmenter
+from shibori.interfaces import MarkSegmenter
 from shibori.systems.trackprop.build import build_trackprop_segmenter
 from shibori.systems.trackprop.rule import RULES
 from shibori.systems.trackprop.size import SIZES
@@ -27,7 +27,7 @@ AUC and J&F@60s on the DAVIS 2017 validation set."""
 
 def ablation_rows(
     preset: str = "compact", device: str = "auto", weights: Path | None = None
-) -> list[tuple[str, tuple[float, float] | None, Callable[[], InteractiveSegmenter]]]:
+) -> list[tuple[str, tuple[float, float] | None, Callable[[], MarkSegmenter]]]:
     """For each row what it is, the paper's AUC and J&F@60s, and what builds it; all with the same networks.
 
     Rows in which the pixel tracker takes part are left out for a preset that has none.
@@ -37,7 +37,7 @@ def ablation_rows(
     """
     if preset not in SIZES:
         raise InputError(f"expected a preset of trackprop ({', '.join(SIZES)}), found {preset!r}")
-    rows: list[tuple[str, tuple[float, float] | None, Callable[[], InteractiveSegmenter]]] = []
+    rows: list[tuple[str, tuple[float, float] | None, Callable[[], MarkSegmenter]]] = []
     for tracker, matching, text, published in ROWS:
         if matching and not RULES[preset].propagation.matching:
             continue

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from shibori.boxtracking.target import Tracker
 from shibori.errors import InputError
-from shibori.interfaces import Interaction, InteractiveSegmenter
+from shibori.interfaces import MarkSegmenter, MarkSession
 from shibori.media.clip import Clip
 from shibori.media.marks import FrameMarks, Marks, require_known_objects
 from shibori.media.mask import FrameMasks, ObjectStatus
@@ -43,7 +43,7 @@ SAME_MASK = 0.95
 
 
 @dataclass(frozen=True)
-class TrackpropSegmenter(InteractiveSegmenter):
+class TrackpropSegmenter(MarkSegmenter):
     """Marks in, masks of all frames out."""
 
     network: RegionNetwork
@@ -53,8 +53,8 @@ class TrackpropSegmenter(InteractiveSegmenter):
     """Gives the regions; None: the previous mask does."""
     device: torch.device
 
-    def begin(self, clip: Clip) -> Interaction:
-        """See ``InteractiveSegmenter``."""
+    def begin(self, clip: Clip) -> MarkSession:
+        """See ``MarkSegmenter``."""
         return TrackpropInteraction(self, clip)
 
 
@@ -74,7 +74,7 @@ class Approved:
         return {object_id: self.ids == object_id for object_id in self.object_ids}
 
 
-class TrackpropInteraction(Interaction):
+class TrackpropInteraction(MarkSession):
     """One clip.
 
     A frame that was marked is approved of: its masks are what ``mark`` gave until it is marked again, those of the
@@ -100,7 +100,7 @@ class TrackpropInteraction(Interaction):
 
     @torch.no_grad()  # and not inference mode: ATOM learns online
     def mark(self, marks: Marks) -> tuple[FrameMasks, ...]:
-        """See ``Interaction``."""
+        """See ``MarkSession``."""
         marks.check(self.clip.num_frames)
         require_known_objects(marks, tuple(self._tracks))
         for index in marks.frames:
@@ -108,7 +108,7 @@ class TrackpropInteraction(Interaction):
         return tuple(self._answer(index) for index in marks.frames)
 
     def masks(self) -> Iterator[FrameMasks]:
-        """See ``Interaction``."""
+        """See ``MarkSession``."""
         if not self._tracks:
             raise InputError("nothing is marked yet: mark each object on some frame first")
         return self._masks()
