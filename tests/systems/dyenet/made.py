@@ -92,7 +92,7 @@ CREDULOUS = changed(
     QUICK,
     lost_threshold=-1,
     redetect_threshold=-1,
-    similar=-1.1,
+    seed_similarity=-1.1,
     min_area=0,
     remember_threshold=-1,
     remember_every=2,

@@ -12,7 +12,7 @@ from shibori.systems.dyenet.inference import DyeNetPropagator
 from shibori.systems.dyenet.rule import DyeNetRule
 
 from .made import CREDULOUS, QUICK, SIZE_HW, changed, frame, rectangle, strong_state
-from .test_tracked_clip import EAGER, moving, run
+from .test_tracker_pass import EAGER, moving, run
 
 LIKE_ANYTHING = changed(CREDULOUS, similarity_low=-2, similarity_high=-1, own_mask_threshold=2)
 """Whatever the mask matches, the recurrent network alone says how sure it is."""
@@ -67,7 +67,7 @@ def test_what_the_tracker_found_again_gives_way_only_to_what_is_worth_more():
     script = {**moving(1, 1, 4), **moving(1, 7, 10)}
     started = {}
     for advantage in (2.0, -2.0):
-        _, tracklets = run(script, rule=replace(EAGER, gives_way=advantage))
+        _, tracklets = run(script, rule=replace(EAGER, refound_lead=advantage))
         started[advantage] = [tracklet for tracklet in tracklets if tracklet.start in (8, 9)]
     assert not started[2.0]
     assert started[-2.0]

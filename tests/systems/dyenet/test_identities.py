@@ -17,7 +17,7 @@ from shibori.tracking.window_tracker import Crop
 
 from .made import QUICK, frame, made_propagator, rectangle
 
-RULE = replace(QUICK, margin_low=0.6, margin_high=0.9, full=0.5, overfull=2.0)
+RULE = replace(QUICK, margin_low=0.6, margin_high=0.9, full_area=0.5, excess_area=2.0)
 MASK = rectangle(10, 10, 40, 40)
 
 
@@ -45,7 +45,7 @@ def prediction(identities: Identities, side: float, confidence: float, margin: f
     recurrent, view = identities.recurrent, view_of(identities.recurrent)
     state = recurrent.begin(view, 1, MASK)
     assert state is not None
-    seen = recurrent.look(view, state, identities.templates[1].references)
+    seen = recurrent.predict(view, state, identities.templates[1].references)
     crop = Crop(np.array([0.0, 0.0, side, side]), (4, 4))
     estimate = replace(seen.estimate, crop=crop, logits=np.ones((4, 4), np.float32), confidence=confidence)
     return replace(seen, estimate=replace(estimate, similarity_margin=margin))
@@ -86,14 +86,14 @@ def test_what_a_mask_is_worth(
 def test_a_proposal_is_looked_at_in_its_own_frame(recurrent: RecurrentTracker):
     identities, view = acquainted(recurrent), view_of(recurrent)
     proposal = find_proposals(recurrent, view, identities.templates, [1])[0]
-    seen = identities.sighted(view, proposal, 1)
+    seen = identities.close_up(view, proposal, 1)
     assert seen.answer.object_id == 1
     np.testing.assert_array_equal(seen.estimate.crop.window, recurrent.crop(proposal.box, view).window)
 
 
 def test_objects_that_were_shown(recurrent: RecurrentTracker):
     identities = acquainted(recurrent)
-    identities.hear_of(2)
+    identities.register(2)
     assert list(identities.templates) == [1, 2]
     assert identities.shown == [1]
 

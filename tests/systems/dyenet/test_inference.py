@@ -15,7 +15,8 @@ from shibori.media.reader import read_clip
 from shibori.media.track import ClipTracklets, Tracklet
 from shibori.ops.window import GRID
 from shibori.run.propagate import segment_clip
-from shibori.systems.dyenet.inference import DyeNetClip, DyeNetPropagator
+from shibori.systems.dyenet.inference import DyeNetPropagator
+from shibori.systems.dyenet.offline import OfflinePropagation
 from shibori.systems.dyenet.rule import DyeNetRule
 from shibori.systems.dyenet.templates import MAX_REFERENCES
 from shibori.systems.dyenet.variant import VARIANTS
@@ -366,10 +367,10 @@ def test_a_file_gives_what_the_frames_give(propagator: DyeNetPropagator, tmp_pat
 
 def test_what_is_kept_of_a_frame_for_later_iterations_does_not_hold_on_to_all_that_was_proposed():
     propagation = made_propagator(DOUBTFUL).propagate(frames(9), TWO)
-    assert isinstance(propagation, DyeNetClip)
+    assert isinstance(propagation, OfflinePropagation)
     list(propagation.masks())
     for object_id in (1, 2):
-        candidates = propagation.candidates.of(object_id)
+        candidates = propagation.forward_pass.candidates.of(object_id)
         assert len({candidate.frame for candidate in candidates}) == 4  # every other one in which it was missing
         for candidate in candidates:
             vector, mask = candidate.proposal.vector, candidate.proposal.mask

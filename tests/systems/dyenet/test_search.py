@@ -30,7 +30,7 @@ from shibori.tracking.window_tracker import Crop, Evidence, WindowTracker
 from .made import FICKLE, SIZE_HW, TINY, frame, made_propagator, random, rectangle
 
 CPU = torch.device("cpu")
-RULE = replace(FICKLE, similar=0.5, max_candidates=2, top_m=5)
+RULE = replace(FICKLE, seed_similarity=0.5, max_candidates=2, top_m=5)
 
 
 def made_recurrent(variant: str = "combined") -> RecurrentTracker:

@@ -91,9 +91,9 @@ def propagator_from_state(
 
 
 def with_tracker(tracker: Tracker | None, propagator: DyeNetPropagator) -> DyeNetPropagator:
-    """DyeNet with the tracker whose run is the pass forward over a whole clip, if its variant is ``tracked``."""
+    """DyeNet with the tracker whose run is the pass forward over a whole clip, if its variant is ``tracker_ahead``."""
     recurrent = propagator.recurrent
-    if tracker is None or not (recurrent.variant.tracked and recurrent.matches):
+    if tracker is None or not (recurrent.variant.tracker_ahead and recurrent.matches):
         return propagator
     return DyeNetPropagator(recurrent, propagator.flow, propagator.adapt, tracker())
 

@@ -49,14 +49,14 @@ class Ensemble(RecurrentTracker):
             state.partners.append(each.begin_softly(view.under(each.network), object_id, resized, own))
         return state
 
-    def look(
+    def predict(
         self, view: FrameView, state: RecurrentState, references: list[Memory], crop: Crop | None = None
     ) -> RecurrentPrediction:
-        """See ``RecurrentTracker.look``: the log-odds and the confidence are the members' means."""
-        prediction = super().look(view, state, references, crop)
+        """See ``RecurrentTracker.predict``: the log-odds and the confidence are the members' means."""
+        prediction = super().predict(view, state, references, crop)
         estimate, pairs = prediction.estimate, zip(self.partners, state.partners, strict=True)
         window = estimate.crop.window
-        others = tuple(p.look(view.under(p.network), own, references, p.crop_over(window)) for p, own in pairs)
+        others = tuple(p.predict(view.under(p.network), own, references, p.crop_over(window)) for p, own in pairs)
         logits = [estimate.logits, *(_resized(other.estimate.logits, estimate.crop.size_hw) for other in others)]
         confidence = float(np.mean([prediction.confidence, *(other.confidence for other in others)]))
         mean = replace(estimate, logits=np.mean(logits, 0, dtype=np.float32), confidence=confidence)

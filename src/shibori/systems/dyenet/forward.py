@@ -32,7 +32,7 @@ class Outcome:
     missing: list[int] = field(default_factory=list)
     """Objects that re-identification looked for."""
     proposals: list[Proposal] = field(default_factory=list)
-    """What re-identification looked at, if it did."""
+    """What re-identification chose from, if it looked."""
 
     @property
     def answers(self) -> list[WindowedLogits]:
@@ -76,7 +76,7 @@ class ForwardRun:
 
     @property
     def templates(self) -> dict[int, Templates]:
-        """Of every object that was heard of."""
+        """Of every object that is known."""
         return self.identities.templates
 
     def step(self, image: NDArray[np.uint8], given: Mapping[int, NDArray[np.bool_]]) -> Outcome:
@@ -91,11 +91,11 @@ class ForwardRun:
         for object_id, state in list(self.states.items()):
             if object_id in given:
                 continue
-            prediction = self.recurrent.look(view, state, self.templates[object_id].references)
-            if prediction.confidence >= self.rule.tracker.lost_threshold:
-                outcome.seen.append(prediction)
-            else:
+            prediction = self.recurrent.predict(view, state, self.templates[object_id].references)
+            if self.recurrent.is_lost(prediction):
                 del self.states[object_id]
+            else:
+                outcome.seen.append(prediction)
         self._find_missing(view, outcome)
         self._carry_on(view, outcome)
         self.previous = image
@@ -137,7 +137,7 @@ class ForwardRun:
         state = self.recurrent.begin(view, object_id, mask, shares)
         if state is None:
             self.states.pop(object_id, None)
-            self.identities.hear_of(object_id)
+            self.identities.register(object_id)
             self.absent.add(object_id)
             return
         self.states[object_id] = state

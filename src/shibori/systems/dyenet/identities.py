@@ -31,8 +31,8 @@ class Found:
     state: RecurrentState
 
 
-class Asked(NamedTuple):
-    """A mask of a tracklet that was found, asked again who it is."""
+class Checked(NamedTuple):
+    """A mask of a tracklet that was found, compared with the templates again."""
 
     confidence: float
     vector: Tensor
@@ -64,13 +64,13 @@ class Identities:
         """Objects of which a mask was given that shows something."""
         return [object_id for object_id, templates in self.templates.items() if templates.given]
 
-    def hear_of(self, object_id: int) -> Templates:
-        """The templates of an object, none at first."""
+    def register(self, object_id: int) -> Templates:
+        """The templates of an object, none at first; it is known from here on."""
         return self.templates.setdefault(object_id, Templates(self.recurrent.rule.max_templates))
 
     def refer(self, view: FrameView, object_id: int, mask: NDArray[np.bool_], state: RecurrentState) -> None:
         """Take a given mask, which is not empty, as true."""
-        templates = self.hear_of(object_id)
+        templates = self.register(object_id)
         vector = template_vector(self.recurrent, view, mask)
         assert vector is not None
         templates.add_given(vector, self.recurrent.reference(view, mask, state))
@@ -91,22 +91,22 @@ class Identities:
             self.templates[object_id].add_found(vector)
             self.since_expanded[object_id] = 0
 
-    def similarity_of(self, object_id: int, asked: Sequence[Asked]) -> Tensor:
+    def similarity_of(self, object_id: int, checked: Sequence[Checked]) -> Tensor:
         """(K,) similarity of K masks to an object."""
-        cosine = self.templates[object_id].similarity(torch.stack([each.vector for each in asked])).float().cpu()
-        return self.recurrent.similarity(cosine, torch.tensor([each.margin for each in asked]), closely=True)
+        cosine = self.templates[object_id].similarity(torch.stack([each.vector for each in checked])).float().cpu()
+        return self.recurrent.similarity(cosine, torch.tensor([each.margin for each in checked]), closely=True)
 
     def refound(
         self, view: FrameView, object_id: int, proposals: Sequence[Proposal], taken: Sequence[WindowedLogits]
     ) -> Found | None:
-        """The best starting point of an object among a frame's proposals, if one holds when it is looked at closely."""
+        """The best starting point of an object among a frame's proposals, if one holds when it is segmented closely."""
         best: Found | None = None
         rule = self.recurrent.rule
         templates, still = self.templates[object_id], view.still()
         for similarity, proposal in similar_proposals(self.recurrent, proposals, object_id, self.templates):
             crop = self.recurrent.crop(proposal.box, view)
             state = self.recurrent.begin_softly(still, object_id, proposal.placed(crop), crop)
-            prediction = self.recurrent.look(still, state, templates.references)
+            prediction = self.recurrent.predict(still, state, templates.references)
             too_small = covered_area(prediction.answer) < rule.min_area * templates.area
             is_doubtful = prediction.confidence < rule.tracker.redetect_threshold
             if is_doubtful or too_small or is_taken(prediction.answer, taken):
@@ -117,31 +117,31 @@ class Identities:
                 best = Found(similarity, prediction, state)
         return best
 
-    def sighted(self, view: FrameView, proposal: Proposal, object_id: int) -> RecurrentPrediction:
-        """A proposal looked at closely."""
+    def close_up(self, view: FrameView, proposal: Proposal, object_id: int) -> RecurrentPrediction:
+        """A proposal segmented in a patch of its own."""
         crop, still = self.recurrent.crop(proposal.box, view), view.still()
         state = self.recurrent.begin_softly(still, object_id, proposal.placed(crop), crop)
-        return self.recurrent.look(still, state, self.templates[object_id].references, crop)
+        return self.recurrent.predict(still, state, self.templates[object_id].references, crop)
 
     def seed_score(self, prediction: RecurrentPrediction) -> float:
-        """In [0, 1], how much a mask that was made in a patch is worth as a sight of its object.
+        """In [0, 1], how good a starting point for its object a mask is that was made in a patch.
 
         It is confidence, times the similarity margin, times the root of how near its area comes to the usual one. A
         fragment of something else is often confident and similar, but small.
         """
         rule, usual = self.recurrent.rule, self.templates[prediction.answer.object_id].area
         share = covered_area(prediction.answer) / max(usual, 1.0)
-        fullness = min(share / rule.full, rule.overfull / max(share, 1e-6), 1.0)
+        fullness = min(share / rule.full_area, rule.excess_area / max(share, 1e-6), 1.0)
         low, high = rule.margin_low, rule.margin_high
         margin = prediction.similarity_margin
         similar = 1.0 if np.isnan(margin) else min(max((margin - low) / (high - low), 0.0), 1.0)
         return float(min(max(prediction.confidence, 0.0), 1.0) * similar * fullness**0.5)
 
     def _is_similar(self, templates: Templates, proposal: Proposal, prediction: RecurrentPrediction) -> bool:
-        """Whether a starting point is still similar enough with the mask it has when looked at closely."""
+        """Whether a starting point is still similar enough with the mask of its own patch."""
         cosine = templates.similarity(proposal.vector[None]).float().cpu()
         similarity = self.recurrent.similarity(cosine, torch.tensor([prediction.similarity_margin]), closely=True)
-        return bool(similarity >= self.recurrent.rule.similar)
+        return bool(similarity >= self.recurrent.rule.seed_similarity)
 
 
 def covered_area(answer: WindowedLogits) -> float:

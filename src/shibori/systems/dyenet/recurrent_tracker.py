@@ -168,7 +168,7 @@ class RecurrentTracker:
 
     # ---- from frame to frame
 
-    def look(
+    def predict(
         self, view: FrameView, state: RecurrentState, references: list[Memory], crop: Crop | None = None
     ) -> RecurrentPrediction:
         """y_j of one object with what is carried there: where the flow leads, or in a crop that is known."""
@@ -206,6 +206,10 @@ class RecurrentTracker:
         recurrent, own = (examined(each, prior, evidence, self.config) for each in (raw, own))
         return standing_mask(recurrent, own, self.rule)
 
+    def is_lost(self, prediction: RecurrentPrediction) -> bool:
+        """Whether a mask is too doubtful to carry on with."""
+        return not prediction.confidence >= self.rule.tracker.lost_threshold
+
     def advance(self, state: RecurrentState, prediction: RecurrentPrediction, shares: OverlapMap) -> None:
         """Carry on from what was seen, overlaps settled."""
         track, parts = state.track, shares.seen_from(prediction.answer)
@@ -218,7 +222,7 @@ class RecurrentTracker:
         track.remember(self.config)
         state.hidden = prediction.hidden
 
-    # ---- parts of a look
+    # ---- parts of a prediction
 
     def crop(self, box: Box, view: FrameView) -> Crop:
         """The region around a box."""
@@ -270,7 +274,7 @@ class RecurrentTracker:
             closely: whether the masks were made in patches, not proposed in the whole frame.
         """
         level = self.rule.margin_level_close if closely else self.rule.margin_level
-        scaled = (self.rule.similar + self.rule.margin_slope * (margin - level)).clamp(-1, 1)
+        scaled = (self.rule.seed_similarity + self.rule.margin_slope * (margin - level)).clamp(-1, 1)
         joined = self.rule.margin_share * scaled + (1 - self.rule.margin_share) * cosine
         return torch.where(margin.isnan(), cosine, joined)
 

@@ -166,10 +166,10 @@ def similar_proposals(
         proposals: of one frame.
         object_id: whose they might be.
         known: all objects.
-        least: similarity that is enough; by default ``similar`` of the rule.
+        least: similarity that is enough; by default ``seed_similarity`` of the rule.
         most: how many; by default ``max_candidates`` of the rule.
     """
-    least = recurrent.rule.similar if least is None else least
+    least = recurrent.rule.seed_similarity if least is None else least
     most = recurrent.rule.max_candidates if most is None else most
     scores = claims(recurrent, proposals, object_id, known)
     if scores is None:

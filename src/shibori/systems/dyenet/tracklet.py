@@ -9,6 +9,8 @@ from shibori.media.track import Tracklet
 from shibori.ops.overlap import WindowedLogits
 from shibori.tracking.logit_store import Answer, LogitStore
 
+GIVEN = 1.0
+"""Similarity of what was followed from a given mask."""
 STEPS_PER_UNIT = 10.0
 """Log-odds are kept to a tenth, from -12.7 to 12.7."""
 
@@ -25,6 +27,8 @@ class GrowingTracklet:
     iteration: int
     confidences: dict[int, float] = field(default_factory=dict)
     """Frame -> confidence, without gaps."""
+    seed_scores: list[float] = field(default_factory=list)
+    """Of some of its masks (``Identities.seed_score``), where a tracker went ahead."""
     is_hard: bool = False
     """Whether a tracker made it, whose masks have no soft edge."""
     linked: bool = False

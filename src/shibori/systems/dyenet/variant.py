@@ -25,19 +25,19 @@ class Variant:
     """Finer features sharpen the mask (Sec. 3; abstract, "feature pyramid technique")."""
     matching: bool = True
     """The pixel tracker's answer in the patch is a further input of the recurrent function (ours); asks for patches."""
-    tracked: bool = True
+    tracker_ahead: bool = True
     """The pixel tracker's own run is the pass forward (ours); where none is at hand, the recurrence's is."""
 
 
-PLAIN = Variant(mask=False, patches=False, flow_stream=False, pyramid=False, matching=False, tracked=False)
+PLAIN = Variant(mask=False, patches=False, flow_stream=False, pyramid=False, matching=False, tracker_ahead=False)
 
 VARIANTS: dict[str, Variant] = {
     "msk": replace(PLAIN, hidden=False, attention=False, mask=True, reid=False),
     "remp-no-attention": replace(PLAIN, attention=False, reid=False),
     "remp": replace(PLAIN, reid=False),
     "reid": PLAIN,
-    "advanced": Variant(matching=False, tracked=False),
-    "matched": Variant(tracked=False),
+    "advanced": Variant(matching=False, tracker_ahead=False),
+    "matched": Variant(tracker_ahead=False),
     "combined-no-reid": Variant(reid=False),
     "combined": Variant(),
 }

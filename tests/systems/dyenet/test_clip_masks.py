@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from shibori.media.mask import FrameMasks
-from shibori.systems.dyenet.composition import composed, first_references, others_in
-from shibori.systems.dyenet.tracked import hard_answer
+from shibori.systems.dyenet.clip_masks import ClipMasks, first_references
+from shibori.systems.dyenet.tracker_pass import hard_answer
 from shibori.systems.dyenet.tracklet import TrackletBook
 
 from .made import SIZE_HW, rectangle
@@ -34,7 +34,7 @@ REFERENCES = {0: {1: LEFT, 2: RIGHT}, 2: {1: LOW}, 3: {7: np.zeros(SIZE_HW, bool
 
 
 def compose(book: TrackletBook, index: int, both_ways: bool) -> FrameMasks:
-    return composed(book, first_references(REFERENCES), REFERENCES.get(index, {}), SIZE_HW, index, both_ways)
+    return ClipMasks(REFERENCES, SIZE_HW, both_ways, book).composed(index)
 
 
 def test_the_first_mask_of_each_object():
@@ -55,10 +55,11 @@ def test_linked_tracklets_and_given_masks_make_a_frame(book: TrackletBook):
 
 
 def test_what_is_known_of_the_others_is_the_most_similar(book: TrackletBook):
-    (found,) = others_in(book, [1, 2, 7], 2, 1)
+    clip = ClipMasks(REFERENCES, SIZE_HW, False, book)
+    (found,) = clip.others(2, 1)
     assert found.object_id == 1
     area, logits = found.in_frame()
     shown = np.zeros(SIZE_HW, bool)
     shown[area] = logits > 0
     np.testing.assert_array_equal(shown, LOW)
-    assert others_in(book, [1, 2, 7], 1, 1) == []
+    assert clip.others(1, 1) == []

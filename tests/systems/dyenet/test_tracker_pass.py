@@ -1,4 +1,4 @@
-"""Behind a tracker that says what it is told to: what stands, what is looked for, what is doubted."""
+"""Behind a tracker that follows a script: what stands, what is looked for, what is doubted."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from shibori.interfaces import Propagation, Propagator
 from shibori.media.mask import FrameMasks, ObjectStatus
 from shibori.media.track import Tracklet
 from shibori.systems.dyenet.inference import DyeNetPropagator
+from shibori.systems.dyenet.offline import OfflinePropagation
 from shibori.systems.dyenet.rule import DyeNetRule
-from shibori.systems.dyenet.tracked import SURE, hard_answer
-from shibori.systems.dyenet.tracked_clip import TrackedClip
+from shibori.systems.dyenet.score_policy import ScorePolicy
+from shibori.systems.dyenet.tracker_pass import SURE, TrackerPass, hard_answer
 
 from ...soft import assert_soft
 from ...tracking.test_propagator import made_propagator as made_tracker
@@ -23,10 +24,10 @@ from .test_inference import ONE, TWO, References, assert_sound, states
 
 Script = Mapping[int, Mapping[int, np.ndarray]]
 """Frame -> object_id -> mask; an object that is not named is lost."""
-ANYTHING = changed(FICKLE, margin_low=-4, margin_high=-3, full=1e-6, overfull=1e6, lost_threshold=-1)
-EAGER = replace(ANYTHING, worthy=0.0, fading=-1, plausible=-1.1, look_every=1)
+ANYTHING = changed(FICKLE, margin_low=-4, margin_high=-3, full_area=1e-6, excess_area=1e6, lost_threshold=-1)
+EAGER = replace(ANYTHING, seed_share=0.0, end_share=-1, candidate_similarity=-1.1, search_every=1)
 """Looks at every frame, and keeps whatever it finds."""
-BLIND = changed(EAGER, worthy=2.0, lost_threshold=2)
+BLIND = changed(EAGER, seed_share=2.0, lost_threshold=2)
 """Finds nothing."""
 RULES = {"eager": EAGER, "blind": BLIND, "credulous": CREDULOUS, "doubtful": DOUBTFUL, "as shipped": QUICK}
 
@@ -78,7 +79,8 @@ def run(
     propagator = DyeNetPropagator(plain.recurrent, plain.flow, None, ScriptedTracker(script))
     source = source or frames(10)
     propagation = propagator.propagate(source, references, both_ways)
-    assert isinstance(propagation, TrackedClip)
+    assert isinstance(propagation, OfflinePropagation)
+    assert isinstance(propagation.forward_pass, TrackerPass)
     assert propagation.tracklets == ()
     results = list(propagation.masks())
     assert_sound(results, propagation.tracklets, source, references)
@@ -143,7 +145,7 @@ def test_a_starting_point_that_leads_to_where_the_object_is_not_was_something_el
     script, linked = moving(1, 1, 5), {}
     for met in ("itself", "elsewhere"):
         monkeypatch.setattr(
-            TrackedClip, "_meets", lambda _self, _book, holder, *_rest, met=met: met if holder else "nothing"
+            ScorePolicy, "encounter", lambda _self, holder, *_rest, met=met: met if holder else "nothing"
         )
         results, tracklets = run(script)
         found = [t for t in tracklets if t.origin == "found" and t.object_id == 1]
