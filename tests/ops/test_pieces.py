@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from shibori.ops.pieces import REFUSED_LOGIT, heaviest_box, keep_plausible_pieces, mean_over_mask
+from shibori.ops.pieces import REFUSED_LOGIT, heaviest_boxes, keep_plausible_pieces, mean_over_mask
 
 SHAPE = (60, 80)
 ALIKE = np.ones((6, 8), np.float32)
@@ -91,12 +91,14 @@ def test_the_heaviest_piece_is_not_the_largest_but_the_most_certain():
     values = np.full((6, 8), -0.5, np.float32)
     values[0:3, 0:4] = 0.1  # twelve places, 1.2 in all
     values[4:6, 6:8] = 0.9  # four places, 3.6
-    box = heaviest_box(values, np.array([10.0, 20.0, 90.0, 80.0]))
+    box, second = heaviest_boxes(values, np.array([10.0, 20.0, 90.0, 80.0]), 3)
     np.testing.assert_allclose(box, [70, 60, 90, 80])
-    assert heaviest_box(values - 1, np.array([0.0, 0, 8, 6])) is None
+    np.testing.assert_allclose(second, [10, 20, 50, 50])
+    assert len(heaviest_boxes(values, np.array([10.0, 20.0, 90.0, 80.0]), 1)) == 1
+    assert heaviest_boxes(values - 1, np.array([0.0, 0, 8, 6]), 3) == []
 
 
 def test_pieces_that_touch_at_a_corner_are_one():
     values = np.zeros((4, 4), np.float32)
     values[0, 0], values[1, 1] = 0.2, 0.2
-    np.testing.assert_allclose(heaviest_box(values, np.array([0.0, 0, 4, 4])), [0, 0, 2, 2])
+    np.testing.assert_allclose(heaviest_boxes(values, np.array([0.0, 0, 4, 4]), 1)[0], [0, 0, 2, 2])

@@ -175,6 +175,18 @@ def test_unrolling_reaches_every_parameter():
     assert 0 <= float(loss.iou) <= 1
 
 
+def test_a_lost_object_is_looked_for_without_its_previous_mask(tracker: PixelTracker):
+    """The share of frames decides; half of these do not see the previous frame either, and others are always seen."""
+    ones = torch.ones(4000, 1, 1, 1)
+    torch.manual_seed(0)
+    key, mask, others = UnrolledTracker(tracker, lost_share=0.4)._withheld(ones, ones, ones)
+    assert float(mask.mean()) == pytest.approx(0.6, abs=0.03)
+    assert float(key.mean()) == pytest.approx(0.8, abs=0.03)
+    assert bool((mask <= key).all())
+    assert bool((others == 1).all())
+    assert all(part is ones for part in UnrolledTracker(tracker)._withheld(ones, ones, ones))
+
+
 def test_unrolling_rows_are_independent(tracker: PixelTracker):
     images, masks, others, windows = made_batch()
     with torch.no_grad():

@@ -18,6 +18,7 @@ COMMANDS = {
     "export": "shibori.cli.export",
     "score": "shibori.cli.score",
     "train": "shibori.cli.training",
+    "calibrate": "shibori.cli.calibrate",
     "demo": "shibori.cli.demo",
     "doctor": "shibori.cli.doctor",
     "ablate": "shibori.cli.ablate",

@@ -68,21 +68,23 @@ def _grown(mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.asarray(cv2.dilate(wide, np.ones((2 * radius + 1, 1), np.uint8)))
 
 
-def heaviest_box(values: NDArray[np.float32], window: NDArray[np.float64]) -> NDArray[np.float64] | None:
-    """Box of the connected positive piece of a map whose values have the largest sum.
+def heaviest_boxes(values: NDArray[np.float32], window: NDArray[np.float64], count: int) -> list[NDArray[np.float64]]:
+    """Boxes of the connected positive pieces of a map whose values have the largest sums, the heaviest first.
 
     Args:
         values: (h, w) over the window.
         window: (4,) xyxy.
+        count: at most so many.
 
     Returns:
-        (4,) xyxy float64 on the window's scale; None where nothing is positive.
+        (4,) xyxy float64 each, on the window's scale.
     """
-    count, labels, stats, _ = cv2.connectedComponentsWithStats((values > 0).astype(np.uint8), connectivity=8)
-    if count == 1:
-        return None
-    weights = np.bincount(labels.ravel(), np.maximum(values, 0).ravel(), minlength=count)
-    left, top, width, height = stats[1 + int(weights[1:].argmax()), :4]
+    pieces, labels, stats, _ = cv2.connectedComponentsWithStats((values > 0).astype(np.uint8), connectivity=8)
+    weights = np.bincount(labels.ravel(), np.maximum(values, 0).ravel(), minlength=pieces)
     step = (window[2:] - window[:2]) / np.array(values.shape[::-1])
-    corners = np.array([[left, top], [left + width, top + height]])
-    return np.asarray((window[:2] + corners * step).reshape(-1), np.float64)
+    boxes = []
+    for piece in 1 + np.argsort(-weights[1:], kind="stable")[:count]:
+        left, top, width, height = stats[piece, :4]
+        corners = np.array([[left, top], [left + width, top + height]])
+        boxes.append(np.asarray((window[:2] + corners * step).reshape(-1), np.float64))
+    return boxes

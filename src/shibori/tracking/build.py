@@ -11,7 +11,9 @@ from shibori.errors import InputError
 from shibori.nn.frozen import load_fitting
 from shibori.nn.prepare import choose_device, choose_dtype, prepare_network
 from shibori.nn.weights import load_state
+from shibori.tracking.calibration import calibrated
 from shibori.tracking.config import TrackerConfig
+from shibori.tracking.mobile import MobileTracker
 from shibori.tracking.network import PixelNetwork
 from shibori.tracking.presets import SIZES, build_pixel_tracker
 from shibori.tracking.propagator import MaskPropagator
@@ -33,7 +35,7 @@ def build_mask_propagator(
         device: auto, cpu, cuda, cuda:N or mps.
         size: working side: each object's window is resized to about ``size`` squared pixels.
         weights: a file to use instead of the shipped one.
-        config: numbers of inference, in place of the usual ones.
+        config: numbers of inference, in place of the usual ones and the thresholds that come with the weights.
 
     Raises:
         InputError: on a preset, device, size or file that is not there.
@@ -53,9 +55,11 @@ def propagator_from_state(
     dtype: torch.dtype | None = None,
 ) -> MaskPropagator:
     """The pixel tracker with parameters that are in memory; see ``build_mask_propagator``."""
-    config = (config or TrackerConfig()).sized(size)
     network = build_pixel_tracker(preset)
     load_fitting(network, state, f"weights of the preset {preset}")
+    if config is None:
+        config = calibrated(TrackerConfig(), network.calibration if isinstance(network, MobileTracker) else None)
+    config = config.sized(size)
     chosen = choose_device(device)
     prepared = prepare_network(network, chosen, dtype or choose_dtype(chosen))
     assert isinstance(prepared, PixelNetwork)

@@ -47,6 +47,8 @@ class TrackerConfig:
     """Short side in pixels to which the whole frame is resized to see where else a lost object might be."""
     search_margin: float = 0.4
     """Similarity margin from which a place of the whole frame might be a lost object."""
+    search_places: int = 3
+    """Places of the whole frame that are looked at for one lost object."""
     logit_bias: float = 0.25
     """Added to the log-odds: masks that lose a limb lose it for good, so doubt counts for the object."""
     min_shrink: float = 0.92
@@ -87,6 +89,7 @@ MATCHER_CONFIG = replace(
     redetect_threshold=0.6,
     redetect_margin=0.7,
     search_margin=0.72,
+    search_places=1,
     logit_bias=0.5,
 )
 """The numbers for ``matcher.py``, whose features are others: those the heads of the systems were trained with."""

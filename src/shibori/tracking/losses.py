@@ -33,11 +33,12 @@ class UnrolledTracker(nn.Module):
     Args:
         network: that learns.
         remembered_share: of the frames after the first that are matched globally by later ones; inference keeps few.
+        lost_share: of the predicted frames in which the object is looked for without its previous mask.
     """
 
-    def __init__(self, network: PixelNetwork, remembered_share: float = 1.0) -> None:
+    def __init__(self, network: PixelNetwork, remembered_share: float = 1.0, lost_share: float = 0.0) -> None:
         super().__init__()
-        self.network, self.remembered_share = network, remembered_share
+        self.network, self.remembered_share, self.lost_share = network, remembered_share, lost_share
 
     def forward(
         self, images: Tensor, masks: Tensor, others: Tensor, windows: Tensor, hard_share: float
@@ -62,12 +63,22 @@ class UnrolledTracker(nn.Module):
             before = as_seen_from(
                 frames[t - 1].key, previous_mask, rest[:, t - 1 : t], windows[:, t - 1], windows[:, t]
             )
-            prediction = self.network(frames[t], memory, *before)
+            prediction = self.network(frames[t], memory, *self._withheld(*before))
             losses.append(_frame_loss(prediction.logits[:, 0], prediction, truth[:, t], hard_share))
             previous_mask = prediction.logits.detach().sigmoid()
             if t + 1 < num_frames and torch.rand(()) < self.remembered_share:
                 memory = join_memories(memory, self.network.remember(frames[t], previous_mask, rest[:, t : t + 1]))
         return UnrolledLoss(*(torch.stack(parts).mean() for parts in zip(*losses, strict=True)))
+
+    def _withheld(self, key: Tensor, mask: Tensor, others: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """The previous frame as the windows see it, for some without the mask: the memory alone must find the object.
+
+        Half of these do not see the previous frame at all, as a window does that lies elsewhere.
+        """
+        if self.lost_share == 0:
+            return key, mask, others
+        drawn = torch.rand(len(key), 1, 1, 1, device=key.device)
+        return key * (drawn >= self.lost_share / 2), mask * (drawn >= self.lost_share), others
 
 
 def _frame_loss(logits: Tensor, prediction: Prediction, truth: Tensor, hard_share: float) -> tuple[Tensor, ...]:

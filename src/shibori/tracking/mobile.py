@@ -65,6 +65,9 @@ class MobileTracker(PixelNetwork):
     def __init__(self, size: MobileTrackerSize) -> None:
         super().__init__()
         self.size = size
+        self.calibration: Tensor
+        """(4, 2) what its confidences were measured to mean (``calibration.py``); zeros where they were not."""
+        self.register_buffer("calibration", torch.zeros(4, 2))
         self.trunk = MobileTrunk(size.width, size.trunk_factor)
         width, (c2, c4, _) = size.width, self.trunk.channels
         self.key16 = nn.Conv2d(self.trunk.raw16_channels + width, size.key16_channels, 3, padding=1)

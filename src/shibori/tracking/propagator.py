@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from shibori.interfaces import Propagation, Propagator
 from shibori.media.mask import FrameMasks, ObjectStatus
 from shibori.ops.overlap import OverlapMap
-from shibori.ops.pieces import heaviest_box
+from shibori.ops.pieces import heaviest_boxes
 from shibori.ops.window import whole_size
 from shibori.tracking.network import Encoded
 from shibori.tracking.settled_frame import settled_frame
@@ -78,11 +78,11 @@ class MaskPropagation(Propagation):
     def _search(self, image: NDArray[np.uint8], lost: Sequence[TrackState]) -> list[ObjectPrediction]:
         """Look in turn around where each object was lost and where it is most likely in the frame; then closer."""
         likely = self._likely_boxes(image, [state for state in lost if state.lost_for % 2 == 1])
-        around = [(state.box, self.config.search_widening) for state in lost]
-        for slot, state in enumerate(lost):
-            if state.object_id in likely:
-                around[slot] = likely[state.object_id], 1.0
-        found = self._look(image, lost, around)
+        tried: list[tuple[TrackState, tuple[Box, float]]] = []
+        for state in lost:
+            boxes = likely.get(state.object_id, [])
+            tried += [(state, (box, 1.0)) for box in boxes] or [(state, (state.box, self.config.search_widening))]
+        found = self._best_of(self._look(image, [state for state, _ in tried], [where for _, where in tried]))
         again = {
             state.object_id: (state, prediction.box)
             for state, prediction in zip(lost, found, strict=True)
@@ -99,24 +99,27 @@ class MaskPropagation(Propagation):
         crops = [self.tracker.crop(box, self.size_hw, widen) for box, widen in around]
         return self.tracker.step(image, [Aim(*pair) for pair in zip(states, crops, strict=True)])
 
-    def _likely_boxes(self, image: NDArray[np.uint8], states: Sequence[TrackState]) -> dict[int, Box]:
+    def _best_of(self, predictions: Sequence[ObjectPrediction]) -> list[ObjectPrediction]:
+        """The most confident one of each object."""
+        best: dict[int, ObjectPrediction] = {}
+        for each in predictions:
+            if each.object_id not in best or each.confidence > best[each.object_id].confidence:
+                best[each.object_id] = each
+        return list(best.values())
+
+    def _likely_boxes(self, image: NDArray[np.uint8], states: Sequence[TrackState]) -> dict[int, list[Box]]:
         """Where the frame is most like each object, for those that it is like at all; seen once for all of them."""
         if not states:
             return {}
         frame = np.array([0.0, 0.0, self.size_hw[1], self.size_hw[0]])
         encoded = self.tracker.encode(image, [Crop(frame, whole_size(self.size_hw, self.config.search_side))])
-        boxes = {state.object_id: self._likely_box(state, encoded, frame) for state in states}
-        return {object_id: box for object_id, box in boxes.items() if box is not None}
+        return {state.object_id: self._likely_of(state, encoded, frame) for state in states}
 
-    def _likely_box(self, state: TrackState, encoded: Encoded, frame: Box) -> Box | None:
-        """Where the whole frame is most like the references, in a box no smaller than the object's last; or nowhere."""
+    def _likely_of(self, state: TrackState, encoded: Encoded, frame: Box) -> list[Box]:
+        """Where the whole frame is most like the references, in boxes no smaller than the object's last."""
         margin = self.tracker.evidence(encoded, state.references, every=1).similarity_margin
-        likely = heaviest_box(margin - np.float32(self.config.search_margin), frame)
-        if likely is None:
-            return None
-        extent = np.maximum(likely[2:] - likely[:2], state.box[2:] - state.box[:2])
-        centre = (likely[:2] + likely[2:]) / 2
-        return np.concatenate([centre - extent / 2, centre + extent / 2])
+        likely = heaviest_boxes(margin - np.float32(self.config.search_margin), frame, self.config.search_places)
+        return [no_smaller_box(box, state.box) for box in likely]
 
     def _is_visible(self, state: TrackState, prediction: ObjectPrediction) -> bool:
         if not state.is_lost:
@@ -158,3 +161,10 @@ class MaskPropagation(Propagation):
         if not state.is_lost:
             return ObjectStatus(object_id, state.confidence, "tracked")
         return ObjectStatus(object_id, state.confidence, "absent" if state.is_absent else "lost")
+
+
+def no_smaller_box(box: Box, like: Box) -> Box:
+    """The box, grown around its centre until no side is shorter than that of another."""
+    extent = np.maximum(box[2:] - box[:2], like[2:] - like[:2])
+    centre = (box[:2] + box[2:]) / 2
+    return np.concatenate([centre - extent / 2, centre + extent / 2])

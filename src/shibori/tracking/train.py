@@ -54,6 +54,9 @@ class TrainConfig(StartConfig):
     cut_share: float = option(0.05, "Share of clips with a hard cut.")
     coarse_share: float = option(0.25, "Share of clips seen as enlarged from fewer pixels.")
     remembered_share: float = option(0.6, "Share of the frames after the first that later ones match globally.")
+    lost_share: float = option(
+        0.2, "Share of frames in which the object is looked for without its previous mask, as where it was lost."
+    )
     trunk_factor: float = option(0.15, "Share of the learning rate for a trunk that starts from trained weights.")
     gap_growth: float = option(
         0.5, "Share of the run over which the largest gap grows from 1 to max-gap; 0 for at once."
@@ -77,7 +80,7 @@ def recipe(config: TrainConfig, group: ProcessGroup, device: torch.device) -> Re
 
     return Recipe(
         network=network,
-        losses=UnrolledTracker(network, config.remembered_share),
+        losses=UnrolledTracker(network, config.remembered_share, config.lost_share),
         batches=partial(_batches, config, group),
         inputs=inputs,
         weights=(WeightsFile("pixel"),),
