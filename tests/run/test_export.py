@@ -109,3 +109,12 @@ def test_results_of_another_clip_are_refused(place):
     Path("x.json").write_text(json.dumps([1]))
     with pytest.raises(InputError, match="holds no masks of a clip"):
         run_export(job(result=Path("x.json")))
+
+
+def test_edges_are_shaped_on_the_way(place):
+    left("kept")
+    run_export(job(choke=2.0, calm=1, objects="4"))
+    run_export(job(objects="4", out=Path("plain")))
+    shrunk, plain = read_ids("out/00003.png"), read_ids("plain/00003.png")
+    assert 0.5 * (plain == 4).sum() < (shrunk == 4).sum() < 0.8 * (plain == 4).sum()
+    assert not (shrunk == 1).any()

@@ -49,6 +49,9 @@ class FrameMasks:
     soft: SoftMasks | None = None
     """What the ids were decided from, as far as that is known; None where there are ids alone."""
 
+    shaped: Mapping[int, NDArray[np.float32]] | None = None
+    """object_id -> (H, W) opacity in [0, 1], where edges were changed after the fact (``edges``): then these count."""
+
     @property
     def probs(self) -> NDArray[np.uint8] | None:
         """(N + 1, H, W) uint8, 255 certain: row 0 the background, then the objects in ``statuses`` order.
@@ -60,11 +63,18 @@ class FrameMasks:
         shares = settled_shares(self.soft, self.ids, [status.object_id for status in self.statuses])
         return as_bytes(np.concatenate([1 - shares.sum(0, keepdims=True).clip(0, 1), shares]))
 
-    def alpha(self, object_ids: Sequence[int]) -> NDArray[np.uint8]:
-        """(H, W) uint8 opacity of some objects together: soft where their edges are known softly, else 0 or 255."""
+    def opacity(self, object_ids: Sequence[int]) -> NDArray[np.float32]:
+        """(H, W) float32 in [0, 1] of some objects together: soft where their edges are known softly, else 0 or 1."""
+        if self.shaped is not None:
+            parts = [self.shaped[object_id] for object_id in object_ids if object_id in self.shaped]
+            return sum(parts, np.zeros(self.ids.shape, np.float32)).clip(0, 1)
         if self.soft is None:
-            return np.isin(self.ids, object_ids).astype(np.uint8) * np.uint8(255)
-        return as_bytes(settled_shares(self.soft, self.ids, object_ids).sum(0).clip(0, 1))
+            return np.isin(self.ids, object_ids).astype(np.float32)
+        return settled_shares(self.soft, self.ids, object_ids).sum(0).clip(0, 1)
+
+    def alpha(self, object_ids: Sequence[int]) -> NDArray[np.uint8]:
+        """The same as (H, W) uint8, 255 opaque."""
+        return as_bytes(self.opacity(object_ids))
 
     def confidence(self, object_id: int) -> float:
         """See ``tracked_confidence``."""

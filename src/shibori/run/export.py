@@ -11,7 +11,9 @@ from pathlib import Path
 import numpy as np
 
 from shibori.errors import InputError
+from shibori.media.calm import calm_masks
 from shibori.media.clip import Clip, Frame
+from shibori.media.edges import EdgeControls, shape_edges
 from shibori.media.mask import FrameMasks
 from shibori.media.mask_folder import no_masks
 from shibori.media.mask_source import MaskSource
@@ -23,7 +25,7 @@ from shibori.run.progress import FrameCounter, Progress
 
 
 @dataclass(frozen=True)
-class ExportJob:
+class ExportJob(EdgeControls):
     """Write the masks of RESULT in other formats, without segmenting again."""
 
     result: Path = field(
@@ -95,7 +97,8 @@ def run_export(job: ExportJob, progress: Progress = lambda done, total: None) ->
             )
             for name in job.format
         ]
-        for frame, masks in counter.counted(masks_of_clip(clip, source, object_ids)):
+        pairs = shaped_masks(masks_of_clip(clip, source, object_ids), job, object_ids)
+        for frame, masks in counter.counted(pairs):
             for writer in writers:
                 writer.write(frame, masks)
             written += 1
@@ -124,6 +127,17 @@ def chosen_objects(source: MaskSource, wanted: str | None) -> tuple[int, ...]:
             known = ", ".join(map(str, source.object_ids)) or "none"
             raise InputError(f"{source.path} has no object {object_id}: it has {known}")
     return chosen
+
+
+def shaped_masks(
+    pairs: Iterator[tuple[Frame, FrameMasks]], controls: EdgeControls, object_ids: tuple[int, ...]
+) -> Iterator[tuple[Frame, FrameMasks]]:
+    """The same frames with their edges shaped."""
+    if controls.calm:
+        pairs = calm_masks(pairs, object_ids, controls.calm)
+    if replace(controls, calm=0).is_idle:
+        return pairs
+    return ((frame, shape_edges(masks, frame.image, controls, object_ids)) for frame, masks in pairs)
 
 
 def masks_of_clip(clip: Clip, source: MaskSource, object_ids: tuple[int, ...]) -> Iterator[tuple[Frame, FrameMasks]]:
