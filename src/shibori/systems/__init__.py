@@ -158,10 +158,14 @@ The first is the default. ``strnn`` carries the masks of marked frames to the ot
 INSTANCE_SEGMENTERS: dict[str, Callable[..., InstanceSegmenter]] = _there({"ipdt": _of("ipdt", "build_ipdt_segmenter")})
 """Nothing in, tracks of all instances out. Each takes preset, device, size, weights, tracker_weights, most_tracked."""
 
-TRAINABLE = {**{name: f"{home}.train" for name, home in HOMES.items()}, "trackers": "shibori.boxtracking.train"}
+TRAINABLE = {
+    **{name: f"{home}.train" for name, home in HOMES.items()},
+    "trackers": "shibori.boxtracking.train",
+    "prompt": "shibori.prompting.train",
+}
 """What ``shibori train`` knows, and the module of each, with a ``TrainConfig`` and a ``recipe``.
 
-``trackers`` are the networks that follow boxes in trackprop and IPDT.
+``trackers`` are the networks that follow boxes in trackprop and IPDT, ``prompt`` the one that answers marks on a frame.
 """
 
 ABLATIONS: dict[str, Callable[..., Rows]] = _there({"dyenet": _dyenet_rows})

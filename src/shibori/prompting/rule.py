@@ -1,0 +1,21 @@
+"""How the promptable network is asked: every number of inference."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class PromptRule:
+    """How the network is asked."""
+
+    first_side: int = 384
+    """Longer side in pixels to which a whole frame is resized, to find the object that a click or a stroke is on."""
+    side: int = 448
+    """Longer side in pixels to which the window around the object is resized."""
+    reach: float = 1.6
+    """Least side of the window, in longer sides of what is known of the object."""
+    certainty: float = 6.0
+    """Log-odds that a previous mask without any is given."""
+    kept: int = 12
+    """Embeddings that are kept, the last used ones."""

@@ -1,0 +1,205 @@
+"""Marks on one frame in, candidates for the mask out. Equal calls give equal answers; only embeddings are kept.
+
+Windows are xyxy float64 of whole frame pixels, half-open. Axes: H W pixels of the frame, h w cells of a mask over its
+window, K candidates.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from hashlib import blake2b
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from shibori.errors import InputError
+from shibori.media.marks import FrameMarks
+from shibori.nn.prepare import mixed_precision
+from shibori.ops.normalise import normalise_images
+from shibori.ops.overlap import WindowedLogits
+from shibori.ops.window import box_around, cut_window, mask_box
+from shibori.prompting.network import MASK_STRIDE, PromptedMasks, PromptNetwork, Prompts, shown_slots, vague_marks
+from shibori.prompting.prompts import ObjectPoints
+from shibori.prompting.rule import PromptRule
+from shibori.prompting.view import settled_window, view_size, whole_window
+
+Mask = NDArray[np.bool_]
+Previous = NDArray[np.bool_] | NDArray[np.float32]
+"""A mask so far, or the log-odds of it."""
+LOOKED_PAST = -6.0
+"""Log-odds of the object where the network did not look."""
+
+
+@dataclass(frozen=True, eq=False)
+class Embedding:
+    """What the network knows of a window of a frame before anything is marked."""
+
+    window: NDArray[np.float64]
+    """(4,)."""
+    size_hw: tuple[int, int]
+    """Of the frame."""
+    view_hw: tuple[int, int]
+    """To which the window was resized."""
+    features: Tensor
+    """(1, C, h, w) for the decoder."""
+
+
+@dataclass(frozen=True, eq=False)
+class Candidates:
+    """Masks that marks can mean, the best first."""
+
+    window: NDArray[np.float64]
+    """(4,) what was looked at."""
+    size_hw: tuple[int, int]
+    """Of the frame."""
+    logits: NDArray[np.float32]
+    """(K, h, w) log-odds on a grid over the window; three for one click where nothing else is known, otherwise one."""
+    quality: NDArray[np.float32]
+    """(K,) expected IoU in [0, 1], falling."""
+
+    def windowed(self, object_id: int, candidate: int = 0) -> WindowedLogits:
+        """One of them as the answer for an object."""
+        return WindowedLogits(object_id, self.window, self.logits[candidate])
+
+    def in_frame(self, candidate: int = 0) -> NDArray[np.float32]:
+        """(H, W) log-odds of one of them; ``LOOKED_PAST`` outside the window."""
+        whole = np.full(self.size_hw, LOOKED_PAST, np.float32)
+        area, logits = self.windowed(1, candidate).in_frame()
+        whole[area] = logits
+        return whole
+
+    def mask(self, candidate: int = 0) -> Mask:
+        """(H, W) one of them."""
+        return self.in_frame(candidate) > 0
+
+
+class PromptSegmenter:
+    """The promptable network at work.
+
+    Args:
+        network: with its parameters, in float32.
+        device: of the network.
+        rule: how it is asked.
+    """
+
+    def __init__(self, network: PromptNetwork, device: torch.device, rule: PromptRule | None = None) -> None:
+        self.network = network.eval().requires_grad_(False).to(device).to(memory_format=torch.channels_last)
+        self.device, self.rule = device, rule or PromptRule()
+        self._kept: OrderedDict[bytes, Embedding] = OrderedDict()
+
+    def answer(
+        self,
+        image: NDArray[np.uint8],
+        marks: FrameMarks,
+        object_id: int,
+        previous: Previous | None = None,
+    ) -> Candidates:
+        """Segment one object: in a window around what is marked or was there before.
+
+        Where only clicks and strokes are given, what they are on is looked for in the whole frame first.
+
+        Args:
+            image: (H, W, 3) uint8 RGB.
+            marks: of the frame; those on other objects are marks beside this one.
+            object_id: the object.
+            previous: (H, W) its mask so far, or the log-odds of it.
+
+        Raises:
+            InputError: neither a mark nor a previous mask says where the object is.
+        """
+        size_hw = (image.shape[0], image.shape[1])
+        points = ObjectPoints.of(marks, object_id, size_hw)
+        known = [points.extent] if points.extent is not None else []
+        before = None if previous is None else mask_box(np.greater(previous, 0))
+        known += [before] if before is not None else []
+        if not known:
+            raise InputError(
+                f"expected a mark or a mask that says where object {object_id} is, found none: mark the object"
+            )
+        if before is None:
+            previous = None
+            if not points.has_box:
+                found = self._ask(self.encode(image, side=self.rule.first_side), points, None)
+                seen = mask_box(found.logits[0] > 0, found.window)
+                known += [seen] if seen is not None else []
+        box = known[0]
+        for other in known[1:]:
+            box = box_around(box, other)
+        window = settled_window(box, self.rule.reach, size_hw)
+        return self._ask(self.encode(image, window), points, previous)
+
+    def encode(
+        self, image: NDArray[np.uint8], window: NDArray[np.float64] | None = None, side: int | None = None
+    ) -> Embedding:
+        """Look at a window of a frame. It is kept: the same window of an equal picture costs no more than a hash.
+
+        Args:
+            image: (H, W, 3) uint8 RGB.
+            window: (4,); None for the whole frame.
+            side: longer side in pixels to which it is resized; by default that of the rule.
+        """
+        size_hw = (image.shape[0], image.shape[1])
+        window = whole_window(size_hw) if window is None else window
+        view_hw = view_size(window, side or self.rule.side)
+        key = _key(image, window, view_hw)
+        if key not in self._kept:
+            view = torch.from_numpy(cut_window(image, window, view_hw)).permute(2, 0, 1)[None].to(self.device)
+            with torch.inference_mode(), mixed_precision(self.device):
+                features = self.network.encode(normalise_images(view)).float()
+            self._kept[key] = Embedding(window, size_hw, view_hw, features)
+        self._kept.move_to_end(key)
+        while len(self._kept) > self.rule.kept:
+            self._kept.popitem(last=False)
+        return self._kept[key]
+
+    def segment(
+        self,
+        embedding: Embedding,
+        marks: FrameMarks,
+        object_id: int,
+        previous: Previous | None = None,
+    ) -> Candidates:
+        """Segment one object in a window that was looked at; see ``answer``.
+
+        Raises:
+            InputError: nothing is marked, and there is no previous mask.
+        """
+        points = ObjectPoints.of(marks, object_id, embedding.size_hw)
+        if not len(points.points) and previous is None:
+            raise InputError(f"expected a mark on object {object_id} or a mask of it, found none: mark the object")
+        return self._ask(embedding, points, previous)
+
+    def _ask(self, embedding: Embedding, points: ObjectPoints, previous: Previous | None) -> Candidates:
+        places, kinds = points.seen_in(embedding.window, embedding.view_hw)
+        seen = None if previous is None else self._seen_mask(embedding, previous).to(self.device)
+        prompts = Prompts(places.to(self.device), kinds.to(self.device), seen)
+        with torch.inference_mode():
+            found = self.network(embedding.features, prompts)
+        return _candidates(embedding, found, prompts)
+
+    def _seen_mask(self, embedding: Embedding, previous: Previous) -> Tensor:
+        """(1, 1, h, w) log-odds of a previous mask in the view."""
+        limit = self.rule.certainty
+        logits = np.where(previous, limit, -limit) if previous.dtype == np.bool_ else previous
+        height, width = (side // MASK_STRIDE for side in embedding.view_hw)
+        seen = cut_window(np.asarray(logits, np.float32), embedding.window, (height, width))
+        return torch.from_numpy(np.ascontiguousarray(seen))[None, None]
+
+
+def _candidates(embedding: Embedding, found: PromptedMasks, prompts: Prompts) -> Candidates:
+    """What is shown of an answer: all candidates for vague marks, the one mask for clear ones."""
+    vague = vague_marks(prompts)
+    quality = found.quality[0].clamp(0, 1).cpu().numpy()
+    order = 1 + np.argsort(-quality[1:], kind="stable") if bool(vague) else shown_slots(found, vague).cpu().numpy()
+    logits = found.logits[0].float().cpu().numpy()
+    return Candidates(embedding.window, embedding.size_hw, logits[order], quality[order])
+
+
+def _key(image: NDArray[np.uint8], window: NDArray[np.float64], view_hw: tuple[int, int]) -> bytes:
+    """What tells one view from another."""
+    digest = blake2b(np.ascontiguousarray(image).tobytes(), digest_size=16)
+    digest.update(repr((image.shape, window.tolist(), view_hw)).encode())
+    return digest.digest()
