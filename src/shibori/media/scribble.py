@@ -9,6 +9,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -78,6 +79,16 @@ def rasterise(strokes: Sequence[Stroke], size_hw: tuple[int, int]) -> NDArray[np
             line = line_pixels(begin, end)
             drawn[line[:, 1], line[:, 0]] = stroke.object_id
     return drawn
+
+
+def drawn_labels(strokes: Sequence[Stroke], size_hw: tuple[int, int], thickness: int) -> NDArray[np.int32]:
+    """(H, W) int32: the object id of the last stroke over a pixel, ``thickness`` pixels wide; -1 elsewhere."""
+    labels = np.full(size_hw, -1, np.int32)
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (thickness, thickness))
+    for stroke in strokes:
+        line = (rasterise([stroke], size_hw) >= 0).astype(np.uint8)
+        labels[cv2.dilate(line, kernel) > 0] = stroke.object_id
+    return labels
 
 
 def line_pixels(begin_xy: NDArray[np.int64], end_xy: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -124,6 +124,20 @@ def _mask_refiner(device: str) -> Any:
     return _of("trackprop", "build_mask_refiner")(device) if is_there else None
 
 
+def _interactive(
+    preset: str = "compact", device: str = "auto", size: int | None = None, weights: Path | None = None
+) -> InteractiveSegmenter:
+    from shibori.systems.interactive.build import build_rounds_segmenter
+
+    return build_rounds_segmenter(preset, device, size, weights, prompter=partial(_mark_prompter, device))
+
+
+def _mark_prompter(device: str) -> Any:
+    if "trackprop" not in HOMES:
+        raise InputError("expected the networks of trackprop, which segment marked frames, found none of them")
+    return _of("trackprop", "build_mark_prompter")(device)
+
+
 def _ships(system: str, preset: str) -> bool:
     from shibori.weights import shipped_weights
 
@@ -142,13 +156,16 @@ DyeNet behind it was the default while its heads stood on the tracker's own feat
 it is behind the tracker of today (``docs/performance.md``), and is to be trained anew.
 """
 
-INTERACTIVE_SEGMENTERS: dict[str, Callable[..., InteractiveSegmenter]] = _there(
-    {
-        "strnn": _replayed(_strnn),
-        "strnn-plain": _replayed(_of("strnn", "build_strnn_segmenter")),
-        "trackprop": _replayed(_of("trackprop", "build_trackprop_segmenter")),
-    }
-)
+INTERACTIVE_SEGMENTERS: dict[str, Callable[..., InteractiveSegmenter]] = {
+    **_there(
+        {
+            "strnn": _replayed(_strnn),
+            "strnn-plain": _replayed(_of("strnn", "build_strnn_segmenter")),
+            "trackprop": _replayed(_of("trackprop", "build_trackprop_segmenter")),
+        }
+    ),
+    "interactive": _interactive,
+}
 """Marks in, masks of all frames out, again and again. Each takes preset, device, size, weights.
 
 The first is the default. ``strnn`` carries the masks of marked frames to the others by the pixel tracker;

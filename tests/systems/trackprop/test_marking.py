@@ -10,9 +10,9 @@ import pytest
 import torch
 
 from shibori.media.marks import BoxMark, FrameMarks, click
-from shibori.media.scribble import Stroke, rasterise
+from shibori.media.scribble import Stroke, drawn_labels, rasterise
 from shibori.systems.trackprop.build import segmenter_from_state
-from shibori.systems.trackprop.marking import Marking, drawn_labels, free_sides, marked_box
+from shibori.systems.trackprop.marking import Marking, free_sides, marked_box
 from shibori.systems.trackprop.model import build_trackprop
 from shibori.systems.trackprop.rule import RULES
 

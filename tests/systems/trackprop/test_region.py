@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 import torch
 
+from shibori.ops.blend import blended
 from shibori.ops.overlap import WindowedLogits
 from shibori.ops.window import WindowRule
-from shibori.systems.trackprop.region import blended, crop_in_frame, pasted
+from shibori.systems.trackprop.region import crop_in_frame, pasted
 from shibori.tracking.window_tracker import Crop, mask_in_crop
 
 CPU = torch.device("cpu")

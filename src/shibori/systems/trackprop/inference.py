@@ -17,11 +17,11 @@ from shibori.media.clip import Clip
 from shibori.media.marks import FrameMarks, Marks, require_known_objects
 from shibori.media.mask import FrameMasks, ObjectStatus
 from shibori.media.soft_mask import SoftMasks
+from shibori.ops.blend import blended
 from shibori.ops.overlap import WindowedLogits, iou_of_masks, settled_ids
 from shibori.systems.trackprop.marking import Marking
 from shibori.systems.trackprop.model import RegionNetwork
 from shibori.systems.trackprop.propagation import Propagating
-from shibori.systems.trackprop.region import blended
 from shibori.systems.trackprop.rule import TrackpropRule
 from shibori.systems.trackprop.spans import Span, Track, merged, nearest
 from shibori.systems.trackprop.sweep import Job, Surroundings, jobs_of, sweep

@@ -11,14 +11,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
-import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from shibori.media.marks import FrameMarks
-from shibori.media.scribble import Stroke, rasterise
+from shibori.media.scribble import drawn_labels, rasterise
 from shibori.ops.correction import corrected_ids
 from shibori.ops.overlap import WindowedLogits, settled_ids
 from shibori.ops.window import box_around, box_overlap, mask_box
@@ -139,6 +138,12 @@ class Marking:
         """
         return self._answer(_Look(image, object_id, marks, before, ()))
 
+    def answer_twice(
+        self, image: NDArray[np.uint8], object_id: int, marks: FrameMarks, before: Mask | None
+    ) -> WindowedLogits:
+        """The same; what is bettered is looked at once more."""
+        return self._asked_twice(_Look(image, object_id, marks, before, ()))
+
     def _later(self, look: _Look, box: NDArray[np.float64]) -> WindowedLogits:
         assert look.before is not None
         if look.object_id in look.marks.object_ids:
@@ -207,16 +212,6 @@ def _touched(news: FrameMarks, before: Mapping[int, Mask], size_hw: tuple[int, i
     drawn = rasterise(news.strokes, size_hw)
     disturbed = {i for i, mask in before.items() if ((drawn >= 0) & (drawn != i) & mask).any()}
     return news.object_ids | disturbed
-
-
-def drawn_labels(strokes: Sequence[Stroke], size_hw: tuple[int, int], thickness: int) -> NDArray[np.int32]:
-    """(H, W) int32: the object id of the last stroke over a pixel, ``thickness`` pixels wide; -1 elsewhere."""
-    labels = np.full(size_hw, -1, np.int32)
-    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (thickness, thickness))
-    for stroke in strokes:
-        line = (rasterise([stroke], size_hw) >= 0).astype(np.uint8)
-        labels[cv2.dilate(line, kernel) > 0] = stroke.object_id
-    return labels
 
 
 def settled_mask(look: _Look, answer: WindowedLogits) -> Mask:

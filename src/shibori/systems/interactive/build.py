@@ -1,0 +1,39 @@
+"""From a preset's name to a segmenter that is ready to run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from shibori.systems.interactive.engine import RoundsSegmenter
+from shibori.systems.interactive.prompter import Prompter
+from shibori.tracking.build import build_mask_propagator
+from shibori.tracking.config import TrackerConfig
+
+BETWEEN = replace(TrackerConfig(), lost_threshold=0.05, redetect_threshold=0.15)
+"""Of the tracker between frames which a person has marked, who sees where it is wrong."""
+
+
+def build_rounds_segmenter(
+    preset: str = "compact",
+    device: str = "auto",
+    size: int | None = None,
+    weights: Path | None = None,
+    *,
+    prompter: Callable[[], Prompter],
+) -> RoundsSegmenter:
+    """The interactive system with its weights.
+
+    Args:
+        preset: name of the tracker's size.
+        device: auto, cpu, cuda, cuda:N or mps.
+        size: working side of the tracker: each object's window is resized to about ``size`` squared pixels.
+        weights: of the tracker, instead of the shipped ones.
+        prompter: makes what segments marked frames.
+
+    Raises:
+        InputError: on a preset, device, size or file that is not there.
+    """
+    propagator = build_mask_propagator(preset, device, size, weights, BETWEEN)
+    return RoundsSegmenter(prompter(), propagator)

@@ -1,0 +1,75 @@
+"""Marks on one frame, and what it showed before, become the mask of an object there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shibori.media.marks import FrameMarks
+from shibori.media.scribble import Stroke, drawn_labels
+from shibori.ops.correction import corrected_ids
+from shibori.ops.overlap import WindowedLogits
+from shibori.systems.interactive.rule import InteractiveRule
+
+Mask = NDArray[np.bool_]
+REFERENCE_LINES = 480
+IT = 1
+"""The label of the object at work; all else is 0."""
+
+Prompter = Callable[[NDArray[np.uint8], FrameMarks, int, Mask | None], WindowedLogits]
+"""What a network makes of marks: picture (H, W, 3), all marks that count, object_id, and (H, W) what was shown of the
+object before or None -> log-odds. Strokes of another id are beside the object. Equal arguments give equal log-odds."""
+
+
+@dataclass(frozen=True)
+class MarkedFrame:
+    """One object in one frame that is marked."""
+
+    image: NDArray[np.uint8]
+    object_id: int
+    marks: FrameMarks
+    """All that count, the new ones included."""
+    new_strokes: tuple[Stroke, ...]
+    before: Mask | None
+    """(H, W) what was shown of it; None where nothing was, or nothing of that counts."""
+
+
+def mask_from_marks(frame: MarkedFrame, prompter: Prompter, rule: InteractiveRule) -> tuple[Mask, WindowedLogits]:
+    """(H, W) the mask: what is drawn is as drawn, and what was shown before is changed near the new marks alone.
+
+    Also the log-odds it was decided from.
+    """
+    answer = prompter(frame.image, frame.marks, frame.object_id, frame.before)
+    size_hw = (frame.image.shape[0], frame.image.shape[1])
+    mask = _said(frame, answer, size_hw, rule)
+    if not mask.any() and frame.before is None:
+        for box in frame.marks.boxes:  # better a mask to correct than none
+            left, top, right, bottom = box.pixels(size_hw)
+            mask[top:bottom, left:right] = True
+    obeyed = _labels(frame.marks.strokes, frame.object_id, size_hw, 1)
+    mask[obeyed >= 0] = obeyed[obeyed >= 0] == IT
+    return mask, answer
+
+
+def _said(frame: MarkedFrame, answer: WindowedLogits, size_hw: tuple[int, int], rule: InteractiveRule) -> Mask:
+    if frame.before is None or rule.correction is None:
+        mask = np.zeros(size_hw, np.bool_)
+        area, logits = answer.in_frame()
+        mask[area] = logits > 0
+        return mask
+    thickness = max(round(rule.thickness * min(size_hw) / REFERENCE_LINES), 1)
+    drawn = _labels(frame.new_strokes, frame.object_id, size_hw, thickness)
+    clicks = tuple(stroke for stroke in frame.new_strokes if len(stroke.path) == 1)
+    clicked = _labels(clicks, frame.object_id, size_hw, thickness) >= 0
+    of_it = WindowedLogits(IT, answer.window, answer.logits)
+    ids = corrected_ids(frame.before.astype(np.uint8), [of_it], drawn, clicked, (), rule.correction)
+    return np.asarray(ids == IT)
+
+
+def _labels(strokes: tuple[Stroke, ...], object_id: int, size_hw: tuple[int, int], thickness: int) -> NDArray[np.int32]:
+    """(H, W) int32: 1 where the object is drawn, 0 where something else is, -1 elsewhere."""
+    drawn = drawn_labels(strokes, size_hw, thickness)
+    return np.where(drawn < 0, drawn, drawn == object_id).astype(np.int32)
