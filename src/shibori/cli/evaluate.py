@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -12,9 +13,9 @@ from shibori.cli.options import JSON_HELP, command_from, json_switch
 from shibori.cli.outcome import outcome
 from shibori.cli.progress import progress_bar
 from shibori.cli.score import LATE
-from shibori.cli.tables import show_instance_scores, show_interactive_scores, show_scores
+from shibori.cli.tables import show_click_scores, show_instance_scores, show_interactive_scores, show_scores
 from shibori.datasets.davis import read_davis
-from shibori.evaluation import davis, interactive, unsupervised
+from shibori.evaluation import clicks, davis, interactive, unsupervised
 from shibori.evaluation.instance_report import write_instance_report
 from shibori.evaluation.instances import score_vis
 from shibori.evaluation.interactive_report import write_interactive_report
@@ -154,3 +155,45 @@ def evaluate_interactive(options: InteractiveOptions) -> None:
 
 
 app.command("interactive")(command_from(InteractiveOptions, evaluate_interactive))
+
+
+PROMPT = "prompt"
+"""In place of a system: the promptable network alone."""
+
+
+@dataclass(frozen=True)
+class ClickOptions(SystemChoice):
+    """Count the clicks that it takes to segment an object in one frame, and measure one box and one stroke."""
+
+    root: Path = field(kw_only=True, metadata={"help": "Folder with JPEGImages and Annotations.", "argument": True})
+    system: str = field(
+        default="auto",
+        metadata={"help": f"A system for marks; auto: the default one; {PROMPT}: the promptable network alone."},
+    )
+    split: str = field(default="val", metadata={"help": "List of sequences in ImageSets."})
+    year: int | None = field(default=None, metadata={"help": "2016: all that is marked is one object; 2017: ids."})
+    frames: int = field(default=4, metadata={"help": "Frames of each sequence: the first, others evenly spread."})
+    clicks: int = field(default=20, metadata={"help": "Clicks on an object, at most."})
+    as_json: bool = json_switch()
+
+
+def evaluate_clicks(options: ClickOptions) -> None:
+    """Click, and say what came of it."""
+    with outcome(), progress_bar("evaluate", wanted=not options.as_json) as bar:
+        rules = clicks.ClickRules(options.clicks, num_frames=options.frames)
+        sequences = read_davis(options.root, options.year, options.split)
+        scores = clicks.evaluate_clicks(sequences, _begin_frame(options), rules, bar)
+    show_click_scores(scores, options.as_json)
+
+
+def _begin_frame(options: ClickOptions) -> clicks.BeginFrame:
+    if options.system != PROMPT:
+        return clicks.frame_of(load_interactive_system(options))
+    from shibori.prompting.build import build_prompt_segmenter
+    from shibori.prompting.marked_frame import PromptedFrame
+
+    segmenter = build_prompt_segmenter(options.preset, options.device, options.size, options.weights)
+    return partial(PromptedFrame, segmenter)
+
+
+app.command("clicks")(command_from(ClickOptions, evaluate_clicks))

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from shibori.cli.outcome import print_json
+from shibori.evaluation.clicks import ClickScores, click_scores_to_json
 from shibori.evaluation.instance_report import COLUMNS, category_row, instance_scores_to_json, summary_row, value_text
 from shibori.evaluation.instances import InstanceScores
 from shibori.evaluation.interactive_report import interactive_scores_to_json
@@ -49,6 +50,33 @@ def show_interactive_scores(scores: InteractiveScores, report: Path, as_json: bo
     at = f"J&F@{scores.rules.threshold:g}s {scores.at_threshold:.3f}"
     print(f"AUC {scores.auc:.3f}, {at}, J&F after {count} interactions {scores.j_and_f:.3f}")
     print(f"report: {report}")
+
+
+def show_click_scores(scores: ClickScores, as_json: bool) -> None:
+    """What clicks, boxes and strokes came to, a row for each sequence."""
+    if as_json:
+        print_json(click_scores_to_json(scores))
+        return
+    thresholds = scores.rules.thresholds
+    names = ("1 click", "3", "5", "box", "stroke", *(f"NoC@{100 * value:.0f}" for value in thresholds))
+    table = Table("sequence", "objects", *names)
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for name in dict.fromkeys(entry.sequence for entry in scores.objects):
+        own = ClickScores(scores.rules, tuple(entry for entry in scores.objects if entry.sequence == name))
+        table.add_row(name, *_click_cells(own))
+    table.add_section()
+    table.add_row("all", *_click_cells(scores), style="bold")
+    Console(highlight=False).print(table)
+    first, later = scores.seconds
+    missed = ", ".join(f"{scores.failures(value)} never reached IoU {value:g}" for value in thresholds)
+    print(f"of {len(scores.objects)} objects {missed}; first mask {first:.2f} s, next click {later:.2f} s (median)")
+
+
+def _click_cells(scores: ClickScores) -> list[str]:
+    ious = (scores.iou_after(1), scores.iou_after(3), scores.iou_after(5), scores.box, scores.stroke)
+    counts = (scores.clicks_to(value) for value in scores.rules.thresholds)
+    return [str(len(scores.objects)), *(f"{value:.3f}" for value in ious), *(f"{value:.2f}" for value in counts)]
 
 
 def show_instance_scores(scores: InstanceScores, report: Path | None, as_json: bool) -> None:

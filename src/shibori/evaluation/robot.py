@@ -68,12 +68,13 @@ def start(true_ids: Sequence[Ids], object_ids: Sequence[int], rng: Generator) ->
         counts = (shown & missing).sum(axis=1)
         index = int(rng.choice(np.flatnonzero(counts == counts.max())))
         drawn = [i for i, there in zip(object_ids, shown[index] & missing, strict=True) if there]
-        strokes[index] = tuple(stroke for i in drawn for stroke in _object_strokes(true_ids[index], i))
+        strokes[index] = tuple(stroke for i in drawn for stroke in object_strokes(true_ids[index], i))
         missing &= ~shown[index]
     return strokes
 
 
-def _object_strokes(true_ids: Ids, object_id: int) -> list[Stroke]:
+def object_strokes(true_ids: Ids, object_id: int) -> list[Stroke]:
+    """The first strokes on an object of a frame; one too small for a line is clicked on."""
     region = true_ids == object_id
     paths = region_paths(region)
     if not paths:
