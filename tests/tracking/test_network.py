@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from shibori.tracking.network import Memory, background_of, positions_of, with_surroundings
+from shibori.tracking.network import Memory, background_of, most_different, positions_of, with_surroundings
 
 
 def memory(labels: list[float], first: float = 0.0) -> Memory:
@@ -34,3 +34,20 @@ def test_a_reference_knows_what_stands_around_it_where_a_wider_window_shows_more
     wide = with_surroundings(memory([1.0]), window, np.array([10.0, 10, 20, 22]), look)
     assert wide.key.flatten().tolist() == [0, 10, 12]
     assert wide.label.tolist() == [[1.0, 0.0, 0.0]]
+
+
+def turned(degrees: float) -> Memory:
+    """An object whose one key points somewhere, beside a background that never changes."""
+    angle = np.deg2rad(degrees)
+    key = torch.tensor([[[np.cos(angle), -1.0], [np.sin(angle), 0.0]]], dtype=torch.float32)
+    return Memory(key, key, torch.tensor([[1.0, 0.0]]), torch.zeros(1, 2, 1))
+
+
+def test_the_frames_that_are_kept_differ_most_and_the_last_is_among_them():
+    memories = [turned(degrees) for degrees in (0, 40, 45, 90, 92)]
+    assert most_different(memories, 5) == memories
+    kept = [
+        round(float(torch.rad2deg(torch.atan2(*each.key[0, :, 0].flip(0))))) for each in most_different(memories, 3)
+    ]
+    assert kept == [0, 45, 92]
+    assert most_different(memories, 1)[0] is memories[-1]

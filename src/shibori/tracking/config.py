@@ -23,7 +23,8 @@ class TrackerConfig:
     max_references: int = 3
     """Given masks of an object that are kept, at least 2: the first and the latest ones."""
     max_remembered: int = 6
-    """Confident past frames matched globally besides the references; the last frame is matched locally only."""
+    """Confident past frames matched globally besides the references, the ones that differ most; the last frame is
+    matched locally only."""
     remember_every: int = 5
     """Frames between additions to them."""
     remember_threshold: float = 0.65

@@ -139,6 +139,25 @@ def join_memories(*memories: Memory) -> Memory:
     return Memory(torch.cat(keys, 2), torch.cat(values, 2), torch.cat(labels, 1), torch.cat(traits, 1))
 
 
+def most_different(memories: Sequence[Memory], count: int) -> list[Memory]:
+    """The ``count`` memories (B = 1) that show the object most differently, in order; the last is always among them.
+
+    Of the two that are most alike the earlier one goes, until few enough are left.
+    """
+    kept, looks = list(memories), [_mean_key(memory) for memory in memories]
+    while len(kept) > count:
+        similarities = torch.stack(looks) @ torch.stack(looks).T
+        alike = similarities.tril(-1) + torch.full_like(similarities, -2.0).triu()
+        earlier = int(alike.argmax()) % len(kept)
+        del kept[earlier], looks[earlier]
+    return kept
+
+
+def _mean_key(memory: Memory) -> Tensor:
+    """(D,) unit vector: the mean of the object's keys."""
+    return functional.normalize((memory.key[0].float() * memory.label[0].float()).sum(1), dim=0)
+
+
 def join_readings(readings: Sequence[Reading]) -> Reading:
     """Those of several windows of one size, as one batch."""
     return tuple(torch.cat(parts) for parts in zip(*readings, strict=True))

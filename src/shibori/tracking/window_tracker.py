@@ -32,6 +32,7 @@ from shibori.tracking.network import (
     encoded_row,
     join_memories,
     join_readings,
+    most_different,
     with_surroundings,
 )
 
@@ -161,7 +162,7 @@ class TrackState:
             and self.confidence >= config.remember_threshold
         ):
             self.since_remembered = 0
-            self.remembered = [*self.remembered, self.memory()][-config.max_remembered :]
+            self.remembered = most_different([*self.remembered, self.memory()], config.max_remembered)
 
     def recalled(self) -> Memory:
         """All that is matched globally: references and remembered frames."""
