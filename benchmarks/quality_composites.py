@@ -98,8 +98,8 @@ def main() -> None:
         scores = evaluate_davis(clips, load_propagator(arguments), out, progress=on_terminal("composites"))
         print_scores(scores, arguments.hidden)
         if not arguments.hidden:
-            verdict = "reached" if scores.j_and_f >= TARGET else "not reached"
-            print(f"\nJ&F {scores.j_and_f:.3f}: the target of {TARGET} is {verdict}")
+            result = "reached" if scores.j_and_f >= TARGET else "not reached"
+            print(f"\nJ&F {scores.j_and_f:.3f}: the target of {TARGET} is {result}")
 
 
 if __name__ == "__main__":

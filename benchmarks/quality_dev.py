@@ -55,8 +55,8 @@ def print_scores(scores: Scores, whole: bool) -> None:
     print_table(columns, [*rows, ("**mean**", frames, *means, "", count_empty(scores.sequences), speed)])
     if not whole:
         return
-    verdict = "reached" if scores.j_and_f >= TARGET else "not reached"
-    print(f"\nJ&F {scores.j_and_f:.3f}: the target of {TARGET} is {verdict} (aim {AIM})\n")
+    result = "reached" if scores.j_and_f >= TARGET else "not reached"
+    print(f"\nJ&F {scores.j_and_f:.3f}: the target of {TARGET} is {result} (aim {AIM})\n")
     rows = [(name, j, f, (j + f) / 2) for name, j, f in BESIDE]
     print_table(("on the same dev sequences", "J", "F", "J&F"), [("**this run**", *means[::2]), *rows])
 

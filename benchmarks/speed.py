@@ -143,9 +143,9 @@ def table_row(job: SegmentJob, dtype: str, num_objects: int, arguments: argparse
     speed, reference = statistics.median(speeds), statistics.median(references)
     parts = shares(job, propagator)
     spread = f"{min(speeds):.1f} to {max(speeds):.1f}"
-    verdict = "" if dtype == "float32" else ("yes" if speed >= target else "no")
+    result = "" if dtype == "float32" else ("yes" if speed >= target else "no")
     percentages = [f"{100 * parts[part]:.0f} %" for part in ("decode", "network", "write", "rest")]
-    goal = f"{target:.0f}: {verdict}" if verdict else "(none)"
+    goal = f"{target:.0f}: {result}" if result else "(none)"
     ratio = f"{1e3 / speed / reference:.2f}"
     return num_objects, dtype, f"**{speed:.1f}**", spread, goal, *percentages, f"{reference:.0f}", ratio
 

@@ -11,7 +11,7 @@ from shibori.errors import InputError
 SHIPPED = Path(__file__).parent / "weights_shipped"
 MANIFEST = SHIPPED / "manifest.json"
 TRACKERS = ("atom", "siamese")
-"""Followers of boxes: parts of several systems, trained together, shipped each on its own. The better one first."""
+"""Trackers of boxes: parts of several systems, trained together, shipped each on its own. The better one first."""
 
 
 def shipped_weights() -> dict[str, str]:

@@ -102,21 +102,21 @@ def begun(rule_of: SiameseTracker) -> SiameseTarget:
 
 
 def test_distractors_are_seen_in_the_first_frame_and_the_latest_are_kept():
-    follower = tracker(most_distractors=3)
-    target = begun(follower)
+    searcher = tracker(most_distractors=3)
+    target = begun(searcher)
     (first,) = target._distractors
     assert first.overlap(square(64 - GAP)) > 0.7
     for _ in range(4):
-        target.follow(follower.see(scene(64)))
+        target.follow(searcher.see(scene(64)))
     assert len(target._distractors) == 3
     assert all(each is not first for each in target._distractors)
 
 
 def test_what_a_mask_says_is_the_object_is_no_distractor():
     """Of the frame that was last followed; those of frames before stay."""
-    follower = tracker()
-    target = begun(follower)
-    target.follow(follower.see(scene(64)))
+    searcher = tracker()
+    target = begun(searcher)
+    target.follow(searcher.see(scene(64)))
     assert len(target._distractors) == 2
     target.settle(square(64 - GAP))
     assert len(target._distractors) == 1
@@ -125,7 +125,7 @@ def test_what_a_mask_says_is_the_object_is_no_distractor():
 
 
 def test_alone_on_its_ground_an_object_has_none():
-    follower = tracker()
-    target = follower.begin(follower.see(painted((OBJECT, 64))), square(64))
+    searcher = tracker()
+    target = searcher.begin(searcher.see(painted((OBJECT, 64))), square(64))
     assert target._distractors == []
-    assert target.follow(follower.see(painted((OBJECT, 70)))).box_xyxy[0] == pytest.approx(70, abs=4)
+    assert target.follow(searcher.see(painted((OBJECT, 70)))).box_xyxy[0] == pytest.approx(70, abs=4)

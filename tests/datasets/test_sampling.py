@@ -301,5 +301,5 @@ def test_objects_beside_the_target_are_told_of():
     ]
     plan = replace(PLAN, real_share=1.0)
     clips = TrainingClips([made_still()], [RealSequence("two", tuple(images), tuple(beside))], plan, 0, 40)
-    told = [bool(clips[index].others.any()) for index in range(25)]
-    assert 0.2 < np.mean(told) < 0.8
+    known = [bool(clips[index].others.any()) for index in range(25)]
+    assert 0.2 < np.mean(known) < 0.8

@@ -46,7 +46,7 @@ def test_maps_must_agree_in_shape():
 
 
 @pytest.mark.parametrize(
-    ("followers", "switches"),
+    ("matched_ids", "switches"),
     [
         ([], 0),
         ([1, 1, 1], 0),
@@ -57,5 +57,5 @@ def test_maps_must_agree_in_shape():
         ([1, 2, 1, 3], 3),
     ],
 )
-def test_switches(followers: list[int | None], switches: int):
-    assert identity_switches(1, followers) == switches
+def test_switches(matched_ids: list[int | None], switches: int):
+    assert identity_switches(1, matched_ids) == switches

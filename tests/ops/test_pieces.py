@@ -62,19 +62,19 @@ def test_the_input_is_not_changed():
 
 def test_a_piece_that_looks_like_something_else_is_no_rival():
     logits = logits_of((5, 5, 10, 1.0), (50, 30, 20, 3.0))
-    likeness = np.repeat(np.repeat(ALIKE, 10, 0), 10, 1)
-    likeness[:, 40:] = 0.01
-    kept = keep_plausible_pieces(logits, previous_at(5, 5, 10), likeness)
+    foreground_share = np.repeat(np.repeat(ALIKE, 10, 0), 10, 1)
+    foreground_share[:, 40:] = 0.01
+    kept = keep_plausible_pieces(logits, previous_at(5, 5, 10), foreground_share)
     np.testing.assert_array_equal(kept > 0, logits_of((5, 5, 10, 1.0)) > 0)
 
 
 def test_mean_over_mask_weighs_each_place_by_the_mask():
-    likeness = np.arange(48, dtype=np.float32).reshape(6, 8) / 48
+    foreground_share = np.arange(48, dtype=np.float32).reshape(6, 8) / 48
     logits = logits_of((10, 20, 15, 3.0))
     inside = logits > 0
-    fine = np.repeat(np.repeat(likeness, 10, 0), 10, 1)
-    assert mean_over_mask(likeness, logits) == pytest.approx(float(fine[inside].mean()), rel=1e-5)
-    assert mean_over_mask(likeness, logits_of()) == 0
+    fine = np.repeat(np.repeat(foreground_share, 10, 0), 10, 1)
+    assert mean_over_mask(foreground_share, logits) == pytest.approx(float(fine[inside].mean()), rel=1e-5)
+    assert mean_over_mask(foreground_share, logits_of()) == 0
 
 
 def test_a_piece_let_in_by_mistake_does_not_vouch_for_itself():

@@ -89,9 +89,9 @@ def test_the_file_reads_back_as_the_same_tracks(place):
 
 
 def test_masks_and_overlay_lie_beside_it(place):
-    told = []
-    summary = run_discovery(job(place), lambda done, total: told.append((done, total)))
-    assert told == [(i + 1, FRAMES) for i in range(FRAMES)]
+    reported = []
+    summary = run_discovery(job(place), lambda done, total: reported.append((done, total)))
+    assert reported == [(i + 1, FRAMES) for i in range(FRAMES)]
     assert summary.outputs == tuple(str(place / name) for name in ("found.json", "found/masks", "found/overlay.mp4"))
     ids = read_ids(place / "found" / "masks" / "00001.png")
     assert (ids[square(6)] == 1).all()  # the better one shows where they overlap

@@ -144,9 +144,9 @@ def test_a_system_without_tracklets_writes_none(clip, monkeypatch):
 
 @pytest.mark.parametrize("both_ways", [False, True])
 def test_progress_counts_each_frame_when_it_is_seen_and_when_it_is_written(lookahead, both_ways):
-    told: list[tuple[int, int]] = []
-    run_job(whole_job(both_ways=both_ways), lambda done, total: told.append((done, total)))
-    assert told == [(done, 12) for done in range(1, 13)]
+    reported: list[tuple[int, int]] = []
+    run_job(whole_job(both_ways=both_ways), lambda done, total: reported.append((done, total)))
+    assert reported == [(done, 12) for done in range(1, 13)]
 
 
 @pytest.mark.parametrize(("both_ways", "total"), [(False, 6), (True, 10)])

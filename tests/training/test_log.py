@@ -40,7 +40,7 @@ def config(tmp_path: Path) -> Config:
     return Config(tmp_path / "run", start=tmp_path / "start.safetensors")
 
 
-def told(log: RunLog, steps: range) -> None:
+def fill(log: RunLog, steps: range) -> None:
     """Step s has a loss of s and an IoU of s / 10."""
     for step in steps:
         log.add(step, Loss(torch.tensor(float(step), requires_grad=True), torch.tensor(step / 10)), 1e-3)
@@ -51,7 +51,7 @@ def lines(config: Config) -> list[dict]:
 
 
 def test_means_of_the_steps_since_the_last_line(config: Config, capsys: pytest.CaptureFixture[str]):
-    told(RunLog(config, 9, 0, FIRST), range(8))
+    fill(RunLog(config, 9, 0, FIRST), range(8))
     found = [(line["step"], line["total"], line["iou"]) for line in lines(config)]
     assert found == [(3, pytest.approx(1.0), pytest.approx(0.1)), (6, pytest.approx(4.0), pytest.approx(0.4))]
     assert all(line["rate"] == 1e-3 and line["seconds"] >= 0 for line in lines(config))
@@ -64,17 +64,17 @@ def test_means_of_the_steps_since_the_last_line(config: Config, capsys: pytest.C
 def test_a_resumed_run_goes_on_in_the_same_file_and_knows_its_own_pace(
     config: Config, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ):
-    told(RunLog(config, 600, 0, FIRST), range(3))
+    fill(RunLog(config, 600, 0, FIRST), range(3))
     clock = iter([100.0, 106.0, 106.0])  # it starts, and is asked the time in the third step
     monkeypatch.setattr("shibori.training.log.time.monotonic", lambda: next(clock))
-    told(RunLog(config, 600, 300, FIRST), range(300, 303))
+    fill(RunLog(config, 600, 300, FIRST), range(300, 303))
     assert [line["step"] for line in lines(config)] == [3, 303]
     assert "2.00 s/step 10 min left" in capsys.readouterr().out.splitlines()[-1]
 
 
 def test_scores_on_held_out_sequences(config: Config, capsys: pytest.CaptureFixture[str]):
     log = RunLog(config, 9, 0, FIRST)
-    told(log, range(3))
+    fill(log, range(3))
     log.add_dev(2, 0.625)
     assert lines(config)[-1] == {"step": 3, "dev_j_and_f": 0.625}
     assert "step 3 dev J&F 0.6250" in capsys.readouterr().out
@@ -82,7 +82,7 @@ def test_scores_on_held_out_sequences(config: Config, capsys: pytest.CaptureFixt
 
 def test_tensorboard_has_the_same_numbers(config: Config):
     log = RunLog(config, 9, 0, FIRST)
-    told(log, range(6))
+    fill(log, range(6))
     log.add_dev(5, 0.5)
     log.board.flush()
     events = EventAccumulator(str(config.out / "tensorboard"))
@@ -101,6 +101,6 @@ def test_the_configuration_stands_beside_the_log(config: Config):
 
 
 def test_only_the_first_process_writes(config: Config, capsys: pytest.CaptureFixture[str]):
-    told(RunLog(config, 9, 0, ProcessGroup(1, 2, 1)), range(6))
+    fill(RunLog(config, 9, 0, ProcessGroup(1, 2, 1)), range(6))
     assert not config.out.exists()
     assert capsys.readouterr().out == ""

@@ -22,7 +22,7 @@ class TrainingClip:
     masks: Tensor
     """(T, S, S) uint8 0/1: the object."""
     others: Tensor
-    """(T, S, S) uint8 0/1: other objects that the tracker is told about."""
+    """(T, S, S) uint8 0/1: other objects that the tracker knows of."""
     windows: Tensor
     """(T, 4) float32 xyxy, where each frame was looked at, in pixels of the scene."""
 

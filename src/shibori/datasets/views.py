@@ -23,7 +23,7 @@ def render_closely(rng: Generator, scene: Scene, plan: SamplingPlan, tell_others
     boxes = [scene.target_box(t) for t in range(plan.num_frames)]
     if boxes[0] is None:
         return None
-    look = _Look(float(np.exp(rng.normal(np.log(1.75), 0.22))), scene.base.size_hw)
+    surroundings = _Surroundings(float(np.exp(rng.normal(np.log(1.75), 0.22))), scene.base.size_hw)
     images, masks, others, windows = [], [], [], []
     known = boxes[0]
     shutter = Shutter.draw(rng)
@@ -31,7 +31,7 @@ def render_closely(rng: Generator, scene: Scene, plan: SamplingPlan, tell_others
     for t in range(plan.num_frames):
         previous = boxes[t - 1] if t > 0 and rng.random() < 0.7 else boxes[t]
         known = previous if previous is not None else known
-        window = look.window(rng, known, lost=boxes[t] is None or (t > 0 and boxes[t - 1] is None))
+        window = surroundings.window(rng, known, lost=boxes[t] is None or (t > 0 and boxes[t - 1] is None))
         image, mask, other = scene.render(t, window, plan.size)
         images.append(shutter.expose(rng, from_fewer_pixels(image, zoom)))
         masks.append(mask)
@@ -60,7 +60,7 @@ def render_widely(rng: Generator, scene: Scene, plan: SamplingPlan, tell_others:
 
 
 @dataclass(frozen=True)
-class _Look:
+class _Surroundings:
     """How wide around an object a tracker looks."""
 
     reach: float

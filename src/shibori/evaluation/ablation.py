@@ -1,4 +1,4 @@
-"""What each part of a system is worth: its variants on the same clips, side by side. Knows no system.
+"""What each part of a system contributes: its variants on the same clips, side by side. Knows no system.
 
 A system that carries masks, one that takes marks and one that finds instances are measured in different ways; that
 they are rows of a table beside what a paper says is the same for all three.

@@ -288,12 +288,12 @@ class _Tally:
     def __init__(self, object_id: int, first_index: int) -> None:
         self.object_id, self.first_index = object_id, first_index
         self.values: list[tuple[float, float]] = []
-        self.followers: list[int | None] = []
+        self.matched_ids: list[int | None] = []
 
     def scores(self) -> ObjectScores:
         """What the values come to."""
         values = np.array(self.values)
-        switches = identity_switches(self.object_id, self.followers)
+        switches = identity_switches(self.object_id, self.matched_ids)
         return ObjectScores(self.object_id, self.object_id, self.first_index, values[:, 0], values[:, 1], switches)
 
 
@@ -301,13 +301,13 @@ def _add_frame(tallies: dict[int, _Tally], pred_ids: NDArray[Any], true_ids: NDA
     known = list(tallies)
     values = ids_measures(pred_ids, true_ids, known)
     # Above an IoU of one half the object follows itself and nobody else can; only for the others there is a question.
-    followers: dict[int, int | None] = {object_id: object_id for object_id in known}
+    matched_ids: dict[int, int | None] = {object_id: object_id for object_id in known}
     astray = [object_id for object_id, (j, _) in zip(known, values, strict=True) if j <= 0.5]
     if len(known) > 1 and astray:
-        followers.update(zip(astray, followed_by(pred_ids, true_ids, astray), strict=True))
+        matched_ids.update(zip(astray, followed_by(pred_ids, true_ids, astray), strict=True))
     for (object_id, tally), (j, f) in zip(tallies.items(), values, strict=True):
         tally.values.append((j, f))
-        tally.followers.append(followers[object_id])
+        tally.matched_ids.append(matched_ids[object_id])
 
 
 def _score_unsupervised(pair: Pair) -> SequenceScores:

@@ -32,17 +32,17 @@ def _best_id(pred_ids: NDArray[Any], true: NDArray[np.bool_], areas: NDArray[np.
     return best if ious[best] > IDENTITY_IOU else None
 
 
-def identity_switches(object_id: int, followers: Iterable[int | None]) -> int:
-    """How often a true object's follower changes to another object's id, over the frames in order.
+def identity_switches(object_id: int, matched_ids: Iterable[int | None]) -> int:
+    """How often a true object's matched id changes to another object's id, over the frames in order.
 
-    An object begins as its own follower (its first mask was given). Frames in which nobody follows it change nothing:
-    an object that is lost and found again under its own id has no switch, under another's id one.
+    An object begins matched with its own id (its first mask was given). Frames in which nothing matches it change
+    nothing: an object that is lost and found again under its own id has no switch, under another's id one.
 
     >>> identity_switches(1, [1, None, 2, 2, None, 1])
     2
     """
     switches, current = 0, object_id
-    for follower in followers:
-        if follower is not None and follower != current:
-            switches, current = switches + 1, follower
+    for matched_id in matched_ids:
+        if matched_id is not None and matched_id != current:
+            switches, current = switches + 1, matched_id
     return switches

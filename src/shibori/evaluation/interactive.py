@@ -114,7 +114,7 @@ class InteractiveSession:
         self._require(waiting=False)
         sample = self.sample
         self._began = self._clock()
-        return sample.sequence.name, sample.news if only_last else sample.scribbles, not sample.rounds
+        return sample.sequence.name, sample.latest if only_last else sample.scribbles, not sample.rounds
 
     def submit_masks(self, masks: Iterable[Ids | FrameMasks], frames: Sequence[int] = ()) -> None:
         """Stop the clock and hand in the masks of all frames. Too late, they do not count and the sample is over.
@@ -197,12 +197,12 @@ def evaluate_interactive(
     maps: list[Ids] = []
     frames_done = 0
     while session.next():
-        _, news, is_new = session.get_scribbles(only_last=True)
+        _, latest, is_new = session.get_scribbles(only_last=True)
         if is_new:
             interaction, rounds = segmenter.begin(sequence_clip(session.sample.sequence)), ()
         assert interaction is not None
-        if news.frames:  # where the robot found nothing to draw the masks stay what they are
-            rounds += rounds_from_marks(marks_from_scribbles(news))
+        if latest.frames:  # where the robot found nothing to draw the masks stay what they are
+            rounds += rounds_from_marks(marks_from_scribbles(latest))
             maps = [masks.ids for masks in interaction.propagate(rounds, in_order=True)]
         session.submit_masks(maps)
         frames_done += len(maps)

@@ -35,7 +35,7 @@ class Sample:
         self.rules = rules
         self.scribbles = scribbles
         """All that was drawn."""
-        self.news = scribbles
+        self.latest = scribbles
         """What was drawn since the last answer; no stroke where the robot saw nothing worth one."""
         self.rounds: list[RoundScores] = []
         self.is_over = False
@@ -64,7 +64,7 @@ class Sample:
             return
         pairs = zip(maps, self.truth.ids, strict=True)
         values = np.stack([ids_measures(pred, true, self.truth.object_ids) for pred, true in pairs])  # (T, N, 2)
-        self.rounds.append(RoundScores(self.news.frames, seconds, values[:, :, 0].T, values[:, :, 1].T))
+        self.rounds.append(RoundScores(self.latest.frames, seconds, values[:, :, 0].T, values[:, :, 1].T))
         self.is_over = len(self.rounds) == self.rules.num_interactions
         if not self.is_over:
             self._correct(maps, candidates)
@@ -77,8 +77,8 @@ class Sample:
         index = robot.frame_to_correct(self.rounds[-1].frame_scores, self._used, candidates)
         self._used.append(index)
         strokes = robot.correct(maps[index], self.truth.ids[index], self.truth.object_ids)
-        self.news = scribbles_of(self.truth, {index: strokes}, index)
-        self.scribbles += self.news
+        self.latest = scribbles_of(self.truth, {index: strokes}, index)
+        self.scribbles += self.latest
 
     def _check(self, maps: Sequence[Ids], candidates: Sequence[int]) -> None:
         name, num_frames, shape = self.sequence.name, len(self.truth.ids), self.truth.ids[0].shape

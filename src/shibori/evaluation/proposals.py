@@ -43,16 +43,16 @@ def score_proposals(truth: AnnotatedSequence, results: ResultFolder) -> tuple[Ob
     values = np.stack([frame.values(columns) for frame in frames])  # (T, objects, columns, 2)
     rows, chosen = linear_sum_assignment(values.mean(axis=(0, 3)), maximize=True)
     return tuple(
-        _object_scores(objects[row], columns[column], values[:, row, column], [f.followers[row] for f in frames])
+        _object_scores(objects[row], columns[column], values[:, row, column], [f.matched_ids[row] for f in frames])
         for row, column in zip(rows, chosen, strict=True)
     )
 
 
 def _object_scores(
-    object_id: int, proposal: int | None, values: NDArray[np.float64], followers: Sequence[int | None]
+    object_id: int, proposal: int | None, values: NDArray[np.float64], matched_ids: Sequence[int | None]
 ) -> ObjectScores:
     own = proposal if proposal is not None else 0
-    switches = identity_switches(own, followers) if proposal is not None else 0
+    switches = identity_switches(own, matched_ids) if proposal is not None else 0
     return ObjectScores(object_id, proposal, 0, values[:, 0], values[:, 1], switches)
 
 
@@ -66,7 +66,7 @@ class _FrameTable:
             void = true_ids == VOID
             true_ids, pred_ids = _clear(true_ids, void), _clear(pred_ids, void)
         self.proposals = object_ids(pred_ids)
-        self.followers = followed_by(pred_ids, true_ids, objects)
+        self.matched_ids = followed_by(pred_ids, true_ids, objects)
         trues = [true_ids == object_id for object_id in objects]
         self._empty = np.array([not true.any() for true in trues], np.float64)
         self._pairs = {

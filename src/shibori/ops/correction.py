@@ -22,7 +22,7 @@ Ids = NDArray[Any]
 Mask = NDArray[np.bool_]
 
 LOOKED_PAST = -6.0
-"""Log-odds of an object where its answer did not look. Nothing counts for more than the opposite."""
+"""Log-odds of an object outside its answer. Nothing counts for more than the opposite."""
 FARTHEST = 1.5
 """Reaches from a mark from which on it does not matter how much further a place is."""
 SAME_LINE = 5

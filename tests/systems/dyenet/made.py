@@ -1,4 +1,4 @@
-"""Tiny networks, batches of moving squares to train them on, and systems with strong opinions to run on clips."""
+"""Tiny networks, batches of moving squares to train them on, and systems with definite answers to run on clips."""
 
 from __future__ import annotations
 
@@ -30,17 +30,17 @@ SIDE = 64
 def tiny_network(seed: int = 0) -> DyeNet:
     """The preset with random parameters, those included that start at zero: else some parts would have no effect."""
     torch.manual_seed(seed)
-    return _opinionated(build_dyenet("tiny"))
+    return _definite(build_dyenet("tiny"))
 
 
 def own_trunk_network(seed: int = 0) -> DyeNet:
     """As ``paper`` is built, without a pixel tracker and with a trunk of its own, but tiny."""
     torch.manual_seed(seed)
     trunk = CompactTrunk((*TINY.feature_channels, 32), (1, 1, 1))
-    return _opinionated(DyeNet(replace(TINY, matcher=None), None, trunk))
+    return _definite(DyeNet(replace(TINY, matcher=None), None, trunk))
 
 
-def _opinionated(network: DyeNet) -> DyeNet:
+def _definite(network: DyeNet) -> DyeNet:
     for layer in (network.propagation.attention.score, network.propagation.pyramid.mask):
         nn.init.normal_(layer.weight, std=0.3)
     return network
@@ -130,7 +130,7 @@ def appearance_channels(network: DyeNet) -> int:
 def made_propagator(
     rule: DyeNetRule = CREDULOUS, variant: str = "combined", dtype: torch.dtype = torch.float32, bias: float = 0.0
 ) -> DyeNetPropagator:
-    """DyeNet with strong opinions; ``bias`` is added to the log-odds of every pixel."""
+    """DyeNet with definite answers; ``bias`` is added to the log-odds of every pixel."""
     state = strong_state()
     moved = {"propagation.output.2.bias": state["propagation.output.2.bias"] + bias}
     return propagator_from_state(state | moved, "tiny", "cpu", variant, rule, dtype)

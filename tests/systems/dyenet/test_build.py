@@ -1,4 +1,4 @@
-"""From a name and a file to a system: what is refused, and that a file is worth what is in memory."""
+"""From a name and a file to a system: what is refused, and that a file gives what is in memory."""
 
 from __future__ import annotations
 

@@ -63,7 +63,7 @@ def test_only_confident_frames_are_remembered(quality: float, is_remembered: boo
 
 
 def test_what_the_tracker_found_again_gives_way_only_to_what_is_worth_more():
-    """What re-identification starts in its frames is tried where that is worth so much more, else it is not."""
+    """What re-identification starts in its frames is tried where that scores so much higher, else it is not."""
     script = {**moving(1, 1, 4), **moving(1, 7, 10)}
     started = {}
     for advantage in (2.0, -2.0):

@@ -1,4 +1,4 @@
-"""Who is who: what a mask is worth as a sight of its object."""
+"""Who is who: how good a starting point a mask is."""
 
 from __future__ import annotations
 

@@ -339,12 +339,12 @@ def test_frames_that_do_not_come_are_left_out(both_ways: bool):
 
 
 def test_progress_is_told_of_every_frame_of_the_first_pass(propagator: DyeNetPropagator):
-    told: list[int] = []
-    list(propagator.propagate(frames(6), {2: ONE[0]}, progress=told.append).masks())
-    assert told == [3, 4, 5, 6]
-    told.clear()
-    list(propagator.propagate(frames(4), {2: ONE[0]}, True, told.append).masks())
-    assert told == [1, 2, 3, 4]
+    reported: list[int] = []
+    list(propagator.propagate(frames(6), {2: ONE[0]}, progress=reported.append).masks())
+    assert reported == [3, 4, 5, 6]
+    reported.clear()
+    list(propagator.propagate(frames(4), {2: ONE[0]}, True, reported.append).masks())
+    assert reported == [1, 2, 3, 4]
 
 
 def test_tracklets_are_known_with_the_first_masks_and_not_before(propagator: DyeNetPropagator):

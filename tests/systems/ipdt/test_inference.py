@@ -174,9 +174,9 @@ def test_the_whole_system_runs_on_a_clip():
         segmenter.parts.finder.detector.network.roi_heads.mask_predictor[-1].bias += 3
     rng = np.random.default_rng(0)
     images = [rng.integers(0, 255, (*SIZE, 3), np.uint8) for _ in range(4)]
-    told = []
-    result = segmenter.discover(Frames(images, missing=[2]), told.append)
-    assert told == [1, 2, 4]
+    reported = []
+    result = segmenter.discover(Frames(images, missing=[2]), reported.append)
+    assert reported == [1, 2, 4]
     assert result.num_candidates > 0
     assert 0 < result.num_tracked <= 3
     for track in result.tracks:

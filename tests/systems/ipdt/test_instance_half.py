@@ -39,30 +39,30 @@ BOX = np.array([30.0, 30, 54, 54])
 
 
 def test_a_box_comes_out_where_its_place_is(frame):
-    told = OnePlace(0, 0)
-    half = InstanceHalf(told, InstanceRule(inertia=0.0))
-    told.row = told.column = 9
+    scripted = OnePlace(0, 0)
+    half = InstanceHalf(scripted, InstanceRule(inertia=0.0))
+    scripted.row = scripted.column = 9
     middle = half.follow("reference", frame, BOX)
     assert np.abs(middle.box - BOX).max() < 1
     assert middle.score == pytest.approx(torch.tensor(4.0).sigmoid().item(), abs=1e-3)
-    told.column = 9 + CELLS  # a size further right
+    scripted.column = 9 + CELLS  # a size further right
     assert half.follow("reference", frame, BOX).box[0] - BOX[0] == pytest.approx(24, abs=1)
 
 
 def test_a_search_covers_the_frame(frame):
-    told = OnePlace(0, 0)
-    half = InstanceHalf(told, InstanceRule())
+    scripted = OnePlace(0, 0)
+    half = InstanceHalf(scripted, InstanceRule())
     half.search("reference", frame, BOX)
-    assert told.count * 24 / CELLS >= 96
-    InstanceHalf(told, InstanceRule(most_cells=10)).search("reference", frame, BOX)
-    assert told.count == 10
+    assert scripted.count * 24 / CELLS >= 96
+    InstanceHalf(scripted, InstanceRule(most_cells=10)).search("reference", frame, BOX)
+    assert scripted.count == 10
 
 
 def test_the_network_itself_answers(frame):
     half = tiny_segmenter().parts.tracker.instance
     with torch.inference_mode():
         reference = half.begin(frame, BOX)
-        for sight in (half.follow(reference, frame, BOX), half.search(reference, frame, BOX)):
-            assert 0 <= sight.score <= 1
-            assert np.isfinite(sight.box).all()
-            assert (sight.box[2:] > sight.box[:2]).all()
+        for found in (half.follow(reference, frame, BOX), half.search(reference, frame, BOX)):
+            assert 0 <= found.score <= 1
+            assert np.isfinite(found.box).all()
+            assert (found.box[2:] > found.box[:2]).all()

@@ -108,12 +108,12 @@ def test_frames_that_are_not_linked_do_not_know_of_each_other(segmenter, clip):
     alone = replace(segmenter, linked=False).begin(clip)
     alone.mark(FIRST)
     list(alone.masks())
-    glance = alone._members[0].encoder.glance(4)
-    torch.testing.assert_close(alone._members[0].encoder[4], glance, atol=2e-3, rtol=0)
+    alone_features = alone._members[0].encoder.encode_alone(4)
+    torch.testing.assert_close(alone._members[0].encoder[4], alone_features, atol=2e-3, rtol=0)
     linked = segmenter.begin(clip)
     linked.mark(FIRST)
     list(linked.masks())
-    assert (linked._members[0].encoder[4] - glance).abs().max() > 0.02
+    assert (linked._members[0].encoder[4] - alone_features).abs().max() > 0.02
 
 
 def test_features_are_computed_once(segmenter, clip, monkeypatch):

@@ -49,9 +49,9 @@ class Truthful(TrackpropInteraction):
 
         frames = {self.clip.frame(index).image.tobytes(): index for index in range(num_frames)}
 
-        def meant(image, marks, news, before, remembered):
+        def meant(image, marks, new_marks, before, remembered):
             ids = self.truth[frames[image.tobytes()]]
-            return MarkedMasks({i: ids == i for i in sorted({*before, *news.object_ids})}, [])
+            return MarkedMasks({i: ids == i for i in sorted({*before, *new_marks.object_ids})}, [])
 
         self._marking.segment = meant
 

@@ -37,7 +37,7 @@ def made_batch(count: int = 3, num_frames: int = 4) -> Batch:
     return Batch(images, masks, torch.zeros_like(masks), windows)
 
 
-class Told(RegionNetwork):
+class Scripted(RegionNetwork):
     """Knows what is red, or says one number everywhere; notes what it is given."""
 
     def __init__(self, constant: float | None = None) -> None:
@@ -66,12 +66,12 @@ class Told(RegionNetwork):
         return torch.where(seen.images[:, :1] > seen.images[:, 1:2], 12.0, -12.0)
 
 
-def losses(network: Told, seed: int = 0, hard_share: float = 1.0) -> RoundsLoss:
+def losses(network: Scripted, seed: int = 0, hard_share: float = 1.0) -> RoundsLoss:
     return RoundsTraining(network)(made_batch(), hard_share, seed)
 
 
 def test_who_is_right_everywhere_loses_nothing():
-    found = losses(Told())
+    found = losses(Scripted())
     assert found.total < 1e-3
     assert found.iou_first == found.iou_later == found.iou_propagated == 1
     assert found.iou_before <= 1
@@ -79,7 +79,7 @@ def test_who_is_right_everywhere_loses_nothing():
 
 def test_who_says_nothing_loses_what_can_be_counted_by_hand():
     """Log-odds of zero: ln 2 a pixel, and half of every pixel in the Dice overlap."""
-    found = losses(Told(0.0))
+    found = losses(Scripted(0.0))
     masks = made_batch().masks.float()
     by_frame = [math.log(2) + DICE_WEIGHT * dice_loss(torch.zeros(3, SIDE, SIDE), masks[:, t]).mean() for t in range(4)]
     assert found.first == pytest.approx(float(by_frame[3]))
@@ -90,16 +90,16 @@ def test_who_says_nothing_loses_what_can_be_counted_by_hand():
 
 def test_only_the_hardest_pixels_count():
     """All pixels that are wrong are a part of those that are counted."""
-    wrong = Told(4.0)
+    wrong = Scripted(4.0)
     whole, hard = losses(wrong), losses(wrong, hard_share=0.2)
     assert hard.first > whole.first
-    assert losses(Told(0.0), hard_share=0.2).first == pytest.approx(float(losses(Told(0.0)).first))
+    assert losses(Scripted(0.0), hard_share=0.2).first == pytest.approx(float(losses(Scripted(0.0)).first))
 
 
 def test_the_same_seed_draws_the_same_marks_and_noise():
     given = []
     for seed in (0, 0, 1):
-        network = Told()
+        network = Scripted()
         losses(network, seed)
         given.append(network.given)
     assert [name for name, _ in given[0]] == [
@@ -116,7 +116,7 @@ def test_the_same_seed_draws_the_same_marks_and_noise():
 
 
 def test_networks_are_given_marks_and_masks_in_their_range():
-    network = Told()
+    network = Scripted()
     losses(network)
     for name, planes in network.given:
         least, most = (-1, 1) if name in ("segment", "correct") else (0, 1)
@@ -133,7 +133,7 @@ def test_previous_masks_are_the_networks_own_and_copies_of_the_present_one():
     """Sec. 4: a network that is always right still sees previous masks that are not."""
     batch, wrong, right = made_batch(), 0, 0
     for seed in range(12):
-        network = Told()
+        network = Scripted()
         RoundsTraining(network)(batch, 1.0, seed)
         last = [planes for name, planes in network.given if name == "propagate"][1]
         same = (last[:, 0].round() == batch.masks[:, 1]).flatten(1).all(1)

@@ -59,8 +59,8 @@ def test_marks_are_obeyed_whatever_the_networks_say(marking, seed):
 @pytest.mark.parametrize("seed", range(6))
 def test_what_does_not_hang_together_with_the_new_marks_stays(marking, seed):
     before = {1: TRUTH == 1, 2: TRUTH == 2}
-    news = FrameMarks((line(1, 42, 20, 26),))
-    masks = Liar(marking, seed).marking.segment(IMAGE, news, news, before, {}).masks
+    new_marks = FrameMarks((line(1, 42, 20, 26),))
+    masks = Liar(marking, seed).marking.segment(IMAGE, new_marks, new_marks, before, {}).masks
     changed = (masks[1] != before[1]).astype(np.uint8)
     assert changed.any()
     assert cv2.connectedComponents(changed, connectivity=8)[0] == 2  # one piece
@@ -93,8 +93,8 @@ def test_a_later_box_replaces_an_earlier_one():
 
 def test_an_object_is_disturbed_by_a_mark_of_something_else(marking):
     before = {1: TRUTH == 1, 2: TRUTH == 2}
-    news = FrameMarks((line(0, 24, 12, 20),))
-    masks = marking.segment(IMAGE, news, news, before, {}).masks
+    new_marks = FrameMarks((line(0, 24, 12, 20),))
+    masks = marking.segment(IMAGE, new_marks, new_marks, before, {}).masks
     assert not masks[1][24, 12:21].any()
     assert masks[1].sum() < before[1].sum()
     np.testing.assert_array_equal(masks[2], before[2])
@@ -133,8 +133,8 @@ def test_what_is_bettered_is_looked_at_twice_the_second_time_from_the_first_answ
             return super().answer(look)
 
     seen: list[np.ndarray | None] = []
-    before, news = {1: TRUTH == 1}, FrameMarks((line(1, 42, 20, 26), line(2, 70, 90, 110)))
-    Noting(marking, 0).marking.segment(IMAGE, news, news, before, {})
+    before, new_marks = {1: TRUTH == 1}, FrameMarks((line(1, 42, 20, 26), line(2, 70, 90, 110)))
+    Noting(marking, 0).marking.segment(IMAGE, new_marks, new_marks, before, {})
     assert len(seen) == 3  # one that was there, twice, and one that is new
     assert seen[0] is before[1]
     assert seen[1] is not None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from shibori.systems.trackprop.recall import BRUSH, Hints, _known, match_marks
+from shibori.systems.trackprop.recall import MARK_WIDTH, Hints, _known, match_marks
 from shibori.tracking.matcher import build_matcher
 
 CPU = torch.device("cpu")
@@ -19,7 +19,7 @@ def hints(rim: tuple[bool, bool, bool, bool] = (True, True, True, True)) -> Hint
 
 def test_marks_are_as_wide_as_a_brush_and_do_not_overlap():
     found = hints()
-    assert int(found.positive[0, 0, 30].sum()) == BRUSH
+    assert int(found.positive[0, 0, 30].sum()) == MARK_WIDTH
     assert not (found.positive * found.negative).any()
     applied = found.applied(torch.full((1, 1, 64, 96), 0.4))
     assert applied[0, 0, 30, 40] == 1

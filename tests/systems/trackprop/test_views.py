@@ -87,9 +87,9 @@ def test_others_are_told_of_in_all_frames_or_in_none(drawn):
     layered = [scene for scene, _ in drawn if len(scene.layers) > 1]
     assert layered
     for scene in layered:
-        told, untold = (render_for_rounds(np.random.default_rng(3), scene, PLAN, tell) for tell in (True, False))
-        assert not untold.others.any()
-        assert untold.masks.equal(told.masks)
+        seen, unseen = (render_for_rounds(np.random.default_rng(3), scene, PLAN, tell) for tell in (True, False))
+        assert not unseen.others.any()
+        assert unseen.masks.equal(seen.masks)
 
 
 class Empty:

@@ -1,4 +1,4 @@
-"""The rows of the paper's Table 2, and what calibration and the second direction are worth."""
+"""The rows of the paper's Table 2, and what calibration and the second direction contribute."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ class DualMask:
 
 
 @dataclass(frozen=True)
-class _Look:
+class _Guarded:
     """An answer of the pixel-level half, and what speaks for it."""
 
     prediction: ObjectPrediction
@@ -84,52 +84,52 @@ class DualTracker:
     @torch.inference_mode()
     def step(self, target: DualTarget, frame: FrameViews) -> DualMask | None:
         """Follow into the next frame; None where the object does not show."""
-        look = self._search(target, frame) if target.state.is_lost else self._follow(target, frame)
-        prediction = self._multiplied(look)
+        guarded = self._search(target, frame) if target.state.is_lost else self._follow(target, frame)
+        prediction = self._multiplied(guarded)
         found = prediction.box
         mask = self._mask(prediction, frame.size_hw)
-        if found is None or prediction.confidence < look.needed or mask.mean() < self.rule.least_area:
+        if found is None or prediction.confidence < guarded.needed or mask.mean() < self.rule.least_area:
             nothing = np.zeros_like(prediction.logits)
             self.pixel.settle(target.state, prediction, nothing, nothing)
             target.state.lose()
             return None
-        self._settle(target.state, look, prediction)
+        self._settle(target.state, guarded, prediction)
         target.state.follow(found, self.config)
         target.state.remember(self.config)
         return DualMask(mask, prediction.confidence)
 
-    def _settle(self, state: TrackState, look: _Look, prediction: ObjectPrediction) -> None:
+    def _settle(self, state: TrackState, guarded: _Guarded, prediction: ObjectPrediction) -> None:
         """Other instances are not known of: each candidate is followed by itself."""
-        probs = 1 / (1 + np.exp(-np.clip(look.prediction.logits, -30, 30)))
-        kept = probs if look.guard is None else probs * self._inside(look.guard, look.prediction)
+        probs = 1 / (1 + np.exp(-np.clip(guarded.prediction.logits, -30, 30)))
+        kept = probs if guarded.guard is None else probs * self._inside(guarded.guard, guarded.prediction)
         self.pixel.settle(state, prediction, kept.astype(np.float32), np.zeros_like(prediction.logits))
 
-    def _follow(self, target: DualTarget, frame: FrameViews) -> _Look:
+    def _follow(self, target: DualTarget, frame: FrameViews) -> _Guarded:
         """The mask around the place, and the box it is multiplied with."""
         expected = target.state.expected_box(self.config)
         if self.instance is None or target.reference is None:
-            return self._look(target, frame, expected)
+            return self._unguarded(target, frame, expected)
         where = self.instance.follow(target.reference, frame, expected)
         if where.score < self.rule.same:
-            return self._look(target, frame, expected)
+            return self._unguarded(target, frame, expected)
         if box_overlap(where.box, expected) >= self.rule.near:
             both = box_around(where.box, expected)
             # Where the object was is no wrong place for it either: only what leaks beyond both is cut.
-            look = self._look(target, frame, both)
-            return replace(look, guard=both) if self._agree(both, look.prediction) else look
+            guarded = self._unguarded(target, frame, both)
+            return replace(guarded, guard=both) if self._agree(both, guarded.prediction) else guarded
         # The box may have gone to something alike, or the object may have jumped: the mask decides, where it was first.
-        look = self._look(target, frame, expected)
-        if look.prediction.confidence >= self.config.lost_threshold:
-            return look
-        other = self._look(target, frame, where.box)
-        if other.prediction.confidence <= look.prediction.confidence:
-            return look
+        guarded = self._unguarded(target, frame, expected)
+        if guarded.prediction.confidence >= self.config.lost_threshold:
+            return guarded
+        other = self._unguarded(target, frame, where.box)
+        if other.prediction.confidence <= guarded.prediction.confidence:
+            return guarded
         return replace(other, guard=where.box) if self._agree(where.box, other.prediction) else other
 
-    def _look(self, target: DualTarget, frame: FrameViews, box: Box) -> _Look:
-        return _Look(self._predict(target, frame, self._crop(box, frame)), None, self.config.lost_threshold)
+    def _unguarded(self, target: DualTarget, frame: FrameViews, box: Box) -> _Guarded:
+        return _Guarded(self._predict(target, frame, self._crop(box, frame)), None, self.config.lost_threshold)
 
-    def _search(self, target: DualTarget, frame: FrameViews) -> _Look:
+    def _search(self, target: DualTarget, frame: FrameViews) -> _Guarded:
         """Look where the instance-level half points, or in turn where the object was lost and elsewhere."""
         config, state = self.config, target.state
         if self.instance is not None and target.reference is not None:
@@ -138,9 +138,9 @@ class DualTracker:
                 found = self._predict(target, frame, self._crop(where.box, frame))
                 if found.confidence >= config.redetect_threshold:
                     guard = where.box if self._agree(where.box, found) else None
-                    return _Look(found, guard, config.redetect_threshold)
+                    return _Guarded(found, guard, config.redetect_threshold)
         if self.way == "whole":
-            return replace(self._look(target, frame, state.box), needed=config.redetect_threshold)
+            return replace(self._unguarded(target, frame, state.box), needed=config.redetect_threshold)
         windows = search_windows(config.window, state.box, frame.size_hw, config.search_widening)
         turn = state.lost_for - 1
         window = windows[0] if turn % 2 == 0 else windows[(turn // 2 + 1) % len(windows)]
@@ -148,7 +148,7 @@ class DualTracker:
         if best.box is not None and best.confidence >= config.lost_threshold:
             closer = self._predict(target, frame, self._crop(best.box, frame))
             best = closer if closer.confidence >= best.confidence else best
-        return _Look(best, None, config.redetect_threshold)
+        return _Guarded(best, None, config.redetect_threshold)
 
     def _predict(self, target: DualTarget, frame: FrameViews, crop: Crop) -> ObjectPrediction:
         return self.pixel.step(frame.image, [Aim(target.state, crop)])[0]
@@ -169,13 +169,13 @@ class DualTracker:
         """(h, w) pixels of the crop whose centre is in the widened box."""
         return pixels_in_box(box, prediction.crop.window, prediction.crop.size_hw, self.rule.margin)
 
-    def _multiplied(self, look: _Look) -> ObjectPrediction:
+    def _multiplied(self, guarded: _Guarded) -> ObjectPrediction:
         """The mask multiplied with the box (the box is 1 inside): its log-odds, low outside."""
-        if look.guard is None:
-            return look.prediction
-        logits = look.prediction.logits
-        kept = self._inside(look.guard, look.prediction)
-        return replace(look.prediction, logits=np.where(kept, logits, np.minimum(logits, OUTSIDE)))
+        if guarded.guard is None:
+            return guarded.prediction
+        logits = guarded.prediction.logits
+        kept = self._inside(guarded.guard, guarded.prediction)
+        return replace(guarded.prediction, logits=np.where(kept, logits, np.minimum(logits, OUTSIDE)))
 
     def _mask(self, prediction: ObjectPrediction, size_hw: tuple[int, int]) -> Mask:
         area, logits = prediction.answer.in_frame()

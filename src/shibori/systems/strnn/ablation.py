@@ -85,7 +85,7 @@ def ablation_rows(
             lambda: HybridSegmenter(trained(), carrier()),
         ),
         (
-            "+ a second opinion on them by trackprop's networks (ours; the default)",
+            "+ a second prediction of them by trackprop's networks (ours; the default)",
             None,
             lambda: HybridSegmenter(trained(), carrier(), refiner=refiner()),
         ),

@@ -29,8 +29,8 @@ class Key:
 
     ids: Ids
     """(H, W)."""
-    told: tuple[int, ...]
-    """The objects it tells of: those it shows, and those it is known not to show."""
+    reported: tuple[int, ...]
+    """The objects it reports on: those it shows, and those it is known not to show."""
     version: int = 0
     """Another one whenever it changes."""
     soft: SoftMasks | None = None
@@ -39,7 +39,7 @@ class Key:
     @property
     def references(self) -> dict[int, NDArray[np.bool_]]:
         """object_id -> (H, W) bool."""
-        return {object_id: self.ids == object_id for object_id in self.told}
+        return {object_id: self.ids == object_id for object_id in self.reported}
 
 
 class Sides(NamedTuple):

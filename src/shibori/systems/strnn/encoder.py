@@ -50,7 +50,7 @@ class Encoder:
         """(D, h, w) float32 of a frame that was reached."""
         return self._cache[index].to(self.device)
 
-    def glance(self, index: int) -> Tensor:
+    def encode_alone(self, index: int) -> Tensor:
         """(D, h, w) float32 of any frame, without the context of the frames before it."""
         return self.network(self._input(self.clip.frame(index).image))[0][0]
 

@@ -170,10 +170,10 @@ class HybridInteraction(MarkSession):
         """The masks of a frame that was just marked."""
         index, size_hw, radius = answer.index, self.clip.size_hw, self.rule.click_radius
         image, before = self.clip.frame(index).image, self._before(index)
-        said = {} if before is None else {i: before.ids == i for i in before.told}
-        news = NewMarks(drawn_labels(marks, index, size_hw, radius), clicked_places(marks, index, size_hw, radius))
+        said = {} if before is None else {i: before.ids == i for i in before.reported}
+        new_marks = NewMarks(drawn_labels(marks, index, size_hw, radius), clicked_places(marks, index, size_hw, radius))
         boxed = {box.object_id for box in marks.boxes.get(index, ())}
-        here = {*np.unique(news.drawn[news.drawn > 0]).tolist(), *boxed}
+        here = {*np.unique(new_marks.drawn[new_marks.drawn > 0]).tolist(), *boxed}
         anew = (here - said.keys()) | boxed
         dtype = _dtype(self._object_ids)
         old = np.zeros(size_hw, dtype) if before is None else before.ids.astype(dtype)
@@ -184,13 +184,13 @@ class HybridInteraction(MarkSession):
         else:
             counts = {i: mask for i, mask in said.items() if i not in boxed}
             recalled = self._recall.nearest(index)
-            found = self._prompts.segment(image, self._marks, index, counts, news.drawn >= 0, recalled)
+            found = self._prompts.segment(image, self._marks, index, counts, new_marks.drawn >= 0, recalled)
             answers, anew = found.answers, anew | found.begun_anew
             soft = _renewed(soft, size_hw, answers)
-        ids = self._corrected(old, answers, news, anew)
+        ids = self._corrected(old, answers, new_marks, anew)
         if self._refiner is not None:
             refined = self._refined(image, index, ids, old, anew)
-            ids, soft = self._corrected(old, refined, news, anew), _renewed(soft, size_hw, refined)
+            ids, soft = self._corrected(old, refined, new_marks, anew), _renewed(soft, size_hw, refined)
         obeyed = drawn_labels(self._marks, index, size_hw, radius)
         return Key(
             np.where(obeyed >= 0, obeyed, ids).astype(dtype),
@@ -199,14 +199,14 @@ class HybridInteraction(MarkSession):
             soft,
         )
 
-    def _corrected(self, old: Ids, answers: Sequence[WindowedLogits], news: NewMarks, anew: set[int]) -> Ids:
+    def _corrected(self, old: Ids, answers: Sequence[WindowedLogits], new_marks: NewMarks, anew: set[int]) -> Ids:
         fresh = anew.intersection(answer.object_id for answer in answers)
-        return corrected_ids(old, answers, news.drawn, news.clicked, fresh, self.rule.correction)
+        return corrected_ids(old, answers, new_marks.drawn, new_marks.clicked, fresh, self.rule.correction)
 
     def _refined(
         self, image: NDArray[np.uint8], index: int, ids: Ids, old: Ids, anew: set[int]
     ) -> list[WindowedLogits]:
-        """A second opinion on every object whose mask changed."""
+        """A second prediction of every object whose mask changed."""
         assert self._refiner is not None
         changed, shown = ids != old, {*np.unique(ids).tolist()} - {0}
         object_ids = sorted({*np.unique(ids[changed]).tolist(), *np.unique(old[changed]).tolist()} & shown)
@@ -219,7 +219,7 @@ class HybridInteraction(MarkSession):
 
         That is so as far as it was followed from frame to frame; where it was not seen, nothing was carried on.
         """
-        for object_id in before.told:
+        for object_id in before.reported:
             was = before.ids == object_id
             if not was.any() or np.array_equal(was, key.ids == object_id):
                 continue
@@ -241,15 +241,15 @@ class HybridInteraction(MarkSession):
     def _complete_keys(self) -> None:
         """Objects that a key frame does not tell of are carried there from the nearest key frame that does."""
         for object_id in self._object_ids:
-            sources = [index for index, key in self._keys.items() if object_id in key.told]
+            sources = [index for index, key in self._keys.items() if object_id in key.reported]
             for index, key in list(self._keys.items()):
-                if object_id in key.told or not sources:
+                if object_id in key.reported or not sources:
                     continue
                 nearest = min(sources, key=lambda source, index=index: abs(source - index))  # type: ignore[misc]
                 found = self._carrier.fetch(self._keys, nearest, index, object_id)
                 ids = np.where((key.ids == 0) & found, object_id, key.ids).astype(_dtype(self._object_ids))
                 self._keys[index] = replace(
-                    key, ids=ids, told=tuple(sorted({*key.told, object_id})), version=key.version + 1
+                    key, ids=ids, reported=tuple(sorted({*key.reported, object_id})), version=key.version + 1
                 )
 
     def _key_masks(self, index: int) -> FrameMasks:

@@ -30,7 +30,7 @@ class Member:
         if index in self.encoder:
             return self.encoder[index]
         self._is_provisional = True
-        return self.encoder.glance(index)
+        return self.encoder.encode_alone(index)
 
     def learn(self, features: Tensor, index: int, samples: Samples) -> None:
         """Add pixels of a frame to what the classifier knows."""

@@ -40,11 +40,11 @@ Ids = NDArray[Any]
 WHOLE = 0.8
 """A position of the grid is remembered with its label if it is covered by this much of it, or as much as any is."""
 RECALLS = 3
-"""Looks that an answer from other marked frames takes, each more closely at what the one before found."""
+"""Crops that an answer from other marked frames takes, each closer around what the one before found."""
 EMPHASIS = 8
 """Beside other marked frames, a marked position counts as if it had been seen this often."""
 WIDE = 1.2
-"""A first look is this much wider than usual."""
+"""A first crop is this much wider than usual."""
 
 
 class Known(NamedTuple):
@@ -120,7 +120,7 @@ class PromptSegmenter:
         shown = {object_id for object_id, mask in said.items() if mask.any()}
         present = sorted(shown | set(np.unique(drawn[drawn > 0]).tolist()))
         boxed = _outside_boxes(marks, frame_index, size_hw)
-        looks = []
+        readings = []
         for object_id in present:
             negative = ((drawn >= 0) & (drawn != object_id)) | boxed.get(object_id, False)
             prior = said[object_id] if object_id in shown else None
@@ -128,11 +128,11 @@ class PromptSegmenter:
             for other in shown - {object_id}:
                 others |= said[other]
             known = Known(object_id, drawn == object_id, negative, prior, others, fresh, remembered.get(object_id, ()))
-            looks.append(self._object(image, known))
-        found = [look for look in looks if look is not None]
+            readings.append(self._object(image, known))
+        found = [reading for reading in readings if reading is not None]
         return MarkedFrame(
-            tuple(look.answer for look in found),
-            frozenset(look.answer.object_id for look in found if look.is_anew),
+            tuple(reading.answer for reading in found),
+            frozenset(reading.answer.object_id for reading in found if reading.is_anew),
         )
 
     @torch.inference_mode()
@@ -176,7 +176,7 @@ class PromptSegmenter:
             return None
         refined = self._refined_twice(image, alone, known.prior)
         anew = self._anew(image, alone._replace(prior=None)) if is_elsewhere else refined
-        best = max(refined, anew, key=lambda look: look.confidence)
+        best = max(refined, anew, key=lambda reading: reading.confidence)
         return best if self.refines or best.is_anew else None
 
     def _has_flooded(self, known: Known, prior: Mask) -> bool:
@@ -202,13 +202,13 @@ class PromptSegmenter:
             positive, negative = (self._thick(part, window, thick) for part in (known.positive, known.negative))
             labels = (positive, negative & ~positive)
             drawn = None if before is None else self._with_marks(before, window, labels)
-            look = self._look(image, window, known, labels, drawn)
-            before = self._as_mask(look.answer, known)
+            reading = self._read(image, window, known, labels, drawn)
+            before = self._as_mask(reading.answer, known)
             found = mask_box(before)
             if found is None:
                 break
             box = found
-        return look._replace(is_anew=True)
+        return reading._replace(is_anew=True)
 
     def _refined_twice(self, image: NDArray[np.uint8], known: Known, prior: Mask) -> Reading:
         refined = self._refined(image, known, prior)
@@ -275,9 +275,9 @@ class PromptSegmenter:
         thick = self.rule.first_thickness
         positive = self._thick(known.positive, window, thick)
         negative = (self._resized(outside, window) | self._thick(known.negative, window, 1)) & ~positive
-        look = self._look(image, window, known, (positive, negative), None)
-        logits = look.answer.logits + np.float32(self.rule.first_logit_bias)
-        return look._replace(answer=replace(look.answer, logits=logits), is_anew=True)
+        reading = self._read(image, window, known, (positive, negative), None)
+        logits = reading.answer.logits + np.float32(self.rule.first_logit_bias)
+        return reading._replace(answer=replace(reading.answer, logits=logits), is_anew=True)
 
     def _correct(self, image: NDArray[np.uint8], window: Box, known: Known) -> Reading:
         """Later marks. Away from the fresh ones, what was said before is taken for true."""
@@ -292,7 +292,7 @@ class PromptSegmenter:
         surely = (positive | self._resized(inside, window)) & ~negative
         surely_not = (negative | self._resized(outside, window)) & ~positive
         before = self._with_marks(known.prior, window, (positive, negative & ~positive))
-        return self._look(image, window, known, (surely, surely_not), before)
+        return self._read(image, window, known, (surely, surely_not), before)
 
     def _with_marks(self, mask: Mask, window: Box, labels: tuple[Mask, Mask]) -> NDArray[np.float32]:
         """A mask at the size of the resized window, as it is marked where it is marked."""
@@ -300,7 +300,7 @@ class PromptSegmenter:
         before[labels[1]], before[labels[0]] = 0, 1
         return before
 
-    def _look(
+    def _read(
         self,
         image: NDArray[np.uint8],
         window: Box,

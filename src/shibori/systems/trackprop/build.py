@@ -84,7 +84,7 @@ def sized(rule: TrackpropRule, size: int | None) -> TrackpropRule:
 
 
 def build_mask_refiner(device: str = "auto") -> MaskRefiner:
-    """The interactive networks that ship, as a second opinion for others."""
+    """The interactive networks that ship, as a second prediction for others."""
     return MaskRefiner(build_trackprop_segmenter("compact", device, rule=TrackpropRule()))
 
 

@@ -121,11 +121,11 @@ class TrackpropInteraction(MarkSession):
 
     # ---- marked frames
 
-    def _mark_frame(self, index: int, news: FrameMarks) -> None:
+    def _mark_frame(self, index: int, new_marks: FrameMarks) -> None:
         image = self.clip.frame(index).image
         before = self._shown(index)
-        self._marks[index] = self._marks.get(index, FrameMarks()) + news
-        masks, answers = self._marking.segment(image, self._marks[index], news, before, self._remembered(index))
+        self._marks[index] = self._marks.get(index, FrameMarks()) + new_marks
+        masks, answers = self._marking.segment(image, self._marks[index], new_marks, before, self._remembered(index))
         ids = np.zeros(self.clip.size_hw, np.uint16 if max([0, *masks]) > 254 else np.uint8)
         for object_id, mask in masks.items():
             ids[mask] = object_id
@@ -203,7 +203,7 @@ class TrackpropInteraction(MarkSession):
         return {*self._revised.get(index, {})} if self._propagating.rule.inertia > 0 else set()
 
     def _revise(self, index: int, object_ids: set[int]) -> None:
-        """Segment a frame anew that was marked before any mask was seen, now that corrections have told more.
+        """Segment a frame anew that was marked before any mask was seen, now that corrections say more.
 
         What was answered for the frame stays. Propagation starts from what is better known.
         """

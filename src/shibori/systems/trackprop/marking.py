@@ -37,7 +37,7 @@ MAX_LOOKS = 3
 NEAR_END = 0.15
 """A mark this near to the end of the frame, in sides of the region, is of an object that the frame cuts off."""
 SAME_BOX = 0.85
-"""IoU of two regions from which a further look would show nothing new."""
+"""IoU of two regions from which a further answer would show nothing new."""
 
 
 class MarkedMasks(NamedTuple):
@@ -65,7 +65,7 @@ class Marking:
         self,
         image: NDArray[np.uint8],
         marks: FrameMarks,
-        news: FrameMarks,
+        new_marks: FrameMarks,
         before: Mapping[int, Mask],
         remembered: Mapping[int, Sequence[Memory]],
     ) -> MarkedMasks:
@@ -74,19 +74,21 @@ class Marking:
         Args:
             image: (H, W, 3) uint8 RGB.
             marks: all that was drawn on the frame, the new ones included.
-            news: what was drawn since the last answer.
+            new_marks: what was drawn since the last answer.
             before: object_id -> (H, W) mask of the previous round; without objects of which nothing was said here yet.
             remembered: object_id -> the object in other marked frames, as the pixel tracker remembers it.
         """
         size_hw = (image.shape[0], image.shape[1])
-        touched = _touched(news, before, size_hw)
-        looks = [_Look(image, i, marks, before.get(i), tuple(remembered.get(i, ()))) for i in sorted(touched)]
-        answers = [self._asked_twice(look) for look in looks]
+        touched = _touched(new_marks, before, size_hw)
+        prompts = [_Prompt(image, i, marks, before.get(i), tuple(remembered.get(i, ()))) for i in sorted(touched)]
+        answers = [self._refined(prompt) for prompt in prompts]
         previous = settled_ids([], before, size_hw, max([0, *before, *marks.object_ids]))
         thickness = self._thickness(size_hw)
-        drawn = drawn_labels(news.strokes, size_hw, thickness)
-        clicked = drawn_labels([s for s in news.strokes if len(s.path) == 1], size_hw, thickness) >= 0
-        fresh = {i for i in touched if i not in before or not before[i].any()} | {box.object_id for box in news.boxes}
+        drawn = drawn_labels(new_marks.strokes, size_hw, thickness)
+        clicked = drawn_labels([s for s in new_marks.strokes if len(s.path) == 1], size_hw, thickness) >= 0
+        fresh = {i for i in touched if i not in before or not before[i].any()} | {
+            box.object_id for box in new_marks.boxes
+        }
         ids = corrected_ids(previous, answers, drawn, clicked, fresh, self.rule.correction)
         obeyed = drawn_labels(marks.strokes, size_hw, 1)
         ids[obeyed >= 0] = obeyed[obeyed >= 0]
@@ -95,31 +97,31 @@ class Marking:
     def _thickness(self, size_hw: tuple[int, int]) -> int:
         return max(round(self.rule.thickness * min(size_hw) / REFERENCE_LINES), 1)
 
-    def _asked_twice(self, look: _Look) -> WindowedLogits:
+    def _refined(self, prompt: _Prompt) -> WindowedLogits:
         """What is bettered is looked at once more, from what was said of it first."""
-        answer = self._answer(look)
-        if look.before is None or not look.before.any():
+        answer = self._answer(prompt)
+        if prompt.before is None or not prompt.before.any():
             return answer
-        settled = settled_mask(look, answer)
-        return self._answer(replace(look, before=settled)) if settled.any() else answer
+        settled = settled_mask(prompt, answer)
+        return self._answer(replace(prompt, before=settled)) if settled.any() else answer
 
-    def _answer(self, look: _Look) -> WindowedLogits:
-        box = None if look.before is None else mask_box(look.before)
-        return self._first(look) if box is None else self._later(look, box)
+    def _answer(self, prompt: _Prompt) -> WindowedLogits:
+        box = None if prompt.before is None else mask_box(prompt.before)
+        return self._first(prompt) if box is None else self._later(prompt, box)
 
-    def _first(self, look: _Look) -> WindowedLogits:
+    def _first(self, prompt: _Prompt) -> WindowedLogits:
         """Look widely around the marks, then closely at what was found, until that does not change the region."""
-        window, marks = self.rule.window, look.marks
-        box = marked_box(marks, look.object_id, look.size_hw, self.rule.click_side * min(look.size_hw))
-        crop = crop_in_frame(replace(window, reach=self.rule.first_reach), box, look.size_hw)
+        window, marks = self.rule.window, prompt.marks
+        box = marked_box(marks, prompt.object_id, prompt.size_hw, self.rule.click_side * min(prompt.size_hw))
+        crop = crop_in_frame(replace(window, reach=self.rule.first_reach), box, prompt.size_hw)
         for _ in range(MAX_LOOKS):
-            seen, guidance, matched = self._see(look, crop, None)
+            seen, guidance, matched = self._see(prompt, crop, None)
             logits = self.network.segment(seen, guidance, matched) + self.rule.logit_bias
-            answer = _windowed(look.object_id, crop, logits)
+            answer = _windowed(prompt.object_id, crop, logits)
             found = mask_box(answer.logits > 0, crop.window)
             if found is None:
                 break
-            closer = crop_in_frame(window, box_around(found, box) if marks.boxes else found, look.size_hw)
+            closer = crop_in_frame(window, box_around(found, box) if marks.boxes else found, prompt.size_hw)
             if box_overlap(closer.window, crop.window) > SAME_BOX:
                 break
             crop = closer
@@ -136,38 +138,38 @@ class Marking:
             marks: all that was drawn on the frame; something as the object where there is no mask.
             before: (H, W); None where nothing was said yet.
         """
-        return self._answer(_Look(image, object_id, marks, before, ()))
+        return self._answer(_Prompt(image, object_id, marks, before, ()))
 
     def answer_twice(
         self, image: NDArray[np.uint8], object_id: int, marks: FrameMarks, before: Mask | None
     ) -> WindowedLogits:
         """The same; what is bettered is looked at once more."""
-        return self._asked_twice(_Look(image, object_id, marks, before, ()))
+        return self._refined(_Prompt(image, object_id, marks, before, ()))
 
-    def _later(self, look: _Look, box: NDArray[np.float64]) -> WindowedLogits:
-        assert look.before is not None
-        if look.object_id in look.marks.object_ids:
-            box = box_around(box, marked_box(look.marks, look.object_id, look.size_hw, 1.0))
-        crop = crop_in_frame(self.rule.window, box, look.size_hw)
-        before = mask_in_crop(look.before, crop, self.device)
-        seen, guidance, matched = self._see(look, crop, before)
-        return _windowed(look.object_id, crop, self.network.correct(seen, guidance, before, matched))
+    def _later(self, prompt: _Prompt, box: NDArray[np.float64]) -> WindowedLogits:
+        assert prompt.before is not None
+        if prompt.object_id in prompt.marks.object_ids:
+            box = box_around(box, marked_box(prompt.marks, prompt.object_id, prompt.size_hw, 1.0))
+        crop = crop_in_frame(self.rule.window, box, prompt.size_hw)
+        before = mask_in_crop(prompt.before, crop, self.device)
+        seen, guidance, matched = self._see(prompt, crop, before)
+        return _windowed(prompt.object_id, crop, self.network.correct(seen, guidance, before, matched))
 
-    def _see(self, look: _Look, crop: Crop, before: Tensor | None) -> tuple[Seen, Tensor, Tensor | None]:
+    def _see(self, prompt: _Prompt, crop: Crop, before: Tensor | None) -> tuple[Seen, Tensor, Tensor | None]:
         """The region, the guidance map in it, and what the pixel tracker makes of the marks."""
-        seen = self.network.see(images_of_crops(look.image, [crop], self.device))
-        marks, window = look.marks, crop.window
-        drawn = marks_in_region(marks.strokes, marks.boxes, look.object_id, window, crop.size_hw, look.size_hw)
+        seen = self.network.see(images_of_crops(prompt.image, [crop], self.device))
+        marks, window = prompt.marks, crop.window
+        drawn = marks_in_region(marks.strokes, marks.boxes, prompt.object_id, window, crop.size_hw, prompt.size_hw)
         guidance = torch.from_numpy(guidance_map(*drawn))[None, None].to(self.device)
         if self.network.matcher is None or seen.encoded is None:
             return seen, guidance, None
-        hints = Hints.of(*drawn, self.device, free_sides(window, look.size_hw, drawn[0]))
+        hints = Hints.of(*drawn, self.device, free_sides(window, prompt.size_hw, drawn[0]))
         rounds = self.rule.rounds
-        return seen, guidance, match_marks(self.network.matcher, seen.encoded, hints, before, look.remembered, rounds)
+        return seen, guidance, match_marks(self.network.matcher, seen.encoded, hints, before, prompt.remembered, rounds)
 
 
 @dataclass(frozen=True, eq=False)
-class _Look:
+class _Prompt:
     """One object to be segmented from its marks."""
 
     image: NDArray[np.uint8]
@@ -207,19 +209,19 @@ def _windowed(object_id: int, crop: Crop, logits: Tensor) -> WindowedLogits:
     return WindowedLogits(object_id, crop.window, logits[0, 0].float().cpu().numpy())
 
 
-def _touched(news: FrameMarks, before: Mapping[int, Mask], size_hw: tuple[int, int]) -> set[int]:
+def _touched(new_marks: FrameMarks, before: Mapping[int, Mask], size_hw: tuple[int, int]) -> set[int]:
     """The objects that are marked anew, and those that a new mark of something else takes pixels from."""
-    drawn = rasterise(news.strokes, size_hw)
+    drawn = rasterise(new_marks.strokes, size_hw)
     disturbed = {i for i, mask in before.items() if ((drawn >= 0) & (drawn != i) & mask).any()}
-    return news.object_ids | disturbed
+    return new_marks.object_ids | disturbed
 
 
-def settled_mask(look: _Look, answer: WindowedLogits) -> Mask:
+def settled_mask(prompt: _Prompt, answer: WindowedLogits) -> Mask:
     """(H, W) an answer, and what is marked as it is marked."""
-    found = np.zeros(look.size_hw, np.bool_)
+    found = np.zeros(prompt.size_hw, np.bool_)
     area, logits = answer.in_frame()
     found[area] = logits > 0
-    return as_marked(found, look.object_id, look.marks)
+    return as_marked(found, prompt.object_id, prompt.marks)
 
 
 def as_marked(mask: Mask, object_id: int, marks: FrameMarks) -> Mask:

@@ -16,14 +16,14 @@ from shibori.systems.trackprop.marking import Marking, as_marked
 
 Mask = NDArray[np.bool_]
 LIMIT = 6.0
-"""Log-odds beyond this count as this much, and what an answer did not look at counts as background of this much."""
+"""Log-odds beyond this count as this much, and what lies outside an answer counts as background of this much."""
 
 
 class MaskRefiner:
     """What the networks say of a mask and its marks, looked at once more (Sec. 3).
 
-    Where nothing counts that was said before, it is the mean of two opinions: from the mask that is to be bettered, and
-    from the marks alone; of marks that are clicks or a box only the second counts.
+    Where nothing counts that was said before, it is the mean of two predictions: from the mask that is to be
+    bettered, and from the marks alone; of marks that are clicks or a box only the second counts.
     """
 
     def __init__(self, segmenter: TrackpropSegmenter) -> None:
@@ -50,14 +50,14 @@ class MaskRefiner:
             before: (H, W) the mask of the previous round; None where nothing counts that was said before.
         """
         drawn = FrameMarks.of(marks, frame_index)
-        look = partial(self._marking.answer, image, object_id, drawn)
+        predict = partial(self._marking.answer, image, object_id, drawn)
         said = before if before is not None and before.any() else None
         if said is None and object_id not in drawn.object_ids:
-            return look(mask)
+            return predict(mask)
         starts = [mask, None] if said is None and has_lines(drawn, object_id) else [said]
-        mean = mean_logits([look(start) for start in starts], mask.shape)
+        mean = mean_logits([predict(start) for start in starts], mask.shape)
         settled = as_marked(mean > 0, object_id, drawn)
-        return look(settled if settled.any() else mask)
+        return predict(settled if settled.any() else mask)
 
 
 def has_lines(drawn: FrameMarks, object_id: int) -> bool:
@@ -66,7 +66,7 @@ def has_lines(drawn: FrameMarks, object_id: int) -> bool:
 
 
 def mean_logits(answers: list[WindowedLogits], size_hw: tuple[int, ...]) -> NDArray[np.float32]:
-    """(H, W) mean of the log-odds of several looks at one object, each in its own window."""
+    """(H, W) mean of the log-odds of several predictions of one object, each in its own window."""
     total = np.zeros(size_hw, np.float32)
     for answer in answers:
         area, logits = answer.in_frame()

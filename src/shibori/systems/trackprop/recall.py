@@ -22,7 +22,7 @@ from shibori.tracking.network import Encoded, Memory, PixelNetwork, join_memorie
 
 Mask = NDArray[np.bool_]
 
-BRUSH = 9
+MARK_WIDTH = 9
 """Diameter in pixels of the region of what a mark says of its surroundings."""
 EMPHASIS = 8
 """What is marked is remembered as if it had been seen this often: it stands against a mask that may be wrong."""
@@ -50,8 +50,8 @@ class Hints:
         rim: tuple[bool, bool, bool, bool] = (True, True, True, True),
     ) -> Hints:
         """From lines one pixel wide, (H, W)."""
-        brush = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (BRUSH, BRUSH))
-        wide = [cv2.dilate(mask.astype(np.uint8), brush) > 0 for mask in (positive, negative)]
+        disk = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (MARK_WIDTH, MARK_WIDTH))
+        wide = [cv2.dilate(mask.astype(np.uint8), disk) > 0 for mask in (positive, negative)]
         wide[1] &= ~wide[0]
         positive_map, negative_map = (torch.from_numpy(mask).float()[None, None].to(device) for mask in wide)
         return cls(positive_map, negative_map, rim)

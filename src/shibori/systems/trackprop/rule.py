@@ -42,7 +42,7 @@ class MarkingRule:
     window: WindowRule = field(default_factory=lambda: WindowRule(reach=1.6, area_side=224))
     """Of the networks that look at marks: how much around an object they see (Sec. 3.2)."""
     first_reach: float = 2.4
-    """Side of the first look at a new object to the longer side of its marks."""
+    """Side of the first crop of a new object to the longer side of its marks."""
     click_side: float = 0.25
     """Marks count as at least this large, in short sides of the frame: a click does not say how large a thing is."""
     logit_bias: float = 0.0
