@@ -19,7 +19,7 @@ import shibori.systems as systems
 from shibori.errors import InputError
 from shibori.media.mask import read_ids
 from shibori.media.palette import write_palette_png
-from shibori.media.png import encode_flat_png
+from shibori.media.picture import encode_flat_png
 from shibori.media.reader import read_clip
 from shibori.media.writer import write_video
 

@@ -10,7 +10,7 @@ from shibori.errors import InputError
 from shibori.media.mask import check_size, ids_to_masks, masks_to_ids, object_ids, read_ids, require_objects
 from shibori.media.mask_file import convert_mask_colours, rgb_to_ids
 from shibori.media.palette import davis_palette, write_palette_png
-from shibori.media.png import encode_flat_png
+from shibori.media.picture import encode_flat_png
 
 SQUARES = np.zeros((40, 60), np.uint8)
 SQUARES[5:20, 5:25] = 1

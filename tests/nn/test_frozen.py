@@ -11,11 +11,11 @@ from shibori.nn.frozen import (
     DIGEST_BYTES,
     TRUNK_DIGEST,
     FrozenTrunkNetwork,
-    load_fitting,
     part_of,
     state_digest,
     without_digest,
 )
+from shibori.nn.weights import load_fitting
 
 
 class Heads(FrozenTrunkNetwork):

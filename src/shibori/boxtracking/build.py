@@ -17,9 +17,9 @@ from shibori.boxtracking.target import Tracker
 from shibori.boxtracking.untracked import NoTracker
 from shibori.boxtracking.views import ViewTrunk
 from shibori.errors import InputError
-from shibori.nn.frozen import load_fitting, without_digest
+from shibori.nn.frozen import without_digest
 from shibori.nn.prepare import choose_device, choose_dtype, prepare_network
-from shibori.nn.weights import load_state
+from shibori.nn.weights import load_fitting, load_state
 from shibori.weights import locate_weights
 
 TRACKERS = ("atom", "siamese", "none")

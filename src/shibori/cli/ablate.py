@@ -12,8 +12,7 @@ import typer
 
 import shibori.systems as systems
 from shibori.cli.options import command_from
-from shibori.cli.outcome import outcome, print_json
-from shibori.cli.progress import progress_bar
+from shibori.cli.outcome import outcome, print_json, progress_bar
 from shibori.evaluation.ablation import (
     Ablation,
     InstanceAblation,

@@ -9,8 +9,7 @@ from typing import Annotated
 import typer
 
 from shibori.cli.options import JSON_HELP
-from shibori.cli.outcome import outcome, print_json
-from shibori.cli.progress import progress_bar
+from shibori.cli.outcome import outcome, print_json, progress_bar
 from shibori.cli.tables import show_scores
 from shibori.demo import demo_job, run_demo
 from shibori.evaluation.report import scores_to_json

@@ -7,8 +7,7 @@ from dataclasses import asdict, dataclass
 import typer
 
 from shibori.cli.options import command_from, json_switch
-from shibori.cli.outcome import outcome, print_json
-from shibori.cli.progress import progress_bar
+from shibori.cli.outcome import outcome, print_json, progress_bar
 from shibori.run.discover import DiscoverJob, DiscoverSummary, run_discovery
 
 app = typer.Typer(add_completion=False)

@@ -10,8 +10,7 @@ from typing import Annotated
 import typer
 
 from shibori.cli.options import JSON_HELP, command_from, json_switch
-from shibori.cli.outcome import outcome
-from shibori.cli.progress import progress_bar
+from shibori.cli.outcome import outcome, progress_bar
 from shibori.cli.score import LATE
 from shibori.cli.tables import show_click_scores, show_instance_scores, show_interactive_scores, show_scores
 from shibori.datasets.davis import read_davis

@@ -1,4 +1,8 @@
-"""What came of a command: JSON for machines on stdout; what went wrong, as one sentence on stderr and an exit code."""
+"""How far a command is, and what came of it.
+
+A bar on stderr where a person watches; JSON for machines on stdout; what went wrong, as one sentence on stderr and an
+exit code.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +16,7 @@ from typing import Any
 import typer
 
 from shibori.errors import InputError
+from shibori.run.progress import Progress
 
 BAD_INPUT = 2
 INTERRUPTED = 130
@@ -42,3 +47,15 @@ def complaint(sentence: str, code: int) -> typer.Exit:
 def print_json(summary: dict[str, Any]) -> None:
     """One JSON object on stdout."""
     print(json.dumps(summary, indent=2))
+
+
+@contextmanager
+def progress_bar(label: str, wanted: bool = True) -> Iterator[Progress]:
+    """A bar on stderr while the block runs, if that is a terminal and ``wanted``."""
+    if not (wanted and sys.stderr.isatty()):
+        yield lambda done, total: None
+        return
+    from shibori.cli.bar import terminal_bar  # its library takes a while to import
+
+    with terminal_bar(label) as progress:
+        yield progress

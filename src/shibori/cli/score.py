@@ -8,8 +8,7 @@ from typing import Annotated
 import typer
 
 from shibori.cli.options import JSON_HELP
-from shibori.cli.outcome import outcome
-from shibori.cli.progress import progress_bar
+from shibori.cli.outcome import outcome, progress_bar
 from shibori.cli.tables import show_scores
 from shibori.evaluation.davis import score_folder
 from shibori.evaluation.report import write_report

@@ -7,8 +7,7 @@ from dataclasses import asdict, dataclass
 import typer
 
 from shibori.cli.options import command_from, json_switch
-from shibori.cli.outcome import BAD_INPUT, complaint, outcome, print_json
-from shibori.cli.progress import progress_bar
+from shibori.cli.outcome import BAD_INPUT, complaint, outcome, print_json, progress_bar
 from shibori.run.job import SegmentJob, SegmentSummary, run_job
 
 KEPT = "interrupted; the frames finished so far are kept, --resume goes on"

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from shibori.errors import InputError
 from shibori.media.atomic import write_whole
-from shibori.media.png import encode_flat_png
+from shibori.media.picture import encode_flat_png
 
 LARGEST_PALETTE_ID = 254
 

@@ -1,8 +1,13 @@
-"""Single pictures on and off disk."""
+"""Single pictures on and off disk.
+
+PNG files of flat areas (ids, binary masks) are written here several times faster than picture encoders do.
+"""
 
 from __future__ import annotations
 
 import io
+import struct
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +20,7 @@ from shibori.errors import InputError
 
 IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"}
 _EXIF_ORIENTATION = 0x0112
+_PNG_GREY, _PNG_PALETTE = 0, 3
 
 
 def read_image(path: str | Path) -> NDArray[np.uint8]:
@@ -75,3 +81,25 @@ def encode_jpeg(image: NDArray[np.uint8], quality: int = 85) -> bytes:
     buffer = io.BytesIO()
     Image.fromarray(image).save(buffer, "JPEG", quality=quality)
     return buffer.getvalue()
+
+
+def encode_flat_png(pixels: NDArray[Any], palette: NDArray[np.uint8] | None = None) -> bytes:
+    """PNG bytes (ISO/IEC 15948) of (H, W) uint8 or uint16 grey, or of uint8 indices into a (256, 3) uint8 palette.
+
+    No row filters; for 8 bits run-length deflate, which flat areas need no more than.
+    """
+    height, width = pixels.shape
+    depth = pixels.dtype.itemsize
+    rows = np.zeros((height, 1 + width * depth), np.uint8)  # each row begins with its filter type, 0: none
+    rows[:, 1:] = np.ascontiguousarray(pixels.astype(f">u{depth}", copy=False)).view(np.uint8)
+    deflate = zlib.compressobj(level=6 if depth == 1 else 1, strategy=zlib.Z_RLE if depth == 1 else 0)
+    data = deflate.compress(rows.data) + deflate.flush()
+    header = struct.pack(">IIBBBBB", width, height, 8 * depth, _PNG_GREY if palette is None else _PNG_PALETTE, 0, 0, 0)
+    parts = [(b"IHDR", header), (b"IDAT", data), (b"IEND", b"")]
+    if palette is not None:
+        parts.insert(1, (b"PLTE", palette.tobytes()))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(kind, content) for kind, content in parts)
+
+
+def _chunk(kind: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))

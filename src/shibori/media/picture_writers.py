@@ -12,8 +12,7 @@ from shibori.media.clip import Frame
 from shibori.media.mask import FrameMasks
 from shibori.media.mask_writer import FolderWriter, Target
 from shibori.media.palette import check_palette_ids, davis_palette
-from shibori.media.picture import encode_png
-from shibori.media.png import encode_flat_png
+from shibori.media.picture import encode_flat_png, encode_png
 
 
 class PaletteWriter(FolderWriter):

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from shibori.errors import InputError
+from shibori.nn.weights import load_fitting
 
 DIGEST_BYTES = 8
 TRUNK_DIGEST = "trunk_digest"
@@ -32,18 +33,6 @@ def state_digest(state: dict[str, Tensor]) -> Tensor:
 def part_of(state: dict[str, Tensor], name: str) -> dict[str, Tensor]:
     """The parameters of the submodule ``name``, as it calls them itself."""
     return {key.removeprefix(f"{name}."): value for key, value in state.items() if key.startswith(f"{name}.")}
-
-
-def load_fitting(network: nn.Module, state: dict[str, Tensor], expected: str) -> None:
-    """Load parameters strictly.
-
-    Raises:
-        InputError: what was ``expected``, if parameters are missing, too many or of another shape.
-    """
-    try:
-        network.load_state_dict(state)
-    except RuntimeError as error:
-        raise InputError(f"expected {expected}, found parameters that do not fit it") from error
 
 
 def without_digest(state: dict[str, Tensor], trunk: nn.Module, system: str, page: str) -> dict[str, Tensor]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from shibori.errors import InputError
 
@@ -45,6 +45,18 @@ def load_state(path: Path, system: str, preset: str | None = None) -> dict[str, 
         found = f"{kind.get('system', 'unknown')}/{kind.get('preset', 'unknown')}"
         raise InputError(f"expected weights of {system}/{preset or 'any preset'}, found {found} in {path}")
     return {name: value.float() if value.dtype == torch.float16 else value for name, value in state.items()}
+
+
+def load_fitting(network: nn.Module, state: dict[str, Tensor], expected: str) -> None:
+    """Load parameters strictly.
+
+    Raises:
+        InputError: what was ``expected``, if parameters are missing, too many or of another shape.
+    """
+    try:
+        network.load_state_dict(state)
+    except RuntimeError as error:
+        raise InputError(f"expected {expected}, found parameters that do not fit it") from error
 
 
 def fetch_public_state(weights: WeightsEnum, kind: str, instead: str) -> dict[str, Tensor]:

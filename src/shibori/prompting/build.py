@@ -9,9 +9,8 @@ import torch
 from torch import Tensor
 
 from shibori.errors import InputError
-from shibori.nn.frozen import load_fitting
 from shibori.nn.prepare import choose_device
-from shibori.nn.weights import load_state
+from shibori.nn.weights import load_fitting, load_state
 from shibori.prompting.presets import RULES, SIZES, build_prompt_network
 from shibori.prompting.rule import PromptRule
 from shibori.prompting.segmenter import PromptSegmenter

@@ -15,8 +15,7 @@ import torch
 
 from shibori.datasets.training_folder import read_multi_objects, read_training_folder
 from shibori.errors import InputError
-from shibori.nn.frozen import load_fitting
-from shibori.nn.weights import load_state
+from shibori.nn.weights import load_fitting, load_state
 from shibori.prompting.losses import ROUND_WEIGHTS, RoundsOfMarks
 from shibori.prompting.network import PromptNetwork
 from shibori.prompting.pictures import PicturePlan, PromptPicture, PromptPictures

@@ -8,9 +8,8 @@ import torch
 from torch import Tensor
 
 from shibori.errors import InputError
-from shibori.nn.frozen import load_fitting
 from shibori.nn.prepare import choose_device, choose_dtype, prepare_network
-from shibori.nn.weights import load_state
+from shibori.nn.weights import load_fitting, load_state
 from shibori.tracking.calibration import calibrated
 from shibori.tracking.config import TrackerConfig
 from shibori.tracking.mobile import MobileTracker

@@ -224,7 +224,7 @@ def test_the_margin_counts_with_the_cosine(recurrent: RecurrentTracker):
     for object_id, box in ((1, APART[0]), (2, APART[1])):
         ((score, one),) = similar_proposals(recurrent, alike, object_id, known)
         np.testing.assert_array_equal(one.box, box)
-        scaled = min(RULE.similar + 0.1 * RULE.margin_slope, 1.0)
+        scaled = min(RULE.seed_similarity + 0.1 * RULE.margin_slope, 1.0)
         assert score == pytest.approx(RULE.margin_share * scaled + (1 - RULE.margin_share) * 0.9, abs=1e-5)
 
 

@@ -24,7 +24,7 @@ def test_what_each_row_has():
     assert parts_on("reid") == {"hidden", "attention", "reid"}
     assert parts_on("advanced") == parts_on("reid") | {"mask", "patches", "flow_stream", "pyramid"}
     assert parts_on("matched") == parts_on("advanced") | {"matching"}
-    assert parts_on("combined") == parts_on("matched") | {"tracked"}
+    assert parts_on("combined") == parts_on("matched") | {"tracker_ahead"}
     assert parts_on("combined-no-reid") == parts_on("combined") - {"reid"}
 
 
