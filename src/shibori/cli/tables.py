@@ -70,7 +70,8 @@ def show_click_scores(scores: ClickScores, as_json: bool) -> None:
     Console(highlight=False).print(table)
     first, later = scores.seconds
     missed = ", ".join(f"{scores.failures(value)} never reached IoU {value:g}" for value in thresholds)
-    print(f"of {len(scores.objects)} objects {missed}; first mask {first:.2f} s, next click {later:.2f} s (median)")
+    next_click = "" if later is None else f", next click {later:.2f} s"
+    print(f"of {len(scores.objects)} objects {missed}; first mask {first:.2f} s{next_click} (median)")
 
 
 def _click_cells(scores: ClickScores) -> list[str]:

@@ -110,10 +110,11 @@ class ClickScores:
         return float(np.mean([entry.stroke for entry in self.objects]))
 
     @property
-    def seconds(self) -> tuple[float, float]:
-        """Median time to the first mask of a picture, and to the mask of a later click."""
+    def seconds(self) -> tuple[float, float | None]:
+        """Median time to the first mask of a picture, and to the mask of a later click, if there was one."""
         later = [value for entry in self.objects for value in entry.seconds[1:]]
-        return float(np.median([entry.seconds[0] for entry in self.objects])), float(np.median(later))
+        first = float(np.median([entry.seconds[0] for entry in self.objects]))
+        return first, float(np.median(later)) if later else None
 
 
 def evaluate_clicks(
