@@ -2,7 +2,7 @@
 
     python tools/ship_weights.py runs/pixel/weights.safetensors [--system pixel] [--preset compact]
 
-``--system`` is the name in the file: a system, or atom or siamese, the trackers of boxes.
+``--system`` is the name in the file: a system, prompt, or atom or siamese, the trackers of boxes.
 Afterwards bring the model card beside it up to date, and commit the three files.
 """
 
@@ -57,7 +57,7 @@ def require_fit(state: dict[str, Tensor], preset: str, system: str) -> None:
         trackers = importlib.import_module("shibori.boxtracking.build")
         trackers.tracker_from_state(system, state, preset, "cpu")
         return
-    build = importlib.import_module(f"{HOMES[system]}.build")
+    build = importlib.import_module(f"{({'prompt': 'shibori.prompting'} | HOMES)[system]}.build")
     if system == "ipdt":
         build.segmenter_from_states(state, None, preset, torch.device("cpu"), "pixel")
         return

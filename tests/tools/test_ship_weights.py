@@ -16,6 +16,7 @@ from shibori.boxtracking.siamese import SiameseTracker
 from shibori.errors import InputError
 from shibori.nn.frozen import TRUNK_DIGEST, state_digest
 from shibori.nn.weights import load_state, save_state
+from shibori.prompting.presets import build_prompt_network
 from shibori.systems import INSTANCE_SEGMENTERS
 from shibori.systems.ipdt.model import build_detector, load_trunk
 from shibori.tracking.presets import build_pixel_tracker
@@ -55,6 +56,16 @@ def test_shipping_again_replaces(tool, trained, tmp_path):
     for _ in range(2):
         tool.ship_weights(trained, "tiny", tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["manifest.json", "pixel-tiny.safetensors"]
+
+
+def test_the_promptable_network_ships_as_well(tool, trained, tmp_path):
+    path = tmp_path / "weights.safetensors"
+    save_state(path, build_prompt_network("tiny").state_dict(), "prompt", "tiny")
+    tool.ship_weights(path, "tiny", tmp_path / "shipped", "prompt")
+    assert (tmp_path / "shipped" / "prompt-tiny.safetensors").is_file()
+    save_state(path, load_state(trained, "pixel"), "prompt", "tiny")
+    with pytest.raises(InputError, match="expected weights of the preset tiny"):
+        tool.ship_weights(path, "tiny", tmp_path / "shipped", "prompt")
 
 
 def test_too_much_is_refused(tool, trained, tmp_path):
