@@ -13,7 +13,7 @@ from shibori.prompting.build import build_prompt_segmenter, segmenter_from_state
 from shibori.prompting.network import BACKGROUND, BOX_END, BOX_START, NOTHING, OBJECT
 from shibori.prompting.presets import RULES, build_prompt_network
 from shibori.prompting.prompts import MOST_POINTS, STROKE_POINTS, ObjectPoints, points_along
-from shibori.prompting.segmenter import LOOKED_PAST, PromptSegmenter
+from shibori.prompting.segmenter import LOOKED_PAST, Candidates, PromptSegmenter, shows_well
 from shibori.prompting.view import settled_window, view_size, window_around
 
 SIZE = (96, 128)
@@ -88,6 +88,26 @@ def test_a_picture_is_embedded_once_for_a_window_and_forgotten_in_the_end(state,
     for brightness in range(RULES["tiny"].kept):
         segmenter.encode(np.full_like(image, brightness))
     assert segmenter.encode(image) is not first
+
+
+def test_the_next_mark_finds_the_window_of_the_answer_before_as_long_as_it_shows_the_object(segmenter, image):
+    window = np.array([20.0, 10.0, 100.0, 90.0])
+    logits = np.full((1, 20, 20), -4, np.float32)
+    logits[0, 5:15, 5:15] = 4
+    before = Candidates(window, SIZE, logits, np.array([0.5], np.float32))
+    marks = FrameMarks((at(1, 60, 40), at(0, 30, 30)))
+    near = segmenter.answer(image, marks, 1, before)
+    np.testing.assert_array_equal(near.window, window)
+    far = segmenter.answer(image, FrameMarks((at(1, 120, 40),)), 1, before)
+    assert far.window[2] > 100
+    assert not np.array_equal(segmenter.answer(image, marks, 1, before.in_frame()).window, window)
+
+
+def test_a_window_shows_well_what_fills_enough_of_it():
+    window, rule = np.array([0.0, 0.0, 100.0, 100.0]), RULES["tiny"]
+    for box, expected in (((10, 10, 60, 20), True), ((0, 0, 100, 100), True), ((10, 10, 20, 20), False)):
+        assert shows_well(window, np.array(box, np.float64), rule) == expected
+    assert not shows_well(window, np.array([90.0, 0.0, 101.0, 50.0]), rule)
 
 
 def test_an_object_nobody_marked_is_refused(segmenter, image):

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from shibori.media.marks import FrameMarks
 from shibori.media.rounds import Rounds, marks_of
-from shibori.prompting.segmenter import PromptSegmenter
+from shibori.prompting.segmenter import Candidates, PromptSegmenter
 
 Mask = NDArray[np.bool_]
 
@@ -15,8 +15,7 @@ Mask = NDArray[np.bool_]
 class PromptedFrame:
     """What a frame shows after some rounds of marks on its one object.
 
-    Each round is answered from all marks so far and the log-odds that the network gave before; equal rounds give equal
-    masks.
+    Each round is answered from all marks so far and the answer before; equal rounds give equal masks.
 
     Args:
         segmenter: the network.
@@ -26,7 +25,7 @@ class PromptedFrame:
 
     def __init__(self, segmenter: PromptSegmenter, image: NDArray[np.uint8], object_id: int = 1) -> None:
         self.segmenter, self.image, self.object_id = segmenter, image, object_id
-        self._answers: dict[Rounds, NDArray[np.float32]] = {}
+        self._answers: dict[Rounds, Candidates] = {}
 
     def __call__(self, rounds: Rounds) -> Mask:
         """(H, W) the mask.
@@ -34,12 +33,11 @@ class PromptedFrame:
         Raises:
             InputError: a round is no mark, or none says where the object is.
         """
-        return self._logits(rounds) > 0
+        return self._answer(rounds).mask()
 
-    def _logits(self, rounds: Rounds) -> NDArray[np.float32]:
+    def _answer(self, rounds: Rounds) -> Candidates:
         if rounds not in self._answers:
-            before = self._logits(rounds[:-1]) if len(rounds) > 1 else None
+            before = self._answer(rounds[:-1]) if len(rounds) > 1 else None
             marks = FrameMarks.of(marks_of(rounds), rounds[-1].frame)
-            found = self.segmenter.answer(self.image, marks, self.object_id, before)
-            self._answers[rounds] = found.in_frame()
+            self._answers[rounds] = self.segmenter.answer(self.image, marks, self.object_id, before)
         return self._answers[rounds]

@@ -15,6 +15,8 @@ class PromptRule:
     """Longer side in pixels to which the window around the object is resized."""
     reach: float = 1.6
     """Least side of the window, in longer sides of what is known of the object."""
+    least_share: float = 0.25
+    """Share of an embedded window's side that an object must fill to be looked at in it again."""
     certainty: float = 6.0
     """Log-odds that a previous mask without any is given."""
     kept: int = 12

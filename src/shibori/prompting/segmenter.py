@@ -27,8 +27,6 @@ from shibori.prompting.rule import PromptRule
 from shibori.prompting.view import settled_window, view_size, whole_window
 
 Mask = NDArray[np.bool_]
-Previous = NDArray[np.bool_] | NDArray[np.float32]
-"""A mask so far, or the log-odds of it."""
 LOOKED_PAST = -6.0
 """Log-odds of the object where the network did not look."""
 
@@ -76,6 +74,10 @@ class Candidates:
         return self.in_frame(candidate) > 0
 
 
+Previous = NDArray[np.bool_] | NDArray[np.float32] | Candidates
+"""What was said of an object before: (H, W) its mask, the log-odds of it, or an answer, whose best candidate counts."""
+
+
 class PromptSegmenter:
     """The promptable network at work.
 
@@ -105,30 +107,25 @@ class PromptSegmenter:
             image: (H, W, 3) uint8 RGB.
             marks: of the frame; those on other objects are marks beside this one.
             object_id: the object.
-            previous: (H, W) its mask so far, or the log-odds of it.
+            previous: what was said of it before. The answer to earlier marks on the same frame may be given as it is:
+                then the next one looks at the same window, which is embedded, as long as it shows the object well.
 
         Raises:
             InputError: neither a mark nor a previous mask says where the object is.
         """
-        size_hw = (image.shape[0], image.shape[1])
-        points = ObjectPoints.of(marks, object_id, size_hw)
-        known = [points.extent] if points.extent is not None else []
-        before = None if previous is None else mask_box(np.greater(previous, 0))
-        known += [before] if before is not None else []
-        if not known:
+        points = ObjectPoints.of(marks, object_id, (image.shape[0], image.shape[1]))
+        before = _extent(previous)
+        if points.extent is None and before is None:
             raise InputError(
                 f"expected a mark or a mask that says where object {object_id} is, found none: mark the object"
             )
         if before is None:
             previous = None
-            if not points.has_box:
-                found = self._ask(self.encode(image, side=self.rule.first_side), points, None)
-                seen = mask_box(found.logits[0] > 0, found.window)
-                known += [seen] if seen is not None else []
-        box = known[0]
-        for other in known[1:]:
-            box = box_around(box, other)
-        window = settled_window(box, self.rule.reach, size_hw)
+            before = None if points.has_box else self._found(image, points)
+        box = _around(points.extent, before)
+        window = settled_window(box, self.rule.reach, (image.shape[0], image.shape[1]))
+        if isinstance(previous, Candidates) and shows_well(previous.window, box, self.rule):
+            window = previous.window
         return self._ask(self.encode(image, window), points, previous)
 
     def encode(
@@ -172,6 +169,11 @@ class PromptSegmenter:
             raise InputError(f"expected a mark on object {object_id} or a mask of it, found none: mark the object")
         return self._ask(embedding, points, previous)
 
+    def _found(self, image: NDArray[np.uint8], points: ObjectPoints) -> NDArray[np.float64] | None:
+        """(4,) box of what is marked, as a look at the whole frame shows it; None where it shows nothing."""
+        found = self._ask(self.encode(image, side=self.rule.first_side), points, None)
+        return mask_box(found.logits[0] > 0, found.window)
+
     def _ask(self, embedding: Embedding, points: ObjectPoints, previous: Previous | None) -> Candidates:
         places, kinds = points.seen_in(embedding.window, embedding.view_hw)
         seen = None if previous is None else self._seen_mask(embedding, previous).to(self.device)
@@ -183,10 +185,37 @@ class PromptSegmenter:
     def _seen_mask(self, embedding: Embedding, previous: Previous) -> Tensor:
         """(1, 1, h, w) log-odds of a previous mask in the view."""
         limit = self.rule.certainty
+        if isinstance(previous, Candidates):
+            previous = previous.in_frame()
         logits = np.where(previous, limit, -limit) if previous.dtype == np.bool_ else previous
         height, width = (side // MASK_STRIDE for side in embedding.view_hw)
         seen = cut_window(np.asarray(logits, np.float32), embedding.window, (height, width))
         return torch.from_numpy(np.ascontiguousarray(seen))[None, None]
+
+
+def shows_well(window: NDArray[np.float64], box: NDArray[np.float64], rule: PromptRule) -> bool:
+    """Whether a window holds a box, neither too tightly nor too loosely for another look at it."""
+    is_inside = bool((window[:2] <= box[:2]).all() and (box[2:] <= window[2:]).all())
+    share = float(((box[2:] - box[:2]) / (window[2:] - window[:2])).max())
+    return is_inside and share >= rule.least_share
+
+
+def _extent(previous: Previous | None) -> NDArray[np.float64] | None:
+    """(4,) box around a mask; None where there is none, or it shows nothing."""
+    if previous is None:
+        return None
+    if isinstance(previous, Candidates):
+        return mask_box(previous.mask())
+    return mask_box(np.greater(previous, 0))
+
+
+def _around(first: NDArray[np.float64] | None, second: NDArray[np.float64] | None) -> NDArray[np.float64]:
+    """(4,) around both boxes, or the one that there is."""
+    if first is None or second is None:
+        box = second if first is None else first
+        assert box is not None
+        return box
+    return box_around(first, second)
 
 
 def _candidates(embedding: Embedding, found: PromptedMasks, prompts: Prompts) -> Candidates:
