@@ -36,6 +36,7 @@ DOORS = {
     "fastapi": ("web/",),
     "starlette": ("web/",),
     "uvicorn": ("web/",),
+    "sqlalchemy": ("session/",),
     "ray": ("batch/ray_engine.py",),
     "segmentation_models_pytorch": ("nn/deeplab.py",),
     "timm": ("nn/deeplab.py",),
