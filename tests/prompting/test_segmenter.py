@@ -13,7 +13,7 @@ from shibori.prompting.build import build_prompt_segmenter, segmenter_from_state
 from shibori.prompting.network import BACKGROUND, BOX_END, BOX_START, NOTHING, OBJECT
 from shibori.prompting.presets import RULES, build_prompt_network
 from shibori.prompting.prompts import MOST_POINTS, STROKE_POINTS, ObjectPoints, points_along
-from shibori.prompting.segmenter import LOOKED_PAST, Candidates, PromptSegmenter, shows_well
+from shibori.prompting.segmenter import LOOKED_PAST, Candidates, PromptSegmenter, shows_well, whole_first
 from shibori.prompting.view import settled_window, view_size, window_around
 
 SIZE = (96, 128)
@@ -46,12 +46,25 @@ BOX = FrameMarks((), (BoxMark(1, (0.25, 0.25, 0.5, 0.75)),))
 def test_one_click_gives_three_candidates_best_first_and_anything_more_gives_one(segmenter, image):
     found = segmenter.answer(image, CLICK, 1)
     assert len(found.logits) == len(found.quality) == 3
-    assert (np.diff(found.quality) <= 0).all()
+    assert found.quality[0] >= found.quality.max() - RULES["tiny"].whole_margin
+    assert np.diff(found.quality[1:]) <= 0
     more = FrameMarks((at(1, 60, 40), at(0, 5, 5)))
     for marks, previous in ((BOX, None), (more, None), (CLICK, found.mask()), (CLICK, found.in_frame())):
         again = segmenter.answer(image, marks, 1, previous)
         assert again.logits.shape[0] == 1 or not np.any(previous)
         assert again.in_frame().shape == SIZE
+
+
+def test_the_largest_of_the_good_candidates_comes_first():
+    logits = np.full((3, 4, 4), -1, np.float32)
+    logits[0, :1], logits[1, :2], logits[2] = 1, 1, 1
+    for quality, expected in (
+        ([0.9, 0.85, 0.5], [1, 0, 2]),
+        ([0.9, 0.5, 0.6], [0, 2, 1]),
+        ([0.5, 0.6, 0.55], [2, 1, 0]),
+    ):
+        assert whole_first(logits, np.array(quality, np.float32), 0.1).tolist() == expected
+    assert whole_first(logits[:1], np.array([0.3], np.float32), 0.1).tolist() == [0]
 
 
 def test_outside_the_window_the_object_is_not(segmenter, image):

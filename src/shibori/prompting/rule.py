@@ -9,12 +9,14 @@ from dataclasses import dataclass
 class PromptRule:
     """How the network is asked."""
 
-    first_side: int = 384
+    first_side: int = 448
     """Longer side in pixels to which a whole frame is resized, to find the object that a click or a stroke is on."""
-    side: int = 448
+    side: int = 512
     """Longer side in pixels to which the window around the object is resized."""
-    reach: float = 1.6
+    reach: float = 1.3
     """Least side of the window, in longer sides of what is known of the object."""
+    whole_margin: float = 0.1
+    """Of the candidates for a click the largest is shown whose expected IoU is less than the best by at most this."""
     least_share: float = 0.25
     """Share of an embedded window's side that an object must fill to be looked at in it again."""
     certainty: float = 6.0

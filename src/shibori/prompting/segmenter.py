@@ -21,7 +21,7 @@ from shibori.nn.prepare import mixed_precision
 from shibori.ops.normalise import normalise_images
 from shibori.ops.overlap import WindowedLogits
 from shibori.ops.window import box_around, cut_window, mask_box
-from shibori.prompting.network import MASK_STRIDE, PromptedMasks, PromptNetwork, Prompts, shown_slots, vague_marks
+from shibori.prompting.network import MASK_STRIDE, PromptedMasks, PromptNetwork, Prompts, vague_marks
 from shibori.prompting.prompts import ObjectPoints
 from shibori.prompting.rule import PromptRule
 from shibori.prompting.view import settled_window, view_size, whole_window
@@ -56,7 +56,7 @@ class Candidates:
     logits: NDArray[np.float32]
     """(K, h, w) log-odds on a grid over the window; three for one click where nothing else is known, otherwise one."""
     quality: NDArray[np.float32]
-    """(K,) expected IoU in [0, 1], falling."""
+    """(K,) expected IoU in [0, 1]; falling, but for the first, which may be a larger one that is about as good."""
 
     def windowed(self, object_id: int, candidate: int = 0) -> WindowedLogits:
         """One of them as the answer for an object."""
@@ -171,16 +171,28 @@ class PromptSegmenter:
 
     def _found(self, image: NDArray[np.uint8], points: ObjectPoints) -> NDArray[np.float64] | None:
         """(4,) box of what is marked, as a look at the whole frame shows it; None where it shows nothing."""
-        found = self._ask(self.encode(image, side=self.rule.first_side), points, None)
-        return mask_box(found.logits[0] > 0, found.window)
+        embedding = self.encode(image, side=self.rule.first_side)
+        found, _ = self._masks(embedding, points, None)
+        return mask_box(found.logits[0, 0].cpu().numpy() > 0, embedding.window)
 
     def _ask(self, embedding: Embedding, points: ObjectPoints, previous: Previous | None) -> Candidates:
+        """All candidates for vague marks, the one mask for clear ones."""
+        found, is_vague = self._masks(embedding, points, previous)
+        slots = slice(1, None) if is_vague else slice(1)
+        logits, quality = (part[0, slots].float().cpu().numpy() for part in found)
+        order = whole_first(logits, quality, self.rule.whole_margin)
+        return Candidates(embedding.window, embedding.size_hw, logits[order], quality[order].clip(0, 1))
+
+    def _masks(
+        self, embedding: Embedding, points: ObjectPoints, previous: Previous | None
+    ) -> tuple[PromptedMasks, bool]:
+        """What the network answers, and whether the marks can mean several things."""
         places, kinds = points.seen_in(embedding.window, embedding.view_hw)
         seen = None if previous is None else self._seen_mask(embedding, previous).to(self.device)
         prompts = Prompts(places.to(self.device), kinds.to(self.device), seen)
         with torch.inference_mode():
             found = self.network(embedding.features, prompts)
-        return _candidates(embedding, found, prompts)
+        return found, bool(vague_marks(prompts))
 
     def _seen_mask(self, embedding: Embedding, previous: Previous) -> Tensor:
         """(1, 1, h, w) log-odds of a previous mask in the view."""
@@ -218,13 +230,20 @@ def _around(first: NDArray[np.float64] | None, second: NDArray[np.float64] | Non
     return box_around(first, second)
 
 
-def _candidates(embedding: Embedding, found: PromptedMasks, prompts: Prompts) -> Candidates:
-    """What is shown of an answer: all candidates for vague marks, the one mask for clear ones."""
-    vague = vague_marks(prompts)
-    quality = found.quality[0].clamp(0, 1).cpu().numpy()
-    order = 1 + np.argsort(-quality[1:], kind="stable") if bool(vague) else shown_slots(found, vague).cpu().numpy()
-    logits = found.logits[0].float().cpu().numpy()
-    return Candidates(embedding.window, embedding.size_hw, logits[order], quality[order])
+def whole_first(logits: NDArray[np.float32], quality: NDArray[np.float32], margin: float) -> NDArray[np.intp]:
+    """(K,) the order of candidates: the largest of those about as good as the best, then by quality.
+
+    A part of an object is often the surest answer to a click; who clicks on a clip mostly means the whole.
+
+    Args:
+        logits: (K, h, w) log-odds.
+        quality: (K,) expected IoU.
+        margin: how much less than the best is as good.
+    """
+    order = np.argsort(-quality, kind="stable")
+    areas = (logits > 0).sum((1, 2))
+    largest = max(order, key=lambda slot: (quality[slot] >= quality.max() - margin, areas[slot]))
+    return np.concatenate([[largest], order[order != largest]])
 
 
 def _key(image: NDArray[np.uint8], window: NDArray[np.float64], view_hw: tuple[int, int]) -> bytes:

@@ -39,10 +39,10 @@ def view_size(window: NDArray[np.float64], side: int) -> tuple[int, int]:
     return rounded[0], rounded[1]
 
 
-LEVEL = 2**0.5
-"""Sides of settled windows go down by this factor."""
-PLACES = 4
-"""Settled windows lie at multiples of this part of their side."""
+LEVEL = 2**0.25
+"""Sides of settled windows go down by this factor from those of the frame."""
+PLACES = 8
+"""Settled windows lie at multiples of this part of their sides."""
 
 
 def settled_window(box: NDArray[np.float64], reach: float, size_hw: tuple[int, int]) -> NDArray[np.float64]:
@@ -52,14 +52,15 @@ def settled_window(box: NDArray[np.float64], reach: float, size_hw: tuple[int, i
 
     Args:
         box: (4,) xyxy in the frame.
-        reach: least side of the window, in longer sides of the box; above 1.3, so that the box is inside.
+        reach: longer side of the window to that of the box, at least; above 1.15, so that the box is inside.
         size_hw: of the frame.
     """
     frame_wh = np.array([size_hw[1], size_hw[0]], np.float64)
-    extent = float(max((box[2:] - box[:2]).max() * reach, GRID))
-    levels = max(int(np.floor(np.log(frame_wh.max() / extent) / np.log(LEVEL) + 1e-9)), 0)
-    side = frame_wh.max() / LEVEL**levels
-    sides = np.minimum(np.ceil(side), frame_wh)
-    corner = (box[:2] + box[2:] - sides) / 2
-    corner = np.floor(np.round(corner / (side / PLACES)) * (side / PLACES)).clip(0, frame_wh - sides)
+    extent = box[2:] - box[:2]
+    least = np.maximum(extent + (reach - 1) * extent.max(), GRID)
+    levels = np.maximum(np.floor(np.log(frame_wh / least) / np.log(LEVEL) + 1e-9), 0)
+    sides = np.ceil(frame_wh / LEVEL**levels)
+    step = sides / PLACES
+    corner = np.round(((box[:2] + box[2:] - sides) / 2) / step) * step
+    corner = np.floor(corner).clip(0, frame_wh - sides)
     return np.concatenate([corner, corner + sides])
