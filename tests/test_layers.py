@@ -29,6 +29,10 @@ HEIGHT = {name: height for height, line in enumerate(LINES) for name in line}
 DOORS = {
     "av": ("media/",),
     "PIL": ("media/",),
+    "OpenEXR": ("media/",),
+    "opentimelineio": ("media/",),
+    "pillow_heif": ("media/",),
+    "fsspec": ("media/",),
     "pycocotools": ("media/", "evaluation/"),
     "typer": ("cli/",),
     "rich": ("cli/",),

@@ -38,7 +38,7 @@ def report(summary: ExportSummary) -> list[str]:
     lines = [f"{summary.frames} frames, {_counted(len(summary.objects))}, {summary.seconds:.1f} s; {edges}"]
     if summary.without_masks:
         lines.append(f"  {summary.without_masks} frames have no masks in the result and were written empty")
-    return [*lines, *(f"  {place}" for place in summary.outputs)]
+    return [*lines, *(f"  {line}" for line in (*summary.outputs, *summary.remarks))]
 
 
 def _counted(objects: int) -> str:

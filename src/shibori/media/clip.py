@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,8 @@ class Frame:
     """Seconds since the clip's first frame, exact; None where the source has no clock (a folder of images)."""
     image: NDArray[np.uint8]
     """(H, W, 3) uint8 RGB, upright (display rotation applied)."""
+    picture: Any = None
+    """The picture as it was decoded, for writers that keep its depth and colours; None where the source has none."""
 
 
 class Clip(ABC):
@@ -41,6 +44,9 @@ class Clip(ABC):
     """Average frames per second; None where the source has no clock."""
     time_base: Fraction | None
     """Unit every ``Frame.time`` is a whole multiple of; None where the source has no clock."""
+    timecode: str | None = None
+    """SMPTE timecode of the first frame, where the source has one."""
+    has_sound: bool = False
 
     @property
     @abstractmethod

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
+from typing import Any
 
 import av
 import cv2
@@ -29,13 +30,13 @@ class Orientation:
         """Upright height and width of pictures stored with a width and height."""
         return stored_wh if self.transposed else stored_wh[::-1]
 
-    def apply(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """(H, W, 3) stored -> (H, W, 3) or (W, H, 3) upright."""
+    def apply(self, image: NDArray[Any]) -> NDArray[Any]:
+        """(H, W) or (H, W, 3) stored -> upright."""
         if self.transposed:
-            image = cv2.transpose(image)  # type: ignore[assignment]
+            image = np.asarray(cv2.transpose(image))
         if self.flip_rows or self.flip_columns:
             code = 0 if not self.flip_columns else (-1 if self.flip_rows else 1)
-            image = cv2.flip(image, code)  # type: ignore[assignment]
+            image = np.asarray(cv2.flip(image, code))
         return image
 
 
@@ -82,7 +83,7 @@ class RgbConverter:
             width=width,
             height=height,
             format="rgb24",
-            src_colorspace=_matrix_of(frame),
+            src_colorspace=matrix_of(frame),
             dst_color_trc=ColorTrc.BT709 if hdr else None,
             dst_color_primaries=ColorPrimaries.BT709 if hdr else None,
             # Without it 10-bit sources come out up to two levels too dark; with it 8-bit ones lose the fast path.
@@ -92,7 +93,8 @@ class RgbConverter:
         return self._orientation.apply(np.asarray(rgb.to_ndarray(), np.uint8))
 
 
-def _matrix_of(frame: av.VideoFrame) -> int:
+def matrix_of(frame: av.VideoFrame) -> int:
+    """The matrix a frame states; an unstated one is BT.709 for HD sizes and BT.601 below."""
     stated = int(frame.colorspace)
     if stated not in _MATRIX_UNSPECIFIED or frame.format.is_rgb:
         return stated
@@ -102,7 +104,9 @@ def _matrix_of(frame: av.VideoFrame) -> int:
 
 def yuv_from_rgb(image: NDArray[np.uint8], pixel_format: str) -> av.VideoFrame:
     """(H, W, 3) RGB or (H, W, 4) RGBA uint8 -> a BT.709 limited-range frame in ``pixel_format``, for encoding."""
-    frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgba" if image.shape[2] == 4 else "rgb24")
-    return frame.reformat(
+    stored = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgba" if image.shape[2] == 4 else "rgb24")
+    frame = stored.reformat(
         format=pixel_format, dst_colorspace=Colorspace.ITU709, dst_color_range=ColorRange.MPEG, threads=1
     )
+    frame.colorspace, frame.color_range, frame.color_primaries, frame.color_trc = 1, ColorRange.MPEG, 1, 1
+    return frame

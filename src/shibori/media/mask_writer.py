@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,9 @@ from shibori.errors import InputError
 from shibori.media.atomic import disk_errors, write_whole
 from shibori.media.clip import Clip, Frame
 from shibori.media.mask import FrameMasks
+from shibori.media.naming import Naming
 from shibori.media.picture import image_size
+from shibori.media.writer_options import PLAIN, WriterOptions
 
 ONE_FILE_NAMES = {
     "rle": "masks.json",
@@ -23,6 +26,11 @@ ONE_FILE_NAMES = {
     "sheet": "sheet.png",
     "prores": "cutout.mov",
     "webm": "cutout.webm",
+    "ffv1": "cutout.mkv",
+    "matte": "matte.mp4",
+    "screen": "screen.mp4",
+    "side-by-side": "side-by-side.mp4",
+    "outline": "outline.mp4",
 }
 """Names the formats of one file take in a folder; they may stand beside a folder's masks."""
 KEPT_NAME = "masks.shibori"
@@ -42,6 +50,7 @@ class Target:
     """Go on with what an interrupted run left."""
     overwrite: bool = False
     """Replace results that are there."""
+    options: WriterOptions = PLAIN
 
 
 class MaskWriter(ABC):
@@ -57,6 +66,11 @@ class MaskWriter(ABC):
         """Write the masks of one frame. InputError where the disk refuses (full, not writable)."""
         if frame.index not in self.done:
             self._write(frame, masks)
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What the format could not take along, in a sentence each; known once it is closed."""
+        return ()
 
     @abstractmethod
     def _write(self, frame: Frame, masks: FrameMasks) -> None:
@@ -80,21 +94,28 @@ class MaskWriter(ABC):
 
 
 class FolderWriter(MaskWriter):
-    """One PNG for each frame, named like the source's frame; one folder for each object where ``num_folders`` > 1."""
+    """A file for each frame, named like the source's frame or by the options; with several folders one in each."""
+
+    suffix = ".png"
 
     def __init__(self, target: Target, folders: Sequence[str] = ("",)) -> None:
         self.target = target
         self.folders = tuple(folders)
-        self.done = _prepared_folder(target, self.folders)
+        options = target.options
+        self.naming = Naming(target.clip, self.folders, self.suffix, options.name, options.number_from)
+        self.done = _prepared_folder(target, self.folders, self.naming)
 
-    @abstractmethod
     def _pictures(self, frame: Frame, masks: FrameMasks) -> Iterator[bytes]:
-        """PNG bytes for each of ``folders``."""
+        """Content of the file in each of ``folders``; a format that writes otherwise has its own ``_write``."""
+        raise NotImplementedError
 
     def _write(self, frame: Frame, masks: FrameMasks) -> None:
-        name = self.target.clip.frame_name(frame.index) + ".png"
         for folder, data in zip(self.folders, self._pictures(frame, masks), strict=True):
-            write_whole(self.target.out / folder / name, data)
+            path = self.target.out / self.naming.path(frame.index, folder)
+            if self.naming.pattern is not None:
+                with disk_errors(path):
+                    path.parent.mkdir(parents=True, exist_ok=True)
+            write_whole(path, data)
 
     def close(self) -> None:
         return
@@ -103,43 +124,45 @@ class FolderWriter(MaskWriter):
         return
 
 
-def _prepared_folder(target: Target, folders: tuple[str, ...]) -> set[int]:
-    """Make the folders ready; the frames every one of them already holds."""
-    out = target.out
-    _refuse_source(out, target.clip)
+def _prepared_folder(target: Target, folders: tuple[str, ...], naming: Naming) -> set[int]:
+    """Make the folders ready; the frames whose files are all there already."""
+    out, clip = target.out, target.clip
+    _refuse_source(out, clip)
     if out.exists() and not out.is_dir():
         raise InputError(f"the output {out} is a file, but a folder is needed for one picture a frame")
-    names = {target.clip.frame_name(index) + ".png": index for index in range(target.clip.num_frames)}
+    paths = {index: [naming.path(index, folder) for folder in folders] for index in range(clip.num_frames)}
     with disk_errors(out):
         present = _visible_entries(out) if out.is_dir() else []
     if present and not (target.resume or target.overwrite):
         raise _holds_results(out, f"{len(present)} entries, such as {present[0]}")
-    expected = set(names) if folders == ("",) else set(folders)
+    expected = {path.parts[0] for of_frame in paths.values() for path in of_frame}
     foreign = [name for name in present if name not in expected and name not in COMPANIONS]
     if target.resume and foreign:
         raise InputError(
-            f"{out} cannot be resumed: it holds {foreign[0]}, which is no result of {target.clip.name}; choose "
-            "another folder"
+            f"{out} cannot be resumed: it holds {foreign[0]}, which is no result of {clip.name}; choose another folder"
         )
-    return _frames_in_all(target, folders, names)
+    inner = {path.parent for of_frame in paths.values() for path in of_frame}
+    for folder in sorted(inner):
+        with disk_errors(out / folder):
+            (out / folder).mkdir(parents=True, exist_ok=True)
+            _try_to_write(out / folder)
+    return _frames_in_all(target, paths)
 
 
-def _frames_in_all(target: Target, folders: tuple[str, ...], names: dict[str, int]) -> set[int]:
-    done = set(names.values())
-    for name in folders:
-        folder = target.out / name
-        with disk_errors(folder):
-            folder.mkdir(parents=True, exist_ok=True)
-            _try_to_write(folder)
-            there = {names[entry] for entry in _visible_entries(folder) if entry in names}
-            if target.overwrite and not target.resume:
-                for index in there:
-                    (folder / (target.clip.frame_name(index) + ".png")).unlink()
-                there = set()
-        if there:
-            _check_same_size(folder / (target.clip.frame_name(min(there)) + ".png"), target.clip)
-        done &= there
-    return done
+def _frames_in_all(target: Target, paths: Mapping[int, Sequence[Path]]) -> set[int]:
+    there = [(index, target.out / path) for index in paths for path in paths[index] if (target.out / path).is_file()]
+    if target.overwrite and not target.resume:
+        for _, path in there:
+            with disk_errors(path):
+                path.unlink()
+        return set()
+    checked: set[Path] = set()
+    for _, path in there:
+        if path.parent not in checked:
+            checked.add(path.parent)
+            _check_same_size(path, target.clip)
+    found = Counter(index for index, _ in there)
+    return {index for index in paths if found[index] == len(paths[index])}
 
 
 def _check_same_size(path: Path, clip: Clip) -> None:

@@ -44,6 +44,10 @@ def read_image(path: str | Path) -> NDArray[np.uint8]:
 
 def image_size(path: str | Path) -> tuple[int, int]:
     """Height and width of a picture, upright, from its header alone. InputError where it is no picture."""
+    if Path(path).suffix.lower() == ".exr":
+        from shibori.media.exr import exr_size
+
+        return exr_size(Path(path))
     with open_image(path) as image:
         turned = _may_be_turned(image) and image.getexif().get(_EXIF_ORIENTATION, 1) in (5, 6, 7, 8)
         return (image.width, image.height) if turned else (image.height, image.width)
@@ -74,6 +78,23 @@ def encode_png(image: NDArray[Any], compress_level: int = 1) -> bytes:
     if not ok:
         raise ValueError(f"no PNG of an array of shape {image.shape} and type {image.dtype}")
     return data.tobytes()
+
+
+_EXTRA_SAMPLES = 338
+"""TIFF tag of what the fourth channel means: 1 premultiplied alpha, 2 straight alpha."""
+
+
+def encode_tiff(rgba: NDArray[np.uint8], premultiplied: bool) -> bytes:
+    """TIFF bytes (deflate) of (H, W, 4) RGBA uint8."""
+    buffer = io.BytesIO()
+    Image.fromarray(rgba).save(buffer, "TIFF", compression="tiff_adobe_deflate")
+    data = bytearray(buffer.getvalue())
+    (directory,) = struct.unpack_from("<I", data, 4)
+    (count,) = struct.unpack_from("<H", data, directory)
+    for place in range(directory + 2, directory + 2 + 12 * count, 12):
+        if struct.unpack_from("<H", data, place)[0] == _EXTRA_SAMPLES:  # Pillow always says straight
+            struct.pack_into("<H", data, place + 8, 1 if premultiplied else 2)
+    return bytes(data)
 
 
 def encode_jpeg(image: NDArray[np.uint8], quality: int = 85) -> bytes:

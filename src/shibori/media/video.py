@@ -26,7 +26,8 @@ class VideoClip(Clip):
     """A video file. Built by ``read_clip``.
 
     Opening reads the file's packets once (no decoding) and keeps 8 bytes a frame. Times are those of the file, from
-    the first frame on. Pixels stay as they are stored: non-square ones are not resampled.
+    the first frame on; ``begin`` is the first frame's in the file's own clock. Pixels stay as they are stored:
+    non-square ones are not resampled.
     """
 
     def __init__(self, path: Path) -> None:
@@ -40,16 +41,19 @@ class VideoClip(Clip):
             index = scan(container, stream)
             self._stated_frames = stream.frames
             self._stated_end = stated_end(container, stream)
+            self.timecode = _stated_timecode(container)
+            self.has_sound = bool(container.streams.audio)
             rate = stream.average_rate or stream.guessed_rate
             self._unit = Fraction(stream.time_base) if index.timed and stream.time_base else 1 / Fraction(rate or 25)
         first = self._first_frame(index)
         self._index = index.from_time(first.pts) if index.timed and first.pts is not None else index
-        self._orientation, self._stored_wh = orientation_of(first), (first.width, first.height)
+        self.orientation, self._stored_wh = orientation_of(first), (first.width, first.height)
         self._held_frames = max(8, _HELD_BYTES // max(1, sum(plane.buffer_size for plane in first.planes)))
-        self.size_hw = self._orientation.size_hw(self._stored_wh)
+        self.size_hw = self.orientation.size_hw(self._stored_wh)
         self.num_frames = len(self._index.times)
         self.frame_rate = Fraction(rate) if rate else None
         self.time_base = self._unit
+        self.begin = int(self._index.times[0]) * self._unit if self._index.timed else Fraction(0)
 
     def _first_frame(self, index: PacketIndex) -> av.VideoFrame:
         with open_video(self.path) as container:
@@ -137,11 +141,11 @@ class VideoClip(Clip):
             last = first - 1
 
     def _new_converter(self) -> RgbConverter:
-        return RgbConverter(self._orientation, self._stored_wh)
+        return RgbConverter(self.orientation, self._stored_wh)
 
     def _frame(self, index: int, picture: av.VideoFrame, converter: RgbConverter) -> Frame:
         time = int(self._index.times[index] - self._index.times[0]) * self._unit
-        return Frame(index, time, converter.convert(picture))
+        return Frame(index, time, converter.convert(picture), picture)
 
     def _key_of(self, index: int) -> int:
         return int(self._index.keys[self._index.key_before(index)])
@@ -188,6 +192,15 @@ class VideoClip(Clip):
             index = int(np.searchsorted(times, picture.pts))
             if index < len(times) and times[index] == picture.pts:
                 yield index, picture
+
+
+def _stated_timecode(container: InputContainer) -> str | None:
+    """Of the video's own track, of a timecode track, or of the file."""
+    for place in (*container.streams, container):
+        for name, value in place.metadata.items():
+            if name.lower() == "timecode" and value:
+                return str(value)
+    return None
 
 
 class _Cursor:

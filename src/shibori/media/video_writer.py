@@ -22,9 +22,14 @@ from shibori.media.color import yuv_from_rgb
 from shibori.media.mask import FrameMasks
 from shibori.media.mask_writer import ONE_FILE_NAMES, MaskWriter, Target, one_file
 from shibori.media.overlay import overlay_image
+from shibori.media.sound import SoundCopy
+from shibori.media.timecode import timecode_later
 
 _DEFAULT_RATE = Fraction(24)
 """Frames per second of sources without a clock (DAVIS was filmed at 24)."""
+
+Picture = NDArray[np.uint8] | av.VideoFrame
+"""(H, W, 3) RGB or (H, W, 4) RGBA uint8, or a frame in the pixel format that is coded, which states its colours."""
 
 
 @dataclass(frozen=True)
@@ -44,9 +49,25 @@ H264 = Coding("mp4", "libx264", "yuv420p", True, {"crf": "18", "preset": "veryfa
 
 
 class VideoEncoder:
-    """Codes pictures at exact times into one file. The first picture's time becomes zero."""
+    """Codes pictures at exact times into one file. The first picture's time becomes zero.
 
-    def __init__(self, path: Path, coding: Coding, rate: Fraction | None, time_base: Fraction | None) -> None:
+    Args:
+        path: of the file.
+        coding: how.
+        rate: frames per second of pictures without a time.
+        time_base: unit of the file's clock.
+        sound: the clip whose sound is copied beside the pictures, and the time of its first frame in its own clock;
+            None for none.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        coding: Coding,
+        rate: Fraction | None,
+        time_base: Fraction | None,
+        sound: tuple[Path, Fraction] | None = None,
+    ) -> None:
         self._coding = coding
         self._rate = rate or _DEFAULT_RATE
         self._time_base = time_base or 1 / self._rate
@@ -56,42 +77,69 @@ class VideoEncoder:
         self._stream: Any = None
         self._first: Fraction | None = None
         self._count = 0
+        self._sound_of = sound
+        self._sound: SoundCopy | None = None
 
-    def add(self, image: NDArray[np.uint8], time: Fraction | None) -> None:
-        """Code one (H, W, 3) or (H, W, 4) uint8 picture; without a time it follows the one before at the rate."""
-        if self._coding.even_sizes:
-            image = _padded_to_even(image)
-        if self._stream is None:
-            self._stream = self._opened_stream(image.shape[1], image.shape[0])
+    def add(self, image: Picture, time: Fraction | None, timecode: str | None = None) -> None:
+        """Code one picture: (H, W, 3) or (H, W, 4) uint8, or a frame ready to be coded.
+
+        Args:
+            image: the picture.
+            time: in seconds; without one it follows the picture before at the rate.
+            timecode: of the first picture; later ones' are not looked at.
+        """
+        if isinstance(image, np.ndarray):
+            image = _padded_to_even(image) if self._coding.even_sizes else image
+            image = yuv_from_rgb(image, self._coding.pixel_format)
         time = self._count / self._rate if time is None else time
-        self._first = time if self._first is None else self._first
-        picture = yuv_from_rgb(image, self._coding.pixel_format)
-        picture.pts, picture.time_base = round((time - self._first) / self._time_base), self._time_base
-        self._container.mux(self._stream.encode(picture))
+        if self._stream is None:
+            self._first = time
+            self._stream = self._opened_stream(image, timecode)
+        assert self._first is not None
+        image.pts, image.time_base = round((time - self._first) / self._time_base), self._time_base
+        self._container.mux(self._stream.encode(image))
         self._count += 1
+        if self._sound is not None and self._sound_of is not None:
+            self._sound.until(self._sound_of[1] + time)
 
-    def _opened_stream(self, width: int, height: int) -> Any:
+    def _opened_stream(self, picture: av.VideoFrame, timecode: str | None) -> Any:
         stream: Any = self._container.add_stream(
             self._coding.codec, rate=self._rate, options=dict(self._coding.options)
         )
-        stream.width, stream.height, stream.pix_fmt = width, height, self._coding.pixel_format
+        stream.width, stream.height, stream.pix_fmt = picture.width, picture.height, picture.format.name
         stream.time_base = stream.codec_context.time_base = self._time_base
         context = stream.codec_context
-        context.colorspace = context.color_primaries = context.color_trc = 1  # BT.709
-        context.color_range = 1  # limited
+        context.colorspace, context.color_range = picture.colorspace, picture.color_range
+        context.color_primaries, context.color_trc = picture.color_primaries, picture.color_trc
+        if timecode is not None:
+            stream.metadata["timecode"] = timecode
+        if self._sound_of is not None and self._first is not None:
+            self._sound = SoundCopy(self._sound_of[0], self._container, self._sound_of[1] + self._first)
         return stream
 
-    def finish(self) -> None:
-        """Code what is held back and write the end of the file."""
-        if self._stream is not None:
-            self._container.mux(self._stream.encode(None))
-            self._container.close()
-        else:
+    def finish(self, is_whole: bool = True) -> list[str]:
+        """Code what is held back and write the end of the file. ``is_whole``: sound may last longer than the pictures.
+
+        Returns:
+            The codecs of sound that the container does not take.
+        """
+        if self._stream is None:
             self.abort()
             raise InputError("no picture was given, so there is no video to write")
+        self._container.mux(self._stream.encode(None))
+        left_out: list[str] = []
+        if self._sound is not None:
+            if is_whole:
+                self._sound.until(None)
+            self._sound.close()
+            left_out = self._sound.left_out
+        self._container.close()
+        return left_out
 
     def abort(self) -> None:
         """Let go of the file, which is worthless then."""
+        if self._sound is not None:
+            self._sound.close()
         try:
             self._container.close()
         except (OSError, ValueError):
@@ -159,22 +207,46 @@ class VideoFileWriter(MaskWriter):
         self.done = set(range(target.clip.num_frames)) if finished else set()
         self._open = ExitStack()
         self._encoder: VideoEncoder | None = None
+        self._last = -1
+        self._remarks: list[str] = []
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        return tuple(self._remarks)
 
     @abstractmethod
-    def _picture(self, frame: Frame, masks: FrameMasks) -> NDArray[np.uint8]:
-        """(H, W, 3) RGB or (H, W, 4) RGBA uint8 to code for a frame."""
+    def _picture(self, frame: Frame, masks: FrameMasks) -> Picture:
+        """What to code for a frame."""
 
     def _write(self, frame: Frame, masks: FrameMasks) -> None:
-        if self._encoder is None:
-            partial, clip = self._open.enter_context(whole_file(self.path)), self.target.clip
-            self._encoder = VideoEncoder(partial, self.coding, clip.frame_rate, clip.time_base)
-            self._open.push(self._leave_encoder)
+        clip, timecode = self.target.clip, None
         with disk_errors(self.path):
-            self._encoder.add(self._picture(frame, masks), frame.time)
+            if self._encoder is None:
+                self._encoder = self._opened_encoder()
+                if clip.timecode is not None and clip.frame_rate is not None:
+                    timecode = timecode_later(clip.timecode, frame.index, clip.frame_rate)
+            self._encoder.add(self._picture(frame, masks), frame.time, timecode)
+        self._last = frame.index
+
+    def _opened_encoder(self) -> VideoEncoder:
+        partial, clip = self._open.enter_context(whole_file(self.path)), self.target.clip
+        is_heard = clip.has_sound and self.target.options.sound
+        sound = (clip.path, getattr(clip, "begin", Fraction(0))) if is_heard else None
+        coding = self.coding
+        if coding.container == "mp4" and clip.timecode is not None:
+            coding = replace(coding, container_options={**coding.container_options, "write_tmcd": "on"})
+        encoder = VideoEncoder(partial, coding, clip.frame_rate, clip.time_base, sound)
+        self._open.push(self._leave_encoder)
+        return encoder
 
     def _leave_encoder(self, kind: object, error: object, trace: object) -> None:
-        if self._encoder is not None:
-            self._encoder.finish() if kind is None else self._encoder.abort()
+        if self._encoder is None:
+            return
+        if kind is not None:
+            self._encoder.abort()
+            return
+        left_out = self._encoder.finish(self._last == self.target.clip.num_frames - 1)
+        self._remarks += [f"{self.path.name} has no sound: {self.coding.container} takes no {c}" for c in left_out]
 
     def close(self) -> None:
         self._open.close()
@@ -191,5 +263,5 @@ class OverlayWriter(VideoFileWriter):
     coding = H264
     file_name = ONE_FILE_NAMES["overlay"]
 
-    def _picture(self, frame: Frame, masks: FrameMasks) -> NDArray[np.uint8]:
+    def _picture(self, frame: Frame, masks: FrameMasks) -> Picture:
         return overlay_image(frame.image, masks.ids, self.target.object_ids)

@@ -19,13 +19,13 @@ from shibori.media.mask_folder import no_masks
 from shibori.media.mask_source import MaskSource
 from shibori.media.reader import read_clip
 from shibori.media.result import read_result
-from shibori.media.writer import FORMATS, ONE_FILE_NAMES, open_writer
+from shibori.media.writer import FORMATS, ONE_FILE_NAMES, WriterOptions, open_writer
 from shibori.run.job import place_of
 from shibori.run.progress import FrameCounter, Progress
 
 
 @dataclass(frozen=True)
-class ExportJob(EdgeControls):
+class ExportJob(EdgeControls, WriterOptions):
     """Write the masks of RESULT in other formats, without segmenting again."""
 
     result: Path = field(
@@ -50,6 +50,10 @@ class ExportJob(EdgeControls):
     )
     overwrite: bool = field(default=False, metadata={"help": "Replace results that are already there."})
 
+    def __post_init__(self) -> None:
+        EdgeControls.__post_init__(self)
+        WriterOptions.__post_init__(self)
+
 
 @dataclass(frozen=True)
 class ExportSummary:
@@ -64,6 +68,8 @@ class ExportSummary:
     """Whether the result holds probabilities; without them, edges are hard."""
     seconds: float
     outputs: tuple[str, ...]
+    remarks: tuple[str, ...]
+    """What a format could not take along, in a sentence each."""
     shortfall: str | None
     """Which frames of the clip could not be decoded, in a sentence; None if all could."""
 
@@ -93,6 +99,7 @@ def run_export(job: ExportJob, progress: Progress = lambda done, total: None) ->
                     object_ids,
                     resume=job.resume,
                     overwrite=job.overwrite,
+                    options=job,
                 )
             )
             for name in job.format
@@ -110,6 +117,7 @@ def run_export(job: ExportJob, progress: Progress = lambda done, total: None) ->
         soft=source.is_soft,
         seconds=round(time.perf_counter() - began, 3),
         outputs=tuple(str(place_of(job.out, job.format, name)) for name in job.format),
+        remarks=tuple(remark for writer in writers for remark in writer.remarks),
         shortfall=clip.shortfall,
     )
 

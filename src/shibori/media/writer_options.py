@@ -1,0 +1,54 @@
+"""How masks are written, apart from the format: what several formats have in common."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+from shibori.errors import InputError
+
+_COLOURS = {"green": (0, 177, 64), "blue": (0, 71, 187), "black": (0, 0, 0), "white": (255, 255, 255)}
+
+
+@dataclass(frozen=True)
+class WriterOptions:
+    """Options of the formats. One that a format has no use for is passed over."""
+
+    premultiplied: bool = field(
+        default=False,
+        metadata={"help": "Multiply colours by opacity; without it alpha is straight. For cut-outs."},
+    )
+    screen: str = field(
+        default="green",
+        metadata={"help": f"Colour behind the objects for the format screen: {', '.join(_COLOURS)}, or #rrggbb."},
+    )
+    name: str | None = field(
+        default=None,
+        metadata={
+            "help": "Names of a sequence's files, without suffix, from {clip}, {object} and {frame:04d}; without it, "
+            "those of the source."
+        },
+    )
+    number_from: int | None = field(
+        default=None, metadata={"help": "Number of the clip's first frame in names; without it, the source's numbers."}
+    )
+    cryptomatte: bool = field(default=False, metadata={"help": "Also write Cryptomatte channels into EXR files."})
+    sound: bool = field(default=True, metadata={"help": "Copy the clip's sound into videos whose container takes it."})
+
+    def __post_init__(self) -> None:
+        _ = self.screen_rgb
+        if self.number_from is not None and self.number_from < 0:
+            raise InputError(f"expected --number-from of 0 or more, found {self.number_from}")
+
+    @property
+    def screen_rgb(self) -> tuple[int, int, int]:
+        """The colour of ``screen``. InputError where it is none."""
+        if self.screen.lower() in _COLOURS:
+            return _COLOURS[self.screen.lower()]
+        if not re.fullmatch("#?[0-9a-fA-F]{6}", self.screen):
+            raise InputError(f"expected a colour such as #00b140 or {', '.join(_COLOURS)}, found {self.screen!r}")
+        red, green, blue = bytes.fromhex(self.screen.removeprefix("#"))
+        return red, green, blue
+
+
+PLAIN = WriterOptions()
