@@ -245,7 +245,7 @@ def test_colours_of_screens():
     assert WriterOptions(screen="Blue").screen_rgb == (0, 71, 187)
     assert WriterOptions(screen="0a0B0c").screen_rgb == (10, 11, 12)
     with pytest.raises(InputError, match="expected a colour"):
-        WriterOptions(screen="grue")
+        _ = WriterOptions(screen="grue").screen_rgb
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from shibori.errors import InputError
 from shibori.media.cryptomatte import murmur3, name_identifier
 from shibori.media.exr import exr_image
 from shibori.media.mask import FrameMasks
-from shibori.media.naming import Naming
+from shibori.media.mask_writer import Naming
 from shibori.media.reader import read_clip
 from shibori.media.transfer import linear_from_srgb, srgb_from_linear
 from shibori.media.writer import open_writer
@@ -145,6 +145,8 @@ def test_names_by_tokens_and_numbers(image_clip, tmp_path):
 def test_names_that_do_not_do(pattern, sentence, image_clip):
     with pytest.raises(InputError, match=sentence):
         Naming(image_clip, ("1", "3"), ".png", pattern, None)
+    with pytest.raises(InputError, match="expected --number-from"):
+        Naming(image_clip, ("",), ".png", None, -1)
 
 
 def test_the_curve_comes_back():

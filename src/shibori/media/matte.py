@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from shibori.media.clip import Frame
 from shibori.media.color import Orientation
 from shibori.media.mask import FrameMasks
-from shibori.media.mask_writer import ONE_FILE_NAMES
+from shibori.media.mask_writer import ONE_FILE_NAMES, Target
 from shibori.media.overlay import outline_image
 from shibori.media.video_writer import H264, Coding, Picture, VideoFileWriter
 from shibori.media.yuva import grey_picture, picture_with_alpha
@@ -89,10 +89,13 @@ class ScreenWriter(VideoFileWriter):
     coding = H264
     file_name = ONE_FILE_NAMES["screen"]
 
+    def __init__(self, target: Target) -> None:
+        self._screen = np.array(target.options.screen_rgb, np.float32)
+        super().__init__(target)
+
     def _picture(self, frame: Frame, masks: FrameMasks) -> Picture:
         alpha = masks.opacity(self.target.object_ids)[..., None]
-        screen = np.array(self.target.options.screen_rgb, np.float32)
-        return np.rint(alpha * frame.image + (1 - alpha) * screen).astype(np.uint8)
+        return np.rint(alpha * frame.image + (1 - alpha) * self._screen).astype(np.uint8)
 
 
 class SideBySideWriter(VideoFileWriter):

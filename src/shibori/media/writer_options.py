@@ -35,11 +35,6 @@ class WriterOptions:
     cryptomatte: bool = field(default=False, metadata={"help": "Also write Cryptomatte channels into EXR files."})
     sound: bool = field(default=True, metadata={"help": "Copy the clip's sound into videos whose container takes it."})
 
-    def __post_init__(self) -> None:
-        _ = self.screen_rgb
-        if self.number_from is not None and self.number_from < 0:
-            raise InputError(f"expected --number-from of 0 or more, found {self.number_from}")
-
     @property
     def screen_rgb(self) -> tuple[int, int, int]:
         """The colour of ``screen``. InputError where it is none."""

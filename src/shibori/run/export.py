@@ -50,10 +50,6 @@ class ExportJob(EdgeControls, WriterOptions):
     )
     overwrite: bool = field(default=False, metadata={"help": "Replace results that are already there."})
 
-    def __post_init__(self) -> None:
-        EdgeControls.__post_init__(self)
-        WriterOptions.__post_init__(self)
-
 
 @dataclass(frozen=True)
 class ExportSummary:
