@@ -33,7 +33,13 @@ class WriterOptions:
         default=None, metadata={"help": "Number of the clip's first frame in names; without it, the source's numbers."}
     )
     cryptomatte: bool = field(default=False, metadata={"help": "Also write Cryptomatte channels into EXR files."})
-    sound: bool = field(default=True, metadata={"help": "Copy the clip's sound into videos whose container takes it."})
+    sound: bool = field(
+        default=True,
+        metadata={
+            "help": "Copy the clip's sound into videos whose container takes it.",
+            "flags": ("--sound/--no-sound",),
+        },
+    )
 
     @property
     def screen_rgb(self) -> tuple[int, int, int]:
