@@ -27,12 +27,13 @@ if TYPE_CHECKING:
     from shibori.media.writer import open_writer as open_writer
     from shibori.media.writer import overlay_image as overlay_image
     from shibori.run.choice import SystemChoice as SystemChoice
+    from shibori.run.choice import load_interactive_system as load_interactive_system
     from shibori.run.choice import load_system as load_system
     from shibori.run.job import SegmentJob as SegmentJob
     from shibori.run.job import run_job as run_job
-    from shibori.run.job import segment as segment
     from shibori.run.propagate import segment_clip as segment_clip
     from shibori.run.propagate import segment_frames as segment_frames
+    from shibori.run.short_form import segment as segment
 
 __version__ = "0.1.0"
 
@@ -46,13 +47,14 @@ _HOMES = {
     "Propagator": "interfaces",
     "SegmentJob": "run.job",
     "SystemChoice": "run.choice",
+    "load_interactive_system": "run.choice",
     "load_system": "run.choice",
     "open_writer": "media.writer",
     "overlay_image": "media.overlay",
     "read_clip": "media.reader",
     "read_ids": "media.mask",
     "run_job": "run.job",
-    "segment": "run.job",
+    "segment": "run.short_form",
     "segment_clip": "run.propagate",
     "segment_frames": "run.propagate",
 }

@@ -11,7 +11,10 @@ from typer.testing import CliRunner
 import shibori.systems as systems
 from shibori.cli.commands import app
 from shibori.media.palette import write_palette_png
+from shibori.media.scribble import rasterise
 from shibori.media.writer import write_video
+from shibori.ops.overlap import WindowedLogits
+from shibori.systems.interactive.engine import RoundsSegmenter
 
 from ..holder import Holder
 
@@ -19,9 +22,22 @@ SIZE_HW = (48, 64)
 NUM_FRAMES = 12
 
 
+def whole_box(image, marks, object_id, before) -> WindowedLogits:
+    """A prompter that takes the box of an object for its mask, and a click for a square of 5 pixels."""
+    logits = np.full(SIZE_HW, -4, np.float32)
+    if before is not None:
+        logits[before] = 4
+    for box in marks.boxes:
+        left, top, right, bottom = box.pixels(SIZE_HW)
+        logits[top:bottom, left:right] = 4
+    for row, column in np.argwhere(rasterise(marks.strokes, SIZE_HW) == object_id):
+        logits[max(row - 2, 0) : row + 3, max(column - 2, 0) : column + 3] = 4
+    return WindowedLogits(object_id, np.array([0.0, 0.0, SIZE_HW[1], SIZE_HW[0]]), logits)
+
+
 @pytest.fixture
 def fake_system(monkeypatch) -> list[dict]:
-    """The table of systems holds only the fake; the list fills with the options it is built with."""
+    """The tables of systems hold only the fake, alone or between marked frames; the list fills with its options."""
     built: list[dict] = []
 
     def build(**options):
@@ -29,6 +45,8 @@ def fake_system(monkeypatch) -> list[dict]:
         return Holder(lost_frame=4)
 
     monkeypatch.setattr(systems, "PROPAGATORS", {"pixel": build}, raising=False)
+    over_rounds = {"interactive": lambda **options: RoundsSegmenter(whole_box, build(**options))}
+    monkeypatch.setattr(systems, "INTERACTIVE_SEGMENTERS", over_rounds)
     return built
 
 

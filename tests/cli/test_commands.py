@@ -63,11 +63,14 @@ class Painter(InteractiveSegmenter, Interaction):
         self.clip = clip
         return self
 
-    def mark(self, marks):
-        return tuple(FrameMasks(index, self.ids) for index in marks.frames)
+    def preview(self, rounds, frame):
+        return FrameMasks(frame, self.ids)
 
-    def masks(self):
+    def propagate(self, rounds, span=None, report=None, cancelled=None, in_order=False):
         return (FrameMasks(index, self.ids) for index in range(self.clip.num_frames))
+
+    def suggestion(self, rounds):
+        return None
 
 
 def test_evaluate_interactive(shibori, davis, tmp_path, monkeypatch):

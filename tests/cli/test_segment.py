@@ -68,7 +68,7 @@ def test_one_file(shibori, place):
 
 
 def test_range_stride_seconds_and_corrections(shibori, place):
-    result = shibori(f"{RUN} --start 0.2s --end 10 --every 3 --mask 6:fix.png --json")
+    result = shibori(f"{RUN} --start 0.2s --end 10 --every 3 --mask 6:fix.png --forward-only --json")
     assert result.exit_code == 0, result.stderr
     assert names(place / "out")[:-1] == ["00002.png", "00005.png", "00006.png", "00008.png"]
 
@@ -135,7 +135,7 @@ def refused(result, *expected: str) -> None:
         ("segment clip.mp4 --mask first.png --out out --every 0", "at least 1"),
         ("segment clip.mp4 --mask first.png --out out --start 20", "no frame 20"),
         ("segment clip.mp4 --mask first.png --out out --start 5 --end 5", "starts at 5"),
-        ("segment clip.mp4 --mask 1:first.png --out out --start 5", "outside the range"),
+        ("segment clip.mp4 --mask 1:first.png --out out --start 5 --forward-only", "outside the range"),
         ("segment clip.mp4 --mask first.png --out out --start x", "'x'"),
     ],
 )

@@ -70,7 +70,9 @@ def test_a_part_of_the_clip(shibori, place, squares):
     ("options", "message"),
     [
         ("", "nothing to start from: give --mask, --from instances.json, --click, --box or --scribbles"),
-        ("--click 3:10,10 --mask first.png", "found two of them"),
+        ("--click 3:10,10 --forward-only", "are for masks"),
+        ("--click 3:10,10 --absent 4:2", "object 2 is only ever said to be absent"),
+        ("--click 3:10,10 --mask first.png", "clicks, boxes and strokes alone, found a mask of object 1"),
         ("--click 3:10,10 --both-ways", "are for masks"),
         ("--click 3:10,10 --online-steps 4", "are for masks"),
         ("--click 3:10,10 --system pixel", "there is no system 'pixel': choose one of squares"),

@@ -10,8 +10,11 @@ import pytest
 
 from shibori.errors import InputError
 from shibori.media.clip import Clip
-from shibori.media.marking import read_marks
+from shibori.media.marking import read_rounds
+from shibori.media.marks import Marks
+from shibori.media.palette import write_palette_png
 from shibori.media.reader import read_clip
+from shibori.media.rounds import Absence, GivenMask, Mark, Round, marks_of
 from shibori.media.scribble import Scribbles, Stroke, scribbles_to_json
 from shibori.media.writer import write_video
 
@@ -29,6 +32,11 @@ def scribble_file(*strokes: Stroke, frame: int = 2, num_frames: int = 6) -> Path
     frames = [strokes if index == frame else () for index in range(num_frames)]
     Path("s.json").write_text(json.dumps(scribbles_to_json(Scribbles("clip", tuple(map(tuple, frames))))))
     return Path("s.json")
+
+
+def read_marks(clip: Clip, scribbles=(), clicks=(), boxes=()) -> Marks:
+    said = [("scribbles", path) for path in scribbles] + [("box", text) for text in boxes]
+    return marks_of(read_rounds(clip, said + [("click", text) for text in clicks]))
 
 
 def test_a_click_is_a_pixel(clip):
@@ -92,3 +100,38 @@ def test_scribbles_that_do_not_fit(clip):
     path.write_text(path.read_text().replace("0.5", "1.5"))
     with pytest.raises(InputError, match=r"lie in 0\.\.1 of the frame"):
         read_marks(clip, [path])
+
+
+def test_everything_together_in_the_order_in_which_it_is_said(clip):
+    ids = np.zeros(SIZE_HW, np.uint8)
+    ids[2:6, 2:6], ids[10:20, 10:20] = 1, 4
+    write_palette_png("both.png", ids)
+    said = [
+        ("absent", "2-4:4"), ("mask", "1:both.png"), ("click", "3:50,30:2"), ("absent", "5"), ("box", "0:1,1,4,4:4"),
+        ("mask", "both.png"), ("absent", "0.4s-:2"),
+    ]  # fmt: skip
+    rounds = read_rounds(clip, said, start=2)
+    assert [(each.frame, each.object_id, type(each.what)) for each in rounds] == [
+        (2, 4, Absence), (1, 1, GivenMask), (1, 4, GivenMask), (3, 2, Mark), (5, 1, Absence), (0, 4, Mark),
+        (2, 1, GivenMask), (2, 4, GivenMask), (2, 2, Absence),
+    ]  # fmt: skip
+    assert [[*each.frames] for each in rounds if isinstance(each.what, Absence)] == [[2, 3, 4], [5], [2, 3, 4, 5]]
+    assert rounds[0] == Round(2, 4, Absence(4))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("4-2:1", "ends before it begins"),
+        ("2-9:1", "there is no frame 9"),
+        ("6:1", "there is no frame 6"),
+        ("2:0", "object 0, the background, is absent"),
+        ("2:x", "expected an object id"),
+        ("-3:1", "expected frames without an object such as"),
+        ("", "expected frames without an object such as"),
+        ("2:7", "object 7 is only ever said to be absent"),
+    ],
+)
+def test_absences_that_are_refused(clip, text, message):
+    with pytest.raises(InputError, match=message):
+        read_rounds(clip, [("click", "0:3,3"), ("absent", text)])

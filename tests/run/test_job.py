@@ -78,9 +78,9 @@ def test_the_system_for_masks_where_none_is_named(clip, monkeypatch, options, na
     list(shibori.segment(clip, "first.png", **options))
     assert built == [name]
     job = SegmentJob(clip=clip, mask=("first.png",), out=Path("out"), **options)
-    assert settled_job(job).system == name
-    assert settled_job(replace(job, system="pixel")).system == "pixel"
-    assert settled_job(replace(job, mask=(), click=("0:3,3",))).system == "strnn"
+    assert settled_job(job, False).system == name
+    assert settled_job(replace(job, system="pixel"), False).system == "pixel"
+    assert settled_job(replace(job, mask=(), click=("0:3,3",)), True).system == "interactive"
 
 
 def test_pushed_frames_give_the_same_masks(clip):

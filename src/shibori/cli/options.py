@@ -9,9 +9,24 @@ from types import UnionType
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import typer
+from typer.core import TyperCommand
 
 Config = TypeVar("Config")
 JSON_HELP = "Print a summary for machines on stdout, and no progress."
+
+
+ORDER = "shibori.order"
+"""Where a command's context keeps in which order its options were given."""
+
+
+class OrderedCommand(TyperCommand):
+    """A command whose options can mean something by their order, also across their names."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """As any command does, and note the order."""
+        _, _, order = self.make_parser(ctx).parse_args(args=list(args))
+        ctx.meta[ORDER] = tuple(parameter.name for parameter in order)
+        return super().parse_args(ctx, args)
 
 
 def json_switch() -> Any:
@@ -23,16 +38,21 @@ def command_from(config_class: type[Config], run: Callable[[Config], None], help
     """A function that typer can turn into a command: it builds a ``config_class`` from its options and runs it.
 
     A field's ``metadata`` may hold ``help``; ``flags``, option names other than its own; and ``argument``, true for a
-    field given by its position. A tuple becomes an option that can be repeated.
+    field given by its position. A tuple becomes an option that can be repeated. A field with ``order`` is no option: it
+    gets the names of all others in the order in which they were given, where the command's class is ``OrderedCommand``.
     """
     hints = get_type_hints(config_class)
-    known: list[Field[Any]] = list(fields(config_class))  # type: ignore[arg-type]
+    options: list[Field[Any]] = list(fields(config_class))  # type: ignore[arg-type]
+    known = [field for field in options if not field.metadata.get("order")]
+    in_order = [field.name for field in options if field.metadata.get("order")]
 
-    def command(**values: Any) -> None:
+    def command(context: typer.Context, **values: Any) -> None:
+        values |= {name: context.meta.get(ORDER, ()) for name in in_order}
         run(config_class(**{name: tuple(v) if isinstance(v, list) else v for name, v in values.items()}))
 
     known.sort(key=lambda field: not _is_required(field))  # what must be given is listed first
-    parameters = [_parameter(field, hints[field.name]) for field in known]
+    context = inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)
+    parameters = [context, *(_parameter(field, hints[field.name]) for field in known)]
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     command.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     command.__doc__ = help_text or config_class.__doc__

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import asdict, dataclass
 
 import typer
 
-from shibori.cli.options import command_from, json_switch
+from shibori.cli.options import OrderedCommand, command_from, json_switch
 from shibori.cli.outcome import BAD_INPUT, complaint, outcome, print_json, progress_bar
 from shibori.run.job import SegmentJob, SegmentSummary, run_job
 
@@ -16,7 +17,7 @@ app = typer.Typer(add_completion=False)
 
 @dataclass(frozen=True)
 class SegmentOptions(SegmentJob):
-    """Segment objects in every frame of CLIP, given masks of some frames, or scribbles, clicks or boxes on some."""
+    """Segment objects in every frame of CLIP, given masks, clicks, boxes or strokes on some frames, in any order."""
 
     as_json: bool = json_switch()
 
@@ -25,6 +26,8 @@ def segment(options: SegmentOptions) -> None:
     """Do the job and say what came of it."""
     with outcome(KEPT), progress_bar("segment", wanted=not options.as_json) as bar:
         summary = run_job(options, bar)
+    for note in summary.notes:
+        print(f"shibori: {note}", file=sys.stderr)
     if options.as_json:
         print_json(asdict(summary))
     else:
@@ -46,4 +49,4 @@ def _counted(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
-app.command("segment")(command_from(SegmentOptions, segment))
+app.command("segment", cls=OrderedCommand)(command_from(SegmentOptions, segment))

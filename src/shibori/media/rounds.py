@@ -245,6 +245,11 @@ def rounds_from_ids(frame: int, ids: NDArray[Any]) -> Rounds:
     return tuple(Round(frame, object_id, GivenMask.of(mask)) for object_id, mask in ids_to_masks(ids).items())
 
 
+def rounds_from_maps(maps: Mapping[int, NDArray[Any]]) -> Rounds:
+    """The masks of several frames, frame index -> (H, W) object ids, frame by frame."""
+    return tuple(each for frame, ids in sorted(maps.items()) for each in rounds_from_ids(frame, ids))
+
+
 def rounds_from_marks(marks: Marks) -> Rounds:
     """Frame by frame: boxes, then strokes in the order they were drawn, those of one object in a row as one round."""
     rounds: list[Round] = []

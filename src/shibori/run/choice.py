@@ -16,7 +16,7 @@ from shibori.interfaces import InstanceSegmenter, InteractiveSegmenter, Propagat
 Built = TypeVar("Built")
 Choice = TypeVar("Choice", bound="SystemChoice")
 AUTO = "auto"
-SYSTEM_HELP = "Segmentation system; auto: dyenet for masks (pixel with a weights file of your own), strnn for marks."
+SYSTEM_HELP = "Segmentation system; auto: pixel for masks of the first frame, interactive for anything else."
 
 
 @dataclass(frozen=True)
@@ -63,8 +63,31 @@ class SegmenterChoice:
     )
 
 
+def is_for_rounds(
+    choice: SystemChoice,
+    has_later_masks: bool,
+    is_marked: bool,
+    loaded: Propagator | InteractiveSegmenter | None = None,
+) -> bool:
+    """Whether it is one for a system that takes rounds, or else one for a system that carries masks forward.
+
+    Where no system is named it takes anything but masks of the first frame as rounds.
+
+    Args:
+        choice: which system, if any is named.
+        has_later_masks: whether there are masks of other frames than the first, that are to count for those before.
+        is_marked: whether there is anything but masks.
+        loaded: a system that is loaded already, in place of the choice.
+    """
+    if loaded is not None:
+        return isinstance(loaded, InteractiveSegmenter)
+    if is_marked or choice.system in systems.INTERACTIVE_SEGMENTERS:
+        return True
+    return has_later_masks and choice.system == AUTO and not choice.online_steps
+
+
 def settled_choice(choice: Choice, for_marks: bool = False) -> Choice:
-    """The choice with the name of its system: where none is named, the default one for masks, or for marks."""
+    """The choice with the name of its system: where none is named, the default one for masks, or for rounds."""
     if choice.system != AUTO:
         return choice
     if for_marks:

@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from shibori.errors import InputError
@@ -17,23 +18,31 @@ from shibori.interfaces import InteractiveSegmenter, Propagator
 from shibori.media.clip import Clip, Frame
 from shibori.media.instance_reference import read_instance_references
 from shibori.media.kept_masks import KeptMasksWriter
-from shibori.media.marking import read_marks
-from shibori.media.marks import Marks
+from shibori.media.marking import read_rounds
 from shibori.media.mask import FrameMasks
 from shibori.media.mask_writer import KEPT_NAME, Target
 from shibori.media.reader import read_clip
 from shibori.media.reference import frame_index, read_references
-from shibori.media.rounds import rounds_from_marks
+from shibori.media.rounds import contradictions, known_objects
 from shibori.media.track import Tracklet, write_tracklets
 from shibori.media.track_log import TrackLog
 from shibori.media.writer import FORMATS, ONE_FILE_NAMES, MaskWriter, open_writer
-from shibori.run.choice import AUTO, SystemChoice, check_system, load_interactive_system, load_system, settled_choice
+from shibori.run.choice import (
+    SystemChoice,
+    check_system,
+    is_for_rounds,
+    load_interactive_system,
+    load_system,
+    settled_choice,
+)
 from shibori.run.interact import mark_clip
 from shibori.run.plan import FrameRange, make_plan
 from shibori.run.progress import FrameCounter, Progress
-from shibori.run.propagate import Watch, frames_ahead, run_plan, segment_frames
+from shibori.run.propagate import Watch, frames_ahead, run_plan
 
 System = Propagator | InteractiveSegmenter
+REPEATED = ("mask", "scribbles", "box", "click", "absent")
+"""Options of a job that say something of the clip, each any number of times."""
 
 
 @dataclass(frozen=True)
@@ -48,19 +57,22 @@ class SegmentJob(SystemChoice):
             "frame at 1.2 seconds); or a folder of masks named by their frames. Repeatable."
         },
     )
-    scribbles: tuple[Path, ...] = field(
-        default=(), metadata={"help": "Instead of masks: a DAVIS scribble file. Repeatable."}
-    )
+    scribbles: tuple[Path, ...] = field(default=(), metadata={"help": "A DAVIS scribble file. Repeatable."})
     click: tuple[str, ...] = field(
         default=(),
         metadata={
-            "help": "Instead of masks: WHEN:X,Y or WHEN:X,Y:ID, a pixel of an object (30:120,80:2); ID 0 is "
-            "background. Repeatable."
+            "help": "WHEN:X,Y or WHEN:X,Y:ID, a pixel of an object (30:120,80:2); ID 0 is background. Repeatable."
         },
     )
     box: tuple[str, ...] = field(
+        default=(), metadata={"help": "WHEN:X0,Y0,X1,Y1 or with :ID, a box around an object. Repeatable."}
+    )
+    absent: tuple[str, ...] = field(
         default=(),
-        metadata={"help": "Instead of masks: WHEN:X0,Y0,X1,Y1 or with :ID, a box around an object. Repeatable."},
+        metadata={
+            "help": "Frames in which an object is not: 50:2 (object 2 in frame 50), 50-80:2, or 50-:2 to the end. "
+            "Repeatable."
+        },
     )
     found: Path | None = field(
         default=None,
@@ -83,7 +95,14 @@ class SegmentJob(SystemChoice):
     end: str | None = field(default=None, metadata={"help": "Frame to stop before: an index, or seconds such as 4s."})
     every: int = field(default=1, metadata={"help": "Step between frames."})
     both_ways: bool = field(
-        default=False, metadata={"help": "Also segment the frames before an object's first mask, backward from it."}
+        default=False,
+        metadata={
+            "help": "With a --system for masks: also segment the frames before an object's first mask, back from it."
+        },
+    )
+    forward_only: bool = field(
+        default=False,
+        metadata={"help": "Masks alone: each holds from its frame on, and changes nothing before it."},
     )
     keep_soft: bool = field(
         default=False,
@@ -97,10 +116,24 @@ class SegmentJob(SystemChoice):
     )
     overwrite: bool = field(default=False, metadata={"help": "Replace results that are already there."})
 
+    order: tuple[str, ...] = field(default=(), metadata={"order": True})
+    """Names of the options that say something of the clip, each as often as it was given, in the order in which they
+    were; what is missing here comes after that, option by option."""
+
     @property
     def is_marked(self) -> bool:
-        """Whether scribbles, clicks or boxes show the objects."""
-        return bool(self.scribbles or self.click or self.box)
+        """Whether anything is said of the clip that is no mask."""
+        return bool(self.scribbles or self.click or self.box or self.absent)
+
+    def said(self) -> Iterator[tuple[str, str | Path]]:
+        """All that is said of the clip, in order: what kind of thing it is, and its text; see ``read_rounds``."""
+        given: dict[str, list[str | Path]] = {name: [*getattr(self, name)] for name in REPEATED}
+        given["found"] = [] if self.found is None else [self.found]
+        for option in self.order:
+            if given.get(option):
+                yield option, given[option].pop(0)
+        for option, texts in given.items():
+            yield from ((option, text) for text in texts)
 
 
 @dataclass(frozen=True)
@@ -121,6 +154,8 @@ class SegmentSummary:
     """object_id -> index of the first of these frames, for objects that were ever lost."""
     shortfall: str | None
     """Which of the frames asked for could not be decoded, in a sentence; None if all could."""
+    notes: tuple[str, ...] = ()
+    """What was said twice and differently, and which of the two counts: one sentence each."""
 
 
 def run_job(
@@ -137,12 +172,12 @@ def run_job(
     Raises:
         InputError: anything wrong with the clip, the masks, the system or the place for the results.
     """
-    job = settled_job(job, system)
     clip = read_clip(job.clip)
     start = frame_index(clip, job.start) if job.start else 0
     stop = _end_index(clip, job.end) if job.end else clip.num_frames
-    prepare = _marked_work if job.is_marked else _masked_work
-    work = prepare(job, clip, (start, stop), system)
+    takes_rounds = is_for_rounds(job, _has_later_masks(job, clip, (start, stop)), job.is_marked, system)
+    job = settled_job(job, takes_rounds, system)
+    work = (_rounds_work if takes_rounds else _masked_work)(job, clip, (start, stop), system)
     with ExitStack() as stack:
         # Places that cannot take the results are refused before the network is loaded.
         tracks = stack.enter_context(_track_log(job, clip, work.object_ids))
@@ -155,28 +190,44 @@ def run_job(
             tracks.write(frame, masks)
     # What lies behind the frames that were asked for is nobody's concern.
     complete = stop < clip.num_frames and tracks.num_frames == work.num_frames
-    return _summary(job, tracks, time.perf_counter() - began, None if complete else clip.shortfall)
+    summary = _summary(job, tracks, time.perf_counter() - began, None if complete else clip.shortfall)
+    return replace(summary, notes=work.notes)
 
 
-def settled_job(job: SegmentJob, system: System | None = None) -> SegmentJob:
+def settled_job(job: SegmentJob, takes_rounds: bool, system: System | None = None) -> SegmentJob:
     """The job with the name of its system; that of one which is loaded already is its class's.
 
     Raises:
-        InputError: marks beside masks or found instances, options that only those have, a system for the other.
+        InputError: options that only masks have beside marks, a system that does not take what is given.
     """
-    if job.is_marked:
-        if job.mask or job.found or job.keep is not None:
-            raise InputError(
-                "expected masks, found instances or marks (--scribbles, --click, --box), found two of them"
-            )
-        if job.both_ways or job.online_steps:
-            raise InputError(
-                "--both-ways and --online-steps are for masks: marks are answered in all frames, leave them out"
-            )
+    if job.keep is not None and job.found is None:
+        raise InputError("expected --keep beside --from instances.json, found it alone: it chooses among instances")
+    if job.is_marked and (job.both_ways or job.forward_only or job.online_steps):
+        raise InputError(
+            "--both-ways, --forward-only and --online-steps are for masks: marks are answered in all frames, leave "
+            "them out"
+        )
     if system is None:
-        return settled_choice(job, job.is_marked)
-    check_system(system, job.is_marked)
+        return settled_choice(job, takes_rounds)
+    if job.is_marked:
+        check_system(system, True)
     return replace(job, system=type(system).__name__)
+
+
+def _has_later_masks(job: SegmentJob, clip: Clip, bounds: tuple[int, int]) -> bool:
+    """Whether there are masks of other frames than the first, or several of one frame, that count for all frames.
+
+    Raises:
+        InputError: nothing is given at all, or a mask cannot be read.
+    """
+    if not (job.mask or job.found or job.is_marked):
+        raise InputError(
+            "There is nothing to start from: give --mask, --from instances.json, --click, --box or --scribbles."
+        )
+    frames = [index for mask in job.mask for index in read_references(clip, [mask], bounds[0])]
+    if job.found is not None:
+        frames += read_instance_references(clip, job.found, job.keep, *bounds)
+    return not job.forward_only and (len(frames) > len({*frames}) or any(index != bounds[0] for index in frames))
 
 
 @dataclass(frozen=True)
@@ -187,6 +238,8 @@ class _Work:
     num_frames: int
     begin: Callable[[Progress], Iterator[tuple[Frame, FrameMasks]]]
     """Load the system; give the frames with their masks, one at a time."""
+    notes: tuple[str, ...] = ()
+    """See ``SegmentSummary``."""
 
 
 def _masked_work(job: SegmentJob, clip: Clip, bounds: tuple[int, int], system: System | None) -> _Work:
@@ -201,31 +254,24 @@ def _masked_work(job: SegmentJob, clip: Clip, bounds: tuple[int, int], system: S
     return _Work(tuple(plan.first_frames), plan.num_frames, begin)
 
 
-def _marked_work(job: SegmentJob, clip: Clip, bounds: tuple[int, int], system: System | None) -> _Work:
+def _rounds_work(job: SegmentJob, clip: Clip, bounds: tuple[int, int], system: System | None) -> _Work:
     frames = FrameRange.of(clip, *bounds, job.every)
-    marks = read_marks(clip, job.scribbles, job.click, job.box)
+    rounds = read_rounds(clip, job.said(), *bounds, job.keep)
 
     def begin(progress: Progress) -> Iterator[tuple[Frame, FrameMasks]]:
         segmenter = system if isinstance(system, InteractiveSegmenter) else load_interactive_system(job)
-        counter = FrameCounter(progress, len(frames.indices))
-        return counter.counted(mark_clip(clip, rounds_from_marks(marks), segmenter, frames))
+        return mark_clip(clip, rounds, segmenter, frames, progress)
 
-    return _Work(marks.object_ids, len(frames.indices), begin)
+    return _Work(known_objects(rounds), len(frames.indices), begin, contradictions(rounds))
 
 
 def _starting_masks(job: SegmentJob, clip: Clip, start: int, stop: int) -> dict[int, NDArray[Any]]:
     """What the objects are: masks from files, or instances that were found."""
-    if job.found is None:
-        if not job.mask:
-            raise InputError(
-                "There is nothing to start from: give --mask, --from instances.json, --click, --box or --scribbles."
-            )
-        if job.keep is not None:
-            raise InputError("expected --keep beside --from instances.json, found it alone: it chooses among instances")
-        return read_references(clip, job.mask, start)
-    if job.mask:
-        raise InputError("expected --mask or --from, found both: their numbers could mean different objects")
-    return read_instance_references(clip, job.found, job.keep, start, stop)
+    given = read_references(clip, job.mask, start)
+    found = {} if job.found is None else read_instance_references(clip, job.found, job.keep, start, stop)
+    for index, ids in found.items():
+        given[index] = np.where(ids == 0, given[index], ids) if index in given else ids
+    return given
 
 
 def open_writers(job: SegmentJob, clip: Clip, object_ids: Sequence[int]) -> Iterator[MaskWriter]:
@@ -297,46 +343,3 @@ def _summary(job: SegmentJob, tracks: TrackLog, seconds: float, shortfall: str |
         first_lost=tracks.first_lost,
         shortfall=shortfall,
     )
-
-
-def segment(source: str | Path | Clip, marks: Any, system: str | System = AUTO, **options: Any) -> Iterator[FrameMasks]:
-    """Segment a clip: the short form of ``segment_clip`` and of ``mark_clip``.
-
-    Args:
-        source: a video file, a folder of images, or an open ``Clip``.
-        marks: a mask file, a list of ``WHEN:FILE`` marks (see ``read_references``), an (H, W) ids map for the first
-            frame, or a mapping of frame index to ids map or mask file; or ``Marks`` (strokes, clicks, boxes), for an
-            interactive system.
-        system: a name, or a system that is already loaded.
-        options: ``start``, ``stop``, ``every``, and for masks ``both_ways``, of ``segment_clip``; ``preset``,
-            ``weights``, ``device``, ``size`` of ``SystemChoice``.
-
-    Yields:
-        FrameMasks in frame order, one at a time.
-    """
-    bounds = {name: options.pop(name) for name in ("start", "stop", "every", "both_ways") if name in options}
-    clip = source if isinstance(source, Clip) else read_clip(source)
-    for_marks = isinstance(marks, Marks)
-    if not isinstance(system, str):
-        check_system(system, for_marks)
-    choice = SystemChoice(system if isinstance(system, str) else AUTO, **options)
-    if for_marks:
-        segmenter = system if isinstance(system, InteractiveSegmenter) else load_interactive_system(choice)
-        frames = FrameRange.of(clip, **bounds)
-        return (masks for _, masks in mark_clip(clip, rounds_from_marks(marks), segmenter, frames))
-    references = _references(clip, marks, bounds.get("start", 0))
-    propagator = system if isinstance(system, Propagator) else load_system(choice)
-    return (masks for _, masks in segment_frames(clip, references, propagator, **bounds))
-
-
-def _references(clip: Clip, marks: Any, start: int) -> dict[int, NDArray[Any]]:
-    if isinstance(marks, str | Path):
-        return read_references(clip, [marks], start)
-    if hasattr(marks, "shape"):
-        return {start: marks}
-    if isinstance(marks, Sequence):
-        return read_references(clip, marks, start)
-    found: dict[int, NDArray[Any]] = {}
-    for index, mark in marks.items():
-        found |= read_references(clip, [mark], index) if isinstance(mark, str | Path) else {index: mark}
-    return found

@@ -157,6 +157,7 @@ it is behind the tracker of today (``docs/performance.md``), and is to be traine
 """
 
 INTERACTIVE_SEGMENTERS: dict[str, Callable[..., InteractiveSegmenter]] = {
+    "interactive": _interactive,
     **_there(
         {
             "strnn": _replayed(_strnn),
@@ -164,12 +165,12 @@ INTERACTIVE_SEGMENTERS: dict[str, Callable[..., InteractiveSegmenter]] = {
             "trackprop": _replayed(_of("trackprop", "build_trackprop_segmenter")),
         }
     ),
-    "interactive": _interactive,
 }
-"""Marks in, masks of all frames out, again and again. Each takes preset, device, size, weights.
+"""Rounds in, masks of all frames out, again and again. Each takes preset, device, size, weights.
 
-The first is the default. ``strnn`` carries the masks of marked frames to the others by the pixel tracker;
-``strnn-plain`` is its classifier of pixels alone.
+The first is the default, and takes rounds of every kind; the others take clicks, boxes and strokes alone. ``strnn``
+carries the masks of marked frames to the others by the pixel tracker; ``strnn-plain`` is its classifier of pixels
+alone.
 """
 
 INSTANCE_SEGMENTERS: dict[str, Callable[..., InstanceSegmenter]] = _there({"ipdt": _of("ipdt", "build_ipdt_segmenter")})

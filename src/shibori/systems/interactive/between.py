@@ -13,6 +13,9 @@ from shibori.ops.overlap import WindowedLogits, iou_of_masks
 from shibori.systems.interactive.rule import InteractiveRule
 from shibori.tracking.logit_store import Answer
 
+SURENESS = 4
+"""The power of its confidence with which a side counts."""
+
 
 class Side(NamedTuple):
     """One of the two."""
@@ -42,10 +45,10 @@ class Carried:
 def joined(before: Side, after: Side, rule: InteractiveRule) -> Carried:
     """Each side counts by how near it is, how sure it is, and how right it turns out at the other marked frame.
 
-    A side counts (1 - a) c^2 (1 - (1 - r) a), a being its distance as a share of the way from marked frame to marked
-    frame, c its confidence, and r how right its run is at the far end (IoU). Probabilities are averaged. On five dev
-    clips, 22 frames between two true masks: J .840 and .850 from one side, .858 from the nearer one, .862 like this;
-    whether c or c^4, with r or without is within .001 where both masks are true.
+    A side counts (1 - a) c^4 (1 - (1 - r) a), a being its distance as a share of the way from marked frame to marked
+    frame, c its confidence, and r how right its run is at the far end (IoU). Probabilities are averaged. On the eight
+    dev clips, 22 frames between two true masks: J .845 and .840 from one side, .856 from the nearer, .865 like this;
+    .863 with c^2, .860 with distance alone, .873 with the better side of each frame.
     """
     length = before.distance + after.distance
     weights = [_weight(side, length, rule) for side in (before, after)]
@@ -58,7 +61,8 @@ def joined(before: Side, after: Side, rule: InteractiveRule) -> Carried:
 def _weight(side: Side, length: int, rule: InteractiveRule) -> float:
     away = side.distance / length
     proven = 1 - (1 - side.proof) * away
-    return (1 - away) * max(side.answer.confidence, rule.least_sure) ** 2 * max(proven, rule.least_sure)
+    sure = max(side.answer.confidence, rule.least_sure) ** SURENESS
+    return (1 - away) * sure * max(proven, rule.least_sure)
 
 
 def agreement(first: Answer, second: Answer) -> float:

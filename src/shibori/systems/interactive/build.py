@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 from shibori.systems.interactive.engine import RoundsSegmenter
@@ -30,10 +31,16 @@ def build_rounds_segmenter(
         device: auto, cpu, cuda, cuda:N or mps.
         size: working side of the tracker: each object's window is resized to about ``size`` squared pixels.
         weights: of the tracker, instead of the shipped ones.
-        prompter: makes what segments marked frames.
+        prompter: makes what segments marked frames, when the first of them comes.
 
     Raises:
         InputError: on a preset, device, size or file that is not there.
     """
     propagator = build_mask_propagator(preset, device, size, weights, BETWEEN)
-    return RoundsSegmenter(prompter(), propagator)
+    return RoundsSegmenter(_when_needed(prompter), propagator)
+
+
+def _when_needed(load: Callable[[], Prompter]) -> Prompter:
+    """Masks alone need none."""
+    loaded = cache(load)
+    return lambda image, marks, object_id, before: loaded()(image, marks, object_id, before)
