@@ -76,7 +76,7 @@ def test_first_masks_of_an_object_that_hides_and_comes_back(returning, segment, 
 @pytest.mark.parametrize("system", ["auto", "pixel"])
 def test_a_correction_and_an_object_that_begins_later(crossing, segment, system):
     masks = "--mask half.png --mask 3:egg3.png --mask 5:box5.png"
-    segment(crossing, f"several-{system}", f"--system {system} --size 128 {masks}")
+    segment(crossing, f"several-{system}", f"--system {system} --size 128 --forward-only {masks}")
 
 
 @pytest.mark.parametrize("system", ["auto", "pixel"])

@@ -97,7 +97,7 @@ class SegmentJob(SystemChoice):
     both_ways: bool = field(
         default=False,
         metadata={
-            "help": "With a --system for masks: also segment the frames before an object's first mask, back from it."
+            "help": "Masks alone: like --forward-only, and then the frames before an object's first mask, back from it."
         },
     )
     forward_only: bool = field(
@@ -227,7 +227,9 @@ def _has_later_masks(job: SegmentJob, clip: Clip, bounds: tuple[int, int]) -> bo
     frames = [index for mask in job.mask for index in read_references(clip, [mask], bounds[0])]
     if job.found is not None:
         frames += read_instance_references(clip, job.found, job.keep, *bounds)
-    return not job.forward_only and (len(frames) > len({*frames}) or any(index != bounds[0] for index in frames))
+    return not (job.forward_only or job.both_ways) and (
+        len(frames) > len({*frames}) or any(index != bounds[0] for index in frames)
+    )
 
 
 @dataclass(frozen=True)

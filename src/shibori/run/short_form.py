@@ -40,7 +40,7 @@ def segment(source: str | Path | Clip, marks: Any, system: str | System = AUTO, 
             of rounds (``shibori.media.rounds``), which may be anything of all that.
         system: a name, or a system that is already loaded.
         options: ``start``, ``stop`` and ``every`` choose frames; ``forward_only`` lets a later mask change nothing
-            before it, and ``both_ways``, with a system for masks, adds the frames before an object's first;
+            before it, and ``both_ways`` does that too, and adds the frames before an object's first;
             ``preset``, ``weights``, ``device``, ``size`` of ``SystemChoice``.
 
     Yields:
@@ -55,7 +55,7 @@ def segment(source: str | Path | Clip, marks: Any, system: str | System = AUTO, 
     if loaded is not None and rounds:
         check_system(loaded, True)
     has_later = any(index != bounds.get("start", 0) for index in references)
-    if is_for_rounds(choice, has_later and not forward_only, bool(rounds), loaded):
+    if is_for_rounds(choice, has_later and not (forward_only or both_ways), bool(rounds), loaded):
         segmenter = loaded if isinstance(loaded, InteractiveSegmenter) else load_interactive_system(choice)
         frames = FrameRange.of(clip, **bounds)
         return (masks for _, masks in mark_clip(clip, rounds or rounds_from_maps(references), segmenter, frames))
