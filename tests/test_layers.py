@@ -41,6 +41,7 @@ DOORS = {
     "starlette": ("web/",),
     "uvicorn": ("web/",),
     "sqlalchemy": ("session/",),
+    "pydantic": ("web/",),
     "ray": ("batch/ray_engine.py",),
     "segmentation_models_pytorch": ("nn/deeplab.py",),
     "timm": ("nn/deeplab.py",),

@@ -163,6 +163,10 @@ class Interaction(ABC):
 class InteractiveSegmenter(ABC):
     """Rounds of marks and masks on some frames in, masks of all frames out, again and again."""
 
+    is_local: bool = False
+    """Whether what is said of an object in a frame changes it no further than to the nearest frames, on either side, in
+    which it was marked or given; else any round may change any frame."""
+
     @abstractmethod
     def begin(self, clip: Clip) -> Interaction:
         """Start work on a clip."""

@@ -14,6 +14,8 @@ from shibori import __version__
 ABOUT = "Video object segmentation: a clip and a few marks in, a mask of every chosen object in every frame out."
 COMMANDS = {
     "segment": "shibori.cli.segment",
+    "studio": "shibori.cli.studio",
+    "project": "shibori.cli.project",
     "discover": "shibori.cli.discover",
     "export": "shibori.cli.export",
     "score": "shibori.cli.score",

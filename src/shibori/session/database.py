@@ -27,12 +27,13 @@ from sqlalchemy.exc import DBAPIError
 
 from shibori.errors import InputError
 
-VERSION = 1
+VERSION = 2
 """Of the tables. A project of an earlier one is brought up to it, step by step, by ``MIGRATIONS``."""
 
 TABLES = MetaData()
 FACTS = Table("facts", TABLES, Column("name", Text, primary_key=True), Column("value", Text, nullable=False))
-"""version; clip (JSON); cursor: how many of the actions count; revision: how often anything was changed."""
+"""version; clip (JSON); cursor: how many of the actions count; revision: how often anything was changed; job (JSON): a
+propagation that is to go on, or null."""
 ACTIONS = Table(
     "actions",
     TABLES,
@@ -50,11 +51,18 @@ RESULTS = Table(
     Column("place", Integer, nullable=False),
     Column("length", Integer, nullable=False),
     Column("checksum", Integer, nullable=False),
+    Column("summary", Text, nullable=False),
     PrimaryKeyConstraint("frame", "frame_key"),
 )
 """Where the masks of a frame lie, for what it depended on; number: they were made in this order."""
 
-MIGRATIONS: dict[int, Callable[[Connection], None]] = {}
+
+def _with_job_and_summaries(connection: Connection) -> None:
+    connection.exec_driver_sql("ALTER TABLE results ADD COLUMN summary TEXT NOT NULL DEFAULT '[]'")
+    connection.execute(insert(FACTS).values(name="job", value="null"))
+
+
+MIGRATIONS: dict[int, Callable[[Connection], None]] = {1: _with_job_and_summaries}
 """Version -> what turns its tables into those of the next one."""
 
 
@@ -102,7 +110,7 @@ def _sentence(path: Path, reason: str) -> str:
 def create_tables(connection: Connection, clip: str) -> None:
     """A database in which nothing was done yet."""
     TABLES.create_all(connection)
-    values = {"version": str(VERSION), "clip": clip, "cursor": "0", "revision": "0"}
+    values = {"version": str(VERSION), "clip": clip, "cursor": "0", "revision": "0", "job": "null"}
     connection.execute(insert(FACTS), [{"name": name, "value": value} for name, value in values.items()])
 
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
 
 from shibori.errors import InputError
 from shibori.media.frame_code import decode_frame, encode_frame
@@ -13,6 +17,15 @@ from shibori.media.mask import FrameMasks
 
 LARGEST_PACK = 64 << 20
 """Bytes after which a new file is begun; one that nothing is wanted of any more is removed as a whole."""
+
+
+class ObjectSummary(NamedTuple):
+    """One object in one frame, without its mask."""
+
+    state: str
+    confidence: float
+    area: float
+    """Share of the frame."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +39,13 @@ class Record:
     length: int
     checksum: int
     """CRC-32."""
+    summary: str
+    """JSON: object id, state, confidence and share of the frame, of each object."""
+
+    @property
+    def objects(self) -> dict[int, ObjectSummary]:
+        """What the summary says, by object id."""
+        return {each[0]: ObjectSummary(*each[1:]) for each in json.loads(self.summary)}
 
 
 class MaskPacks:
@@ -55,8 +75,8 @@ class MaskPacks:
         coded = [encode_frame(masks) for masks in several]
         place = append_durably(self.path(number), b"".join(coded))
         records = []
-        for data in coded:
-            records.append(Record(number, place, len(data), zlib.crc32(data)))
+        for masks, data in zip(several, coded, strict=True):
+            records.append(Record(number, place, len(data), zlib.crc32(data), _summary(masks)))
             place += len(data)
         return records
 
@@ -75,10 +95,29 @@ class MaskPacks:
             raise InputError(f"{path} is damaged: run shibori project repair")
         return decode_frame(data)
 
+    def is_sound(self, record: Record) -> bool:
+        """Whether the masks of a frame can be read."""
+        try:
+            self.read(record)
+        except InputError:
+            return False
+        return True
+
     def keep_only(self, wanted: set[int]) -> None:
         """Remove the files of which no record is wanted any more."""
         for number in set(self.numbers()) - wanted:
             self.path(number).unlink(missing_ok=True)
+
+
+def _summary(masks: FrameMasks) -> str:
+    counts = np.bincount(masks.ids.ravel())
+    share = {object_id: count / masks.ids.size for object_id, count in enumerate(counts.tolist()) if count}
+    return json.dumps(
+        [
+            [each.object_id, each.state, round(each.confidence, 3), round(share.get(each.object_id, 0), 6)]
+            for each in masks.statuses
+        ]
+    )
 
 
 def append_durably(path: Path, data: bytes) -> int:

@@ -11,7 +11,7 @@ import json
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +41,17 @@ from shibori.session.writer_lock import WriterLock
 DATABASE_NAME = "project.sqlite"
 KEPT_RESULTS = 6
 """Of each frame: those made last, for as many states of work that undo may come back to."""
+
+
+@dataclass(frozen=True)
+class PropagationJob:
+    """A propagation that was asked for: the frames whose masks are to be brought up to date."""
+
+    frame: int
+    """Where somebody looks: frames near it come first."""
+    first: int
+    last: int
+    """Included."""
 
 
 class ProjectStore:
@@ -139,11 +150,18 @@ class ProjectStore:
             rows = connection.execute(select(ACTIONS.c.content).order_by(ACTIONS.c.position)).scalars()
             self._actions = [action_from_json(json.loads(content)) for content in rows]
             self._cursor = int(fact(connection, "cursor"))
-            self._clip = _clip_from_json(json.loads(fact(connection, "clip")))
+            self._clip = clip_from_json(json.loads(fact(connection, "clip")))
             self._project = replay(Project.of(self._clip), self._actions[: self._cursor])
             self._results = _results_of(connection)
+            job = json.loads(fact(connection, "job"))
+            self._job = None if job is None else PropagationJob(**job)
             self.revision = revision
         return True
+
+    @property
+    def job(self) -> PropagationJob | None:
+        """A propagation that was neither finished nor stopped: it is to go on, also after a restart."""
+        return self._job
 
     # ---- changes
 
@@ -180,6 +198,14 @@ class ProjectStore:
         self._clip = moved
         self._project = replay(Project.of(moved), self._actions[: self._cursor])
         return self._project
+
+    def set_job(self, job: PropagationJob | None) -> None:
+        """Say that a propagation is to be done; None: that none is any more."""
+        if job == self._job:
+            return
+        with self._writing() as connection:
+            set_fact(connection, "job", json.dumps(None if job is None else asdict(job)))
+        self._job = job
 
     def _go_to(self, cursor: int, otherwise: str) -> Project:
         with self._writing() as connection:
@@ -239,6 +265,25 @@ class ProjectStore:
             record = of_frame.get(key) if key is not None else next(reversed(of_frame.values()), None)
         return None if record is None else self.packs.read(record)
 
+    def records(self) -> dict[int, Record]:
+        """Of each frame that has masks, for any key, where those lie that were made last."""
+        with self._guard:
+            return {frame: next(reversed(of_frame.values())) for frame, of_frame in self._results.items() if of_frame}
+
+    def damaged_results(self) -> list[tuple[int, str]]:
+        """Frame and key of masks that cannot be read."""
+        with self._guard:
+            results = [(frame, *pair) for frame, of_frame in self._results.items() for pair in of_frame.items()]
+        return [(frame, key) for frame, key, record in results if not self.packs.is_sound(record)]
+
+    def drop_results(self, results: list[tuple[int, str]]) -> None:
+        """Forget some masks."""
+        with self._writing() as connection:
+            for frame, key in results:
+                connection.execute(delete(RESULTS).where(RESULTS.c.frame == frame, RESULTS.c.frame_key == key))
+        for frame, key in results:
+            self._results[frame] = {k: record for k, record in self._results[frame].items() if k != key}
+
     def frames_with(self, keys: list[str]) -> list[int]:
         """The frames whose masks were made for the keys they have in ``keys``, ascending."""
         with self._guard:
@@ -258,7 +303,8 @@ def _create_database(path: Path, clip: ClipReference) -> None:
     partial.replace(path)
 
 
-def _clip_from_json(content: dict[str, Any]) -> ClipReference:
+def clip_from_json(content: dict[str, Any]) -> ClipReference:
+    """A reference as the database has it."""
     height, width = content.pop("size_hw")
     return ClipReference(size_hw=(height, width), **content)
 
@@ -266,7 +312,9 @@ def _clip_from_json(content: dict[str, Any]) -> ClipReference:
 def _results_of(connection: Connection) -> dict[int, dict[str, Record]]:
     found: dict[int, dict[str, Record]] = {}
     for row in connection.execute(select(RESULTS).order_by(RESULTS.c.number)):
-        found.setdefault(row.frame, {})[row.frame_key] = Record(row.pack, row.place, row.length, row.checksum)
+        found.setdefault(row.frame, {})[row.frame_key] = Record(
+            row.pack, row.place, row.length, row.checksum, row.summary
+        )
     return found
 
 

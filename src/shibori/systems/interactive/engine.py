@@ -48,6 +48,7 @@ class RoundsSegmenter(InteractiveSegmenter):
     prompter: Prompter
     propagator: Propagator
     rule: InteractiveRule = field(default_factory=InteractiveRule)
+    is_local = True
 
     def begin(self, clip: Clip) -> RoundsInteraction:
         """See ``InteractiveSegmenter``."""

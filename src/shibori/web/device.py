@@ -1,0 +1,142 @@
+"""The server's end of a worker: questions as coroutines, answers in the server's own loop."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import multiprocessing
+import threading
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+from typing import Any
+
+from shibori.errors import InputError
+from shibori.interfaces import Suggestion
+from shibori.media.frame_code import decode_frame
+from shibori.media.mask import FrameMasks
+from shibori.media.rounds import Rounds
+from shibori.web.worker import Answer, Load, Preview, Propagate, Question, Ready, Stop, Suggest, run_worker
+
+GONE = "the process that segments ended unexpectedly (out of memory?); it was started again: try once more"
+OnAnswer = Callable[[Answer], None]
+
+
+class Device:
+    """A worker process, which is started again where it dies. All but ``close`` belongs to one event loop.
+
+    Args:
+        load: makes the segmenter, in the worker; it can be pickled.
+        name: of the device, for people.
+    """
+
+    def __init__(self, load: Load, name: str = "auto") -> None:
+        self.load, self.name = load, name
+        self.is_local = True
+        """See ``InteractiveSegmenter``; what is usual, until the networks are there."""
+        self.problem: str | None = None
+        """Why there are no networks."""
+        self.ready = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+        self._numbers = itertools.count(1)
+        self._waiting: dict[int, OnAnswer] = {}
+        self._closed = False
+        self._start()
+
+    # ---- questions
+
+    async def preview(self, clip: str, rounds: Rounds, frame: int) -> FrameMasks:
+        """The masks of one frame. InputError where the rounds do not fit, or the worker died over it."""
+        number = next(self._numbers)
+        coded = await self._ask(Preview(number, clip, rounds, frame))
+        return await asyncio.to_thread(decode_frame, coded)
+
+    async def suggestion(self, clip: str, rounds: Rounds) -> Suggestion | None:
+        """Where a correction would help most."""
+        found: Suggestion | None = await self._ask(Suggest(next(self._numbers), clip, rounds))
+        return found
+
+    def propagate(self, clip: str, rounds: Rounds, runs: list[range], on_answer: OnAnswer) -> int:
+        """Begin a propagation, whose answers go to ``on_answer``; its number, for ``stop``."""
+        number = next(self._numbers)
+        self._waiting[number] = on_answer
+        self._send(Propagate(number, clip, rounds, tuple(runs)))
+        return number
+
+    def stop(self, number: int) -> None:
+        """No more answers, but the last one."""
+        self._send(Stop(number))
+
+    async def _ask(self, question: Preview | Suggest) -> Any:
+        await self.ready.wait()
+        future: asyncio.Future[Answer] = self._loop.create_future()
+
+        def settle(answer: Answer) -> None:
+            if not future.done():
+                future.set_result(answer)
+
+        self._waiting[question.number] = settle
+        self._send(question)
+        answer = await future
+        if answer.problem is not None:
+            raise InputError(answer.problem)
+        return answer.value
+
+    def _send(self, question: Question) -> None:
+        if self.problem is not None:
+            if not isinstance(question, Stop):
+                self._hear(Answer(question.number, problem=self.problem))
+            return
+        try:
+            self._connection.send(question)
+        except OSError:  # it died: the reader finds out and answers for it
+            return
+
+    # ---- the process
+
+    def _start(self) -> None:
+        self._connection, other = multiprocessing.Pipe()
+        context = multiprocessing.get_context("spawn")
+        self._process = context.Process(target=run_worker, args=(other, self.load), daemon=True, name="shibori-worker")
+        self._process.start()
+        other.close()
+        threading.Thread(target=self._read, args=(self._connection,), daemon=True, name="worker-reader").start()
+
+    def _read(self, connection: Connection) -> None:
+        """In a thread of its own: what the worker says goes to the loop."""
+        try:
+            while True:
+                message = connection.recv()
+                hear = self._become_ready if isinstance(message, Ready) else self._hear
+                self._loop.call_soon_threadsafe(hear, message)
+        except (EOFError, OSError):
+            if not self._closed:
+                self._loop.call_soon_threadsafe(self._start_again)
+        except RuntimeError:  # the loop is closed
+            return
+
+    def _become_ready(self, message: Ready) -> None:
+        self.is_local, self.problem = message.is_local, message.problem
+        self.ready.set()
+
+    def _hear(self, answer: Answer) -> None:
+        on_answer = self._waiting.get(answer.number)
+        if answer.is_last:
+            self._waiting.pop(answer.number, None)
+        if on_answer is not None:
+            on_answer(answer)
+
+    def _start_again(self) -> None:
+        if self._closed or self.problem is not None:
+            return
+        self.ready.clear()
+        lost, self._waiting = self._waiting, {}
+        self._start()
+        for number, on_answer in lost.items():
+            on_answer(Answer(number, problem=GONE))
+
+    def close(self) -> None:
+        """End the process."""
+        self._closed = True
+        self._process.terminate()
+        self._process.join(5)
+        self._connection.close()
