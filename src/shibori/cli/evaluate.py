@@ -131,6 +131,13 @@ class InteractiveOptions(SystemChoice):
     interactions: int = field(default=8, metadata={"help": "Interactions a sample, the first included."})
     starts: int = field(default=3, metadata={"help": "Samples a sequence whose first scribbles the robot has to draw."})
     seed: int = field(default=0, metadata={"help": "Of the first scribbles the robot draws."})
+    next_frame: str = field(
+        default="worst",
+        metadata={
+            "help": "Which frame the robot marks next: worst, by the truth, as the protocol has it; suggested, by the "
+            "system; middle, of the longest stretch without a mark."
+        },
+    )
     overwrite: bool = field(default=False, metadata={"help": "Replace results that are already there."})
     as_json: bool = json_switch()
 
@@ -147,6 +154,7 @@ def evaluate_interactive(options: InteractiveOptions) -> None:
             load_interactive_system(options),
             out_dir=options.out,
             overwrite=options.overwrite,
+            next_frame=options.next_frame,
             progress=lambda done: bar(done.frames_done, done.num_frames),
         )
         report = write_interactive_report(scores, options.out, facts=facts_of(settled_choice(options, for_marks=True)))

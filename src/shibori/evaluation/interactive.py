@@ -20,6 +20,7 @@ from shibori.evaluation.interactive_scores import (
     InteractiveScores,
     SampleScores,
 )
+from shibori.evaluation.next_frame import next_frame_of
 from shibori.evaluation.sequence import AnnotatedSequence, require_truth, sequence_clip
 from shibori.interfaces import Interaction, InteractiveSegmenter
 from shibori.media.marks import marks_from_scribbles
@@ -176,6 +177,7 @@ def evaluate_interactive(
     *,
     out_dir: Path | None = None,
     overwrite: bool = False,
+    next_frame: str = "worst",
     progress: Callable[[InteractiveProgress], None] | None = None,
 ) -> InteractiveScores:
     """Run an interactive system through a session that has not begun, and score it.
@@ -186,11 +188,14 @@ def evaluate_interactive(
         out_dir: gets the masks after the last interaction (``masks/<sequence>/<start>``) and all that was drawn
             (``scribbles/<sequence>/<start>.json``) of every sample.
         overwrite: write into a folder that holds results already.
+        next_frame: which frame the robot marks next, a name in ``NEXT_FRAMES``. What it takes to tell is on the clock.
         progress: called after each interaction.
 
     Raises:
-        InputError: a sequence cannot be evaluated; the folder holds other results or cannot be written.
+        InputError: a sequence cannot be evaluated; the folder holds other results or cannot be written; there is no
+            such choice of the next frame, or the system does not suggest any.
     """
+    choose = next_frame_of(next_frame)
     folder = None if out_dir is None else _ResultFolders(out_dir, overwrite=overwrite)
     interaction: Interaction | None = None
     rounds: Rounds = ()
@@ -204,7 +209,7 @@ def evaluate_interactive(
         if latest.frames:  # where the robot found nothing to draw the masks stay what they are
             rounds += rounds_from_marks(marks_from_scribbles(latest))
             maps = [masks.ids for masks in interaction.propagate(rounds, in_order=True)]
-        session.submit_masks(maps)
+        session.submit_masks(maps, choose(interaction, rounds, len(maps)))
         frames_done += len(maps)
         if folder is not None and session.sample.is_over:
             folder.write(session, maps)
