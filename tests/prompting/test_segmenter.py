@@ -13,7 +13,7 @@ from shibori.prompting.build import build_prompt_segmenter, segmenter_from_state
 from shibori.prompting.network import BACKGROUND, BOX_END, BOX_START, NOTHING, OBJECT
 from shibori.prompting.presets import RULES, build_prompt_network
 from shibori.prompting.prompts import MOST_POINTS, STROKE_POINTS, ObjectPoints, points_along
-from shibori.prompting.segmenter import LOOKED_PAST, Candidates, PromptSegmenter, shows_well, whole_first
+from shibori.prompting.segmenter import LOOKED_PAST, Candidates, PromptSegmenter, shows_well, whole_first, with_edges_of
 from shibori.prompting.view import settled_window, view_size, window_around
 
 SIZE = (96, 128)
@@ -53,6 +53,19 @@ def test_one_click_gives_three_candidates_best_first_and_anything_more_gives_one
         again = segmenter.answer(image, marks, 1, previous)
         assert again.logits.shape[0] == 1 or not np.any(previous)
         assert again.in_frame().shape == SIZE
+
+
+def test_edges_move_to_those_of_the_picture():
+    guide = np.zeros((40, 60, 3), np.uint8)
+    guide[:, 31:] = 200
+    logits = np.full((10, 15), -5, np.float32)
+    logits[:, 7:] = 5  # which is at column 28 of the guide
+    moved = with_edges_of(guide, logits, 6) > 0
+    plain = with_edges_of(guide, logits, 0) > 0
+    truth = guide[..., 0] > 0
+    assert (moved != truth).sum() < (plain != truth).sum() / 2
+    np.testing.assert_array_equal(plain[:, 29:], True)
+    assert np.abs(with_edges_of(guide, 50 * logits, 6)).max() <= -LOOKED_PAST + 1e-4
 
 
 def test_the_largest_of_the_good_candidates_comes_first():

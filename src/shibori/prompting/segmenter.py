@@ -10,12 +10,14 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from hashlib import blake2b
 
+import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from shibori.errors import InputError
+from shibori.media.guided_filter import guided_filter
 from shibori.media.marks import FrameMarks
 from shibori.nn.prepare import mixed_precision
 from shibori.ops.normalise import normalise_images
@@ -28,7 +30,9 @@ from shibori.prompting.view import settled_window, view_size, whole_window
 
 Mask = NDArray[np.bool_]
 LOOKED_PAST = -6.0
-"""Log-odds of the object where the network did not look."""
+"""Log-odds of the object where the network did not look; nothing counts for more than the opposite."""
+GUIDE_STRIDE = 2
+"""Pixels of a view to one cell of the masks that are given."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +47,8 @@ class Embedding:
     """To which the window was resized."""
     features: Tensor
     """(1, C, h, w) for the decoder."""
+    guide: NDArray[np.uint8]
+    """(H', W', 3) RGB of the window at half the size of the view, which the edges of masks follow."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,7 +152,8 @@ class PromptSegmenter:
             view = torch.from_numpy(cut_window(image, window, view_hw)).permute(2, 0, 1)[None].to(self.device)
             with torch.inference_mode(), mixed_precision(self.device):
                 features = self.network.encode(normalise_images(view)).float()
-            self._kept[key] = Embedding(window, size_hw, view_hw, features)
+            guide = cut_window(image, window, (view_hw[0] // GUIDE_STRIDE, view_hw[1] // GUIDE_STRIDE))
+            self._kept[key] = Embedding(window, size_hw, view_hw, features, guide)
         self._kept.move_to_end(key)
         while len(self._kept) > self.rule.kept:
             self._kept.popitem(last=False)
@@ -181,7 +188,8 @@ class PromptSegmenter:
         slots = slice(1, None) if is_vague else slice(1)
         logits, quality = (part[0, slots].float().cpu().numpy() for part in found)
         order = whole_first(logits, quality, self.rule.whole_margin)
-        return Candidates(embedding.window, embedding.size_hw, logits[order], quality[order].clip(0, 1))
+        logits = np.stack([with_edges_of(embedding.guide, logits[slot], self.rule.edge_radius) for slot in order])
+        return Candidates(embedding.window, embedding.size_hw, logits, quality[order].clip(0, 1))
 
     def _masks(
         self, embedding: Embedding, points: ObjectPoints, previous: Previous | None
@@ -228,6 +236,23 @@ def _around(first: NDArray[np.float64] | None, second: NDArray[np.float64] | Non
         assert box is not None
         return box
     return box_around(first, second)
+
+
+def with_edges_of(guide: NDArray[np.uint8], logits: NDArray[np.float32], radius: int) -> NDArray[np.float32]:
+    """(h, w) log-odds -> (H, W) log-odds whose edges are where the picture has some.
+
+    Args:
+        guide: (H, W, 3) uint8 RGB, of the same window.
+        logits: of fewer cells.
+        radius: of the guided filter, in pixels of the guide; 0 for none.
+    """
+    fine = np.asarray(cv2.resize(logits, guide.shape[1::-1], interpolation=cv2.INTER_LINEAR), np.float32)
+    if radius:
+        shares = guided_filter(guide, 1 / (1 + np.exp(-fine.clip(LOOKED_PAST, -LOOKED_PAST))), radius)
+        least = 1 / (1 + np.exp(-LOOKED_PAST))
+        shares = shares.clip(least, 1 - least)
+        fine = np.log(shares / (1 - shares))
+    return np.asarray(fine, np.float32)
 
 
 def whole_first(logits: NDArray[np.float32], quality: NDArray[np.float32], margin: float) -> NDArray[np.intp]:
