@@ -18,6 +18,7 @@ COMMANDS = {
     "project": "shibori.cli.project",
     "discover": "shibori.cli.discover",
     "export": "shibori.cli.export",
+    "convert": "shibori.cli.convert",
     "score": "shibori.cli.score",
     "train": "shibori.cli.training",
     "calibrate": "shibori.cli.calibrate",

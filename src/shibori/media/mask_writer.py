@@ -32,6 +32,14 @@ ONE_FILE_NAMES = {
     "screen": "screen.mp4",
     "side-by-side": "side-by-side.mp4",
     "outline": "outline.mp4",
+    "coco": "coco.json",
+    "youtube-vis": "youtube-vis.json",
+    "cvat": "cvat.xml",
+    "label-studio": "label-studio.json",
+    "labelme": "labelme",
+    "yolo": "yolo",
+    "mots": "mots",
+    "davis": "davis",
 }
 """Names the formats of one file take in a folder; they may stand beside a folder's masks."""
 KEPT_NAME = "masks.shibori"
@@ -253,6 +261,19 @@ def one_file(target: Target, default_name: str) -> tuple[Path, bool]:
     if path.exists() and not (target.resume or target.overwrite):
         raise _holds_results(path.parent, path.name)
     return path, path.exists() and target.resume
+
+
+def one_folder(target: Target) -> tuple[Path, bool]:
+    """The folder of a format that writes it at the end, and whether a resumed run finds something in it."""
+    path = target.out
+    _refuse_source(path, target.clip)
+    with disk_errors(path):
+        path.mkdir(parents=True, exist_ok=True)
+        _try_to_write(path)
+        present = _visible_entries(path)
+    if present and not (target.resume or target.overwrite):
+        raise _holds_results(path, f"{len(present)} entries, such as {present[0]}")
+    return path, bool(present) and target.resume
 
 
 def _refuse_source(out: Path, clip: Clip) -> None:

@@ -5,7 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from shibori.errors import InputError
+from shibori.media.annotation.annotations import AnnotatedMasks
+from shibori.media.annotation.formats import read_annotations
+from shibori.media.annotation.id_pictures import MOTS_LIST
+from shibori.media.annotation.polygon_files import YOLO_LIST
 from shibori.media.clip import Clip
+from shibori.media.instances import read_json
 from shibori.media.kept_masks import KeptMasks
 from shibori.media.mask_folder import MaskFolder, ObjectFolders
 from shibori.media.mask_source import MaskSource
@@ -21,7 +26,7 @@ def read_result(path: str | Path, clip: Clip) -> MaskSource:
 
     Args:
         path: ``masks.shibori``, ``masks.json``, or a folder with one of them, with palette or 16-bit PNGs of ids, or
-            with a folder of black and white PNGs for each object.
+            with a folder of black and white PNGs for each object; or annotations, see ``read_annotations``.
         clip: that they were made for.
 
     Raises:
@@ -47,19 +52,34 @@ def read_result(path: str | Path, clip: Clip) -> MaskSource:
 def _of_file(path: Path) -> MaskSource:
     if path.suffix.lower() == Path(KEPT_NAME).suffix:
         return KeptMasks(path)
+    if path.suffix.lower() == ".xml":
+        return AnnotatedMasks(path, read_annotations(path))
     if path.suffix.lower() == ".json":
-        return RleMasks(path)
+        return _of_json(path)
     raise InputError(f"{path} is no result: expected a folder of masks, {KEPT_NAME} or {ONE_FILE_NAMES['rle']}")
+
+
+def _of_json(path: Path) -> MaskSource:
+    content = read_json(path)
+    if isinstance(content, dict) and ({"images", "videos"} & set(content)):
+        return AnnotatedMasks(path, read_annotations(path))
+    if isinstance(content, list) and content and isinstance(content[0], dict) and "data" in content[0]:
+        return AnnotatedMasks(path, read_annotations(path))
+    return RleMasks(path)
 
 
 def _of_folder(folder: Path, clip: Clip) -> MaskSource:
     for name in (KEPT_NAME, ONE_FILE_NAMES["rle"]):
         if (folder / name).is_file() and (name == KEPT_NAME or not any(folder.glob("*.png"))):
             return _of_file(folder / name)
+    if (folder / MOTS_LIST).is_file():
+        return AnnotatedMasks(folder, read_annotations(folder, "mots"))
     for place in (folder, *(folder / name for name in _FOLDERS)):
         if any(place.glob("[!.]*.png")):
             return MaskFolder(place, clip)
     for place in (folder, folder / "binary"):
         if place.is_dir() and any(entry.is_dir() and entry.name.isdecimal() for entry in place.iterdir()):
             return ObjectFolders(place, clip)
+    if (folder / YOLO_LIST).is_file() or any(folder.glob("[!.]*.json")) or any(folder.glob("Annotations/*/*")):
+        return AnnotatedMasks(folder, read_annotations(folder))
     raise InputError(f"{folder} holds no masks: expected {KEPT_NAME}, mask pictures (.png) or {ONE_FILE_NAMES['rle']}")

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, BinaryIO
 
 from shibori.errors import InputError
 from shibori.media.atomic import disk_errors, whole_file
 from shibori.media.clip import Frame
 from shibori.media.mask import FrameMasks
-from shibori.media.mask_writer import ONE_FILE_NAMES, MaskWriter, Target, one_file
+from shibori.media.mask_writer import ONE_FILE_NAMES, MaskWriter, Target, one_file, one_folder
 from shibori.media.rle import encode_rle, rle_area
 
 
@@ -22,9 +24,9 @@ class RleWriter(MaskWriter):
     Frames are spooled to a hidden file of JSON lines, so memory does not grow; an interrupted run resumes from it.
     """
 
-    def __init__(self, target: Target) -> None:
+    def __init__(self, target: Target, name: str = ONE_FILE_NAMES["rle"]) -> None:
         self.target = target
-        self.path, self._finished = one_file(target, ONE_FILE_NAMES["rle"])
+        self.path, self._finished = one_file(target, name) if Path(name).suffix else one_folder(target)
         self._head = {
             "clip": target.clip.name,
             "size": list(target.clip.size_hw),
@@ -32,7 +34,9 @@ class RleWriter(MaskWriter):
             "frame_rate": None if target.clip.frame_rate is None else str(target.clip.frame_rate),
             "object_ids": list(target.object_ids),
         }
-        self._spool_path = self.path.with_name(f".{self.path.name}.lines")
+        is_folder = not Path(name).suffix
+        self._spool_path = self.path / ".lines" if is_folder else self.path.with_name(f".{self.path.name}.lines")
+        self._finished = self._finished and not self._spool_path.exists()
         self._spool: BinaryIO | None = None
         self._offsets: dict[int, int] = {}
         self._end = self._read_spool() if target.resume and self._spool_path.exists() else 0
@@ -70,15 +74,24 @@ class RleWriter(MaskWriter):
 
     def close(self) -> None:
         if not self._finished:
-            with whole_file(self.path) as partial, partial.open("wb") as final:
-                spool = self._opened_spool()
-                final.write(json.dumps(self._head)[:-1].encode() + b', "frames": [')
-                for position, index in enumerate(sorted(self._offsets)):
-                    spool.seek(self._offsets[index])
-                    final.write((b",\n" if position else b"\n") + spool.readline().rstrip(b"\n"))
-                final.write(b"\n]}\n")
+            self._finish(self._lines())
         self.discard()
         self._spool_path.unlink(missing_ok=True)
+
+    def _lines(self) -> Iterator[bytes]:
+        """The spooled frames in order, each a JSON object."""
+        spool = self._opened_spool()
+        for index in sorted(self._offsets):
+            spool.seek(self._offsets[index])
+            yield spool.readline().rstrip(b"\n")
+
+    def _finish(self, lines: Iterator[bytes]) -> None:
+        """Write what the spooled frames come to."""
+        with whole_file(self.path) as partial, partial.open("wb") as final:
+            final.write(json.dumps(self._head)[:-1].encode() + b', "frames": [')
+            for position, line in enumerate(lines):
+                final.write((b",\n" if position else b"\n") + line)
+            final.write(b"\n]}\n")
 
     def discard(self) -> None:
         if self._spool is not None:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from shibori.errors import InputError
+from shibori.media.annotation.formats import ANNOTATION_FORMATS
+from shibori.media.annotation.writer import AnnotationWriter
 from shibori.media.clip import Clip
 from shibori.media.exr_writer import ExrWriter
 from shibori.media.mask_writer import ONE_FILE_NAMES, MaskWriter, Target
@@ -56,6 +59,8 @@ _TABLE: dict[str, Callable[[Target], MaskWriter]] = {
     "outline": OutlineWriter,
 }
 FORMATS: dict[str, str] = {name: (writer.__doc__ or "").split("\n")[0] for name, writer in _TABLE.items()}
+_TABLE |= {name: partial(AnnotationWriter, form=form) for name, form in ANNOTATION_FORMATS.items()}
+FORMATS |= {name: form.about for name, form in ANNOTATION_FORMATS.items()}
 """Name of a format -> what it writes, in one sentence."""
 
 

@@ -32,6 +32,9 @@ class WriterOptions:
     number_from: int | None = field(
         default=None, metadata={"help": "Number of the clip's first frame in names; without it, the source's numbers."}
     )
+    label: tuple[str, ...] = field(
+        default=(), metadata={"help": "ID=NAME, what an object is called in annotations (2=dog). Repeatable."}
+    )
     cryptomatte: bool = field(default=False, metadata={"help": "Also write Cryptomatte channels into EXR files."})
     sound: bool = field(
         default=True,
@@ -40,6 +43,17 @@ class WriterOptions:
             "flags": ("--sound/--no-sound",),
         },
     )
+
+    @property
+    def names(self) -> dict[int, str]:
+        """Object id -> name, of ``label``. InputError where it is no ID=NAME."""
+        pairs = [label.partition("=") for label in self.label]
+        for number, equals, name in pairs:
+            if not (number.strip().isdecimal() and equals and name.strip()):
+                raise InputError(
+                    f"expected an object's name as ID=NAME, such as 2=dog, found {number + equals + name!r}"
+                )
+        return {int(number): name.strip() for number, _, name in pairs}
 
     @property
     def screen_rgb(self) -> tuple[int, int, int]:

@@ -95,7 +95,7 @@ def run_export(job: ExportJob, progress: Progress = lambda done, total: None) ->
                     object_ids,
                     resume=job.resume,
                     overwrite=job.overwrite,
-                    options=job,
+                    options=replace(job, label=(*(f"{i}={name}" for i, name in source.names.items()), *job.label)),
                 )
             )
             for name in job.format
