@@ -22,7 +22,7 @@ SIZE_HW = (48, 64)
 NUM_FRAMES = 12
 
 
-def whole_box(image, marks, object_id, before) -> WindowedLogits:
+def whole_box(image, marks, object_id, before, said) -> WindowedLogits:
     """A prompter that takes the box of an object for its mask, and a click for a square of 5 pixels."""
     logits = np.full(SIZE_HW, -4, np.float32)
     if before is not None:

@@ -133,6 +133,11 @@ def _interactive(
 
 
 def _mark_prompter(device: str) -> Any:
+    """What segments marked frames: the promptable network, or as long as none ships the networks of trackprop."""
+    if _ships("prompt", "compact"):
+        from shibori.systems.interactive.build import build_prompter
+
+        return build_prompter(device)
     if "trackprop" not in HOMES:
         raise InputError("expected the networks of trackprop, which segment marked frames, found none of them")
     return _of("trackprop", "build_mark_prompter")(device)

@@ -7,9 +7,10 @@ import pytest
 
 from shibori.errors import InputError
 from shibori.media.rounds import Absence, Approval, GivenMask, Mark, Removal, Round, Rounds
+from shibori.systems.interactive.engine import RoundsSegmenter
 from shibori.systems.interactive.told import marks_on
 
-from .rolling import NUM_FRAMES, SIZE_HW, NumberedClip, Rolling, interaction
+from .rolling import NUM_FRAMES, SIZE_HW, NumberedClip, Rolling, interaction, squares
 
 
 def square(left: int, top: int = 4, side: int = 3) -> GivenMask:
@@ -84,6 +85,19 @@ def test_a_mark_starts_from_what_was_shown_before_it():
     assert background.ids[4, 8] == 0
     elsewhere = interaction().preview((FIRST, Round(6, 0, click(18, 0))), 6)
     np.testing.assert_array_equal(elsewhere.ids, interaction().preview((FIRST,), 6).ids)
+
+
+def test_a_later_mark_on_a_frame_starts_from_the_answer_to_the_earlier_ones():
+    heard = []
+
+    def prompter(image, marks, object_id, before, said):
+        heard.append((len(marks.strokes), None if before is None else int(before.sum()), said is not None))
+        return squares(image, marks, object_id, before, said)
+
+    work = RoundsSegmenter(prompter, Rolling()).begin(NumberedClip())
+    work.preview((FIRST, Round(6, 1, click(12, 5)), Round(6, 1, click(14, 5)), Round(7, 1, click(3, 3))), 7)
+    assert [(strokes, said) for strokes, _, said in heard] == [(1, False), (2, True), (1, False)]
+    assert heard[0][1] == 9
 
 
 def test_a_box_begins_anew():

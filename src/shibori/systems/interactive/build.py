@@ -7,8 +7,15 @@ from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
+from shibori.media.marks import FrameMarks
+from shibori.ops.overlap import WindowedLogits
+from shibori.prompting.build import build_prompt_segmenter
+from shibori.prompting.segmenter import Candidates
 from shibori.systems.interactive.engine import RoundsSegmenter
-from shibori.systems.interactive.prompter import Prompter
+from shibori.systems.interactive.prompter import Mask, Prompter
 from shibori.tracking.build import build_mask_propagator
 from shibori.tracking.config import TrackerConfig
 
@@ -43,4 +50,20 @@ def build_rounds_segmenter(
 def _when_needed(load: Callable[[], Prompter]) -> Prompter:
     """Masks alone need none."""
     loaded = cache(load)
-    return lambda image, marks, object_id, before: loaded()(image, marks, object_id, before)
+    return lambda image, marks, object_id, before, said: loaded()(image, marks, object_id, before, said)
+
+
+def build_prompter(device: str = "auto", weights: Path | None = None) -> Prompter:
+    """The promptable network as what makes masks of marks. InputError where its weights are not there."""
+    segmenter = build_prompt_segmenter("compact", device, None, weights)
+
+    def prompter(
+        image: NDArray[np.uint8], marks: FrameMarks, object_id: int, before: Mask | None, said: WindowedLogits | None
+    ) -> WindowedLogits:
+        if said is None:
+            return segmenter.answer(image, marks, object_id, before).windowed(object_id)
+        size_hw = (image.shape[0], image.shape[1])
+        previous = Candidates(said.window, size_hw, said.logits[None], np.ones(1, np.float32))
+        return segmenter.answer(image, marks, object_id, previous).windowed(object_id)
+
+    return prompter

@@ -191,9 +191,10 @@ class RoundsInteraction(Interaction):
             before = None if news.what.box is not None else shown.get(object_id)
             if before is None and not marks.boxes and object_id not in marks.object_ids:
                 continue
-            frame = MarkedFrame(image, object_id, marks, news.what.strokes(news.object_id), before)
+            said = state.of(object_id).said(news.frame) if before is not None else None
+            frame = MarkedFrame(image, object_id, marks, news.what.strokes(news.object_id), before, said)
             mask, answer = mask_from_marks(frame, self._prompter, self.rule)
-            found[object_id] = {news.frame: _told(mask, number, answer)}
+            found[object_id] = {news.frame: replace(_told(mask, number, answer), is_marked=True)}
         return found
 
     # ---- what frames show

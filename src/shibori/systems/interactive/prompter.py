@@ -19,9 +19,12 @@ REFERENCE_LINES = 480
 IT = 1
 """The label of the object at work; all else is 0."""
 
-Prompter = Callable[[NDArray[np.uint8], FrameMarks, int, Mask | None], WindowedLogits]
-"""What a network makes of marks: picture (H, W, 3), all marks that count, object_id, and (H, W) what was shown of the
-object before or None -> log-odds. Strokes of another id are beside the object. Equal arguments give equal log-odds."""
+Prompter = Callable[[NDArray[np.uint8], FrameMarks, int, Mask | None, WindowedLogits | None], WindowedLogits]
+"""What a network makes of marks: picture (H, W, 3), all marks that count, object_id, (H, W) what was shown of it
+before or None, and its own answer to earlier marks on this frame or None -> log-odds.
+
+Strokes of another id are beside the object. Equal arguments give equal log-odds.
+"""
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,8 @@ class MarkedFrame:
     new_strokes: tuple[Stroke, ...]
     before: Mask | None
     """(H, W) what was shown of it; None where nothing was, or nothing of that counts."""
+    said: WindowedLogits | None = None
+    """What the prompter answered to earlier marks on this frame."""
 
 
 def mask_from_marks(frame: MarkedFrame, prompter: Prompter, rule: InteractiveRule) -> tuple[Mask, WindowedLogits]:
@@ -42,7 +47,7 @@ def mask_from_marks(frame: MarkedFrame, prompter: Prompter, rule: InteractiveRul
 
     Also the log-odds it was decided from.
     """
-    answer = prompter(frame.image, frame.marks, frame.object_id, frame.before)
+    answer = prompter(frame.image, frame.marks, frame.object_id, frame.before, frame.said)
     size_hw = (frame.image.shape[0], frame.image.shape[1])
     mask = _said(frame, answer, size_hw, rule)
     if not mask.any() and frame.before is None:

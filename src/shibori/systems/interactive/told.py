@@ -23,6 +23,8 @@ class Told:
     """Of the round that settled it: where two objects are settled in one frame the later one has the pixels."""
     answer: WindowedLogits | None = None
     """What the mask was decided from, for soft edges; None where it is a person's."""
+    is_marked: bool = False
+    """Whether that is what a prompter made of marks."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,6 +55,11 @@ class ObjectTold:
         """The first frame after one that shows it."""
         place = bisect_right(self.shown, frame)
         return self.shown[place] if place < len(self.shown) else None
+
+    def said(self, frame: int) -> WindowedLogits | None:
+        """What marks on a frame were answered with; None where it is not settled by marks."""
+        told = self.frames.get(frame)
+        return told.answer if told is not None and told.is_marked else None
 
     def with_told(self, news: Mapping[int, Told]) -> ObjectTold:
         """The same with something else said of some frames."""

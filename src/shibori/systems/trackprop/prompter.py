@@ -21,7 +21,12 @@ class MarkPrompter:
 
     @torch.inference_mode()
     def __call__(
-        self, image: NDArray[np.uint8], marks: FrameMarks, object_id: int, before: NDArray[np.bool_] | None
+        self,
+        image: NDArray[np.uint8],
+        marks: FrameMarks,
+        object_id: int,
+        before: NDArray[np.bool_] | None,
+        said: WindowedLogits | None,
     ) -> WindowedLogits:
         """Log-odds of an object.
 
@@ -30,5 +35,6 @@ class MarkPrompter:
             marks: all that are on the frame; some on the object where there is no mask.
             object_id: the object.
             before: (H, W) the mask of the previous round; None where there was none.
+            said: not looked at: these networks take masks.
         """
         return self.marking.answer_twice(image, object_id, marks, before)
