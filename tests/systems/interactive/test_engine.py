@@ -193,3 +193,10 @@ def test_what_is_refused(rounds: Rounds, expected: str):
         interaction().propagate(rounds)
     with pytest.raises(InputError, match="no frame 9"):
         interaction().preview((FIRST,), 9)
+
+
+def test_more_objects_than_runs_that_are_kept_going_are_looked_at_once():
+    propagator = Rolling()
+    many = tuple(Round(0, number, square(number % 17, top=number % 9)) for number in range(1, 40))
+    assert len([*interaction(propagator).propagate(many, in_order=True)]) == NUM_FRAMES
+    assert len(propagator.steps) == len(many) * NUM_FRAMES

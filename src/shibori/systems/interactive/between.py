@@ -33,8 +33,13 @@ class Carried:
 
     answer: Answer
     """Confidence 0 where it was not found."""
-    agreement: float = 1.0
-    """IoU of what the two sides say; 1 where there is one alone."""
+    sides: tuple[Answer, ...] = ()
+    """What came from each side, where it came from both."""
+
+    @property
+    def agreement(self) -> float:
+        """IoU of what the two sides say; 1 where there is one alone."""
+        return iou_of_masks(*same_grid(*(side.logits for side in self.sides))) if self.sides else 1.0
 
     @property
     def doubt(self) -> float:
@@ -55,7 +60,7 @@ def joined(before: Side, after: Side, rule: InteractiveRule) -> Carried:
     share = weights[1] / sum(weights)
     first, second = before.answer, after.answer
     confidence = (1 - share) * first.confidence + share * second.confidence
-    return Carried(Answer(blended(first.logits, second.logits, share), confidence), agreement(first, second))
+    return Carried(Answer(blended(first.logits, second.logits, share), confidence), (first, second))
 
 
 def _weight(side: Side, length: int, rule: InteractiveRule) -> float:
@@ -65,12 +70,7 @@ def _weight(side: Side, length: int, rule: InteractiveRule) -> float:
     return (1 - away) * sure * max(proven, rule.least_sure)
 
 
-def agreement(first: Answer, second: Answer) -> float:
-    """IoU of two answers: on a grid no finer than theirs."""
-    return iou_of_masks(*same_grid(first.logits, second.logits))
-
-
 def same_grid(first: WindowedLogits, second: WindowedLogits) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Both as masks over the window that covers both."""
+    """Both as masks over the window that covers both, on a grid as fine as the finer one."""
     masks = [blended(one, other, 0.0).logits > 0 for one, other in ((first, second), (second, first))]
     return masks[0], masks[1]

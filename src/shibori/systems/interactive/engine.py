@@ -230,13 +230,13 @@ class RoundsInteraction(Interaction):
                 carried[object_id] = replace(found, answer=found.answer._replace(logits=logits))
             if of_object.before(frame) is None:
                 early.add(object_id)
+        self._runs.rest(2 * len(state.told))
         return FrameParts(told, carried, frozenset(early))
 
     def _carried(self, told: ObjectTold, frame: int, watch: _Watch) -> Carried | None:
         runs = self._runs_to(told, frame)
         for run, until in runs:
             run.go_on(until, watch)
-        self._runs.rest()
         answers = [run.get(frame) for run, _ in runs]
         sides = [
             Side(answer, abs(frame - run.key.start), self._proof(run, told))

@@ -29,8 +29,8 @@ MEMORY_BYTES = 64 << 20
 """Of all runs in memory; the rest of them is on disk."""
 MAX_RUNS = 1024
 """Runs that are kept; those not asked for longest go."""
-MAX_LIVE = 16
-"""Of these the ones that can go on where they are: a network's memory hangs on each."""
+MAX_LIVE = 8
+"""Of these the ones that can go on where they are, besides those at work: a network's memory hangs on each."""
 CERTAIN = 6.0
 """Log-odds of what came without any."""
 THE_OBJECT = 1
@@ -179,7 +179,7 @@ class Runs:
             self._runs.popitem(last=False)[1].forget()
         return run
 
-    def rest(self) -> None:
-        """Let only those go on where they are that were asked for last."""
-        for run in [run for run in self._runs.values() if run.is_live][:-MAX_LIVE]:
+    def rest(self, at_work: int) -> None:
+        """Let only those go on where they are that were asked for last: some, and as many more as are at work."""
+        for run in [run for run in self._runs.values() if run.is_live][: -MAX_LIVE - at_work]:
             run.stop()
