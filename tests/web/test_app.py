@@ -202,7 +202,13 @@ def test_what_next(client, project):
     assert client.get(f"{project}/suggestion").json() is None
     do(client, project, {"kind": "add_object", "name": "dog"})
     do(client, project, click(3))
-    found = client.get(f"{project}/suggestion").json()
+    assert client.get(f"{project}/suggestion").json() is None
+    client.get(f"{project}/masks/9?compute=true")
+    assert client.get(f"{project}/suggestion").json()["frame"] == 9  # of what is kept
+    with look(client, project, MINE) as socket:
+        client.post(f"{project}/propagation", json={"frame": 3}, headers={"X-Page": MINE})
+        events_until(socket, "job", state="done")
+    found = client.get(f"{project}/suggestion").json()  # of the system, which has looked at all frames
     assert (found["frame"], found["object"]) == (7, 1)
     assert found["reason"].startswith("dog is least certain in frame 7")
 

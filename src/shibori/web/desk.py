@@ -13,6 +13,7 @@ from shibori.media.edges import EdgeControls, shape_edges
 from shibori.media.mask import FrameMasks
 from shibori.media.picture import encode_png
 from shibori.media.view import LONGEST_SIDE, smaller, view_size
+from shibori.session.doubt import least_certain
 from shibori.session.freshness import frame_keys
 from shibori.session.project import Project
 from shibori.session.propagation import stale_frames
@@ -267,6 +268,7 @@ class Desk:
         masks = await asyncio.to_thread(self.store.masks, index, key)
         if masks is None:
             masks = await self.device.preview(self.project.clip.path, rounds, index)
+            self.propagating.computed[index] = key
             if self.store.is_writer:
                 await asyncio.to_thread(self.store.save_masks, [(key, masks)])
         return masks
@@ -302,10 +304,14 @@ class Desk:
         )
 
     async def suggestion(self) -> said.SuggestionView | None:
-        """Where a correction would help most."""
+        """Where a correction would help most. The system is asked where it has seen every frame, and knows at once."""
         if self.clip is None or not self.project.rounds:
             return None
-        found = await self.device.suggestion(self.project.clip.path, self.project.rounds)
+        keys = self.keys
+        if all(self.propagating.computed.get(frame) == key for frame, key in enumerate(keys)):
+            found = await self.device.suggestion(self.project.clip.path, self.project.rounds)
+        else:
+            found = least_certain(self.project, self.store.records(), self.store.frames_with(keys))
         return None if found is None else suggestion_view(found, self.project)
 
 

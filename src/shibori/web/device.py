@@ -7,6 +7,7 @@ import itertools
 import multiprocessing
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -102,17 +103,16 @@ class Device:
         threading.Thread(target=self._read, args=(self._connection,), daemon=True, name="worker-reader").start()
 
     def _read(self, connection: Connection) -> None:
-        """In a thread of its own: what the worker says goes to the loop."""
-        try:
-            while True:
-                message = connection.recv()
-                hear = self._become_ready if isinstance(message, Ready) else self._hear
-                self._loop.call_soon_threadsafe(hear, message)
-        except (EOFError, OSError):
-            if not self._closed:
-                self._loop.call_soon_threadsafe(self._start_again)
-        except RuntimeError:  # the loop is closed
-            return
+        """In a thread of its own: what the worker says goes to the loop, as long as that runs."""
+        with suppress(RuntimeError):  # the loop is closed
+            try:
+                while True:
+                    message = connection.recv()
+                    hear = self._become_ready if isinstance(message, Ready) else self._hear
+                    self._loop.call_soon_threadsafe(hear, message)
+            except (EOFError, OSError):
+                if not self._closed:
+                    self._loop.call_soon_threadsafe(self._start_again)
 
     def _become_ready(self, message: Ready) -> None:
         self.is_local, self.problem = message.is_local, message.problem

@@ -63,10 +63,10 @@ class Exports:
         """At once. NotThere where there is no such export."""
         if job_id not in self._jobs:
             raise NotThere(f"there is no export {job_id}")
-        process = self._processes.get(job_id)
-        if process is not None and self._jobs[job_id].state == "running":
+        if self._jobs[job_id].state == "running":
             self._change(job_id, state="stopped")
-            process.terminate()
+            if job_id in self._processes:
+                self._processes[job_id].terminate()
         return self._jobs[job_id]
 
     def close(self) -> None:
@@ -80,9 +80,11 @@ class Exports:
         process = context.Process(
             target=export_process, args=(self.store.folder, out, settings, is_local, theirs), daemon=True
         )
-        self._processes[job_id] = process
         await asyncio.to_thread(process.start)
+        self._processes[job_id] = process
         theirs.close()
+        if self._jobs[job_id].state == "stopped":  # while it was starting
+            process.terminate()
         try:
             while (message := await asyncio.to_thread(mine.recv)) is not None:
                 if isinstance(message, str):

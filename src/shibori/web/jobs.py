@@ -32,6 +32,8 @@ class Propagating:
         self._job: said.Job | None = None
         self._run: asyncio.Task[None] | None = None
         self._count = 0
+        self.computed: dict[int, str] = {}
+        """Frame -> the key of what was computed of it last since the project was opened."""
 
     @property
     def jobs(self) -> list[said.Job]:
@@ -114,6 +116,7 @@ class Propagating:
         while not (answer := await answers.get()).is_last:
             masks = await asyncio.to_thread(decode_frame, answer.value)
             await asyncio.to_thread(work.keep, masks)
+            self.computed[masks.index] = work.keys[masks.index]
             view = await asyncio.to_thread(frame_view, masks, True)
             done += 1
             rate = done / max(1e-3, time.monotonic() - began)
