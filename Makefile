@@ -4,14 +4,18 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: install demo test check format clean
+# Chromium for the tests of the page comes from the system; without it they are skipped.
+.PHONY: install page demo test check format clean
 
 install: $(STAMP)
 
-$(STAMP): pyproject.toml
+$(STAMP): pyproject.toml hatch_build.py web-page/package-lock.json
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --disable-pip-version-check -e ".[dev]"
 	touch $@
+
+page: $(STAMP)
+	$(BIN)/python -m pip install --disable-pip-version-check --no-deps -e .
 
 demo: $(STAMP)
 	$(BIN)/shibori demo --out demo-output

@@ -24,6 +24,10 @@ from shibori.web.library import PROJECT_SUFFIX
 from shibori.web.studio import StudioSettings
 
 THIS_MACHINE = "127.0.0.1"
+NO_PAGE = (
+    "But its page was not built when shibori was installed, for npm's registry could not be reached: only /api answers "
+    "until shibori is installed again where it can."
+)
 
 
 @dataclass(frozen=True)
@@ -123,6 +127,8 @@ def serve(
     """
     app = create_app(replace(settings, rules=replace(settings.rules, token=address.token)))
     tell(f"The studio is at {address.url}")
+    if not (settings.page_folder / "index.html").is_file():
+        tell(NO_PAGE)
     if browse and has_screen():
         webbrowser.open(address.url)
     elif is_this_machine(address.host) and not has_screen():
