@@ -47,6 +47,8 @@ class Clip(ABC):
     timecode: str | None = None
     """SMPTE timecode of the first frame, where the source has one."""
     has_sound: bool = False
+    remarks: tuple[str, ...] = ()
+    """What a user should know of the source, in a sentence each: gaps in its numbers, fields instead of frames."""
 
     @property
     @abstractmethod

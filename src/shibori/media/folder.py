@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +14,11 @@ from numpy.typing import NDArray
 from shibori.errors import InputError
 from shibori.media.clip import Clip, Frame
 from shibori.media.picture import IMAGE_SUFFIXES, image_size, read_image
+from shibori.media.sequence import gaps_in_numbers
 
 
 class ImageClip(Clip):
-    """Pictures that are read one by one and have no clock.
+    """Pictures that are read one by one, and have no clock unless they are given times.
 
     Args:
         path: where they are; a name for people.
@@ -24,6 +26,8 @@ class ImageClip(Clip):
         size_hw: of every picture.
         frame_names: one for each picture.
         read: gives the picture of an index, (H, W, 3) uint8 RGB.
+        times: of the pictures, in whole milliseconds; with ``frame_rate``.
+        frame_rate: pictures per second on average.
     """
 
     def __init__(
@@ -33,11 +37,17 @@ class ImageClip(Clip):
         size_hw: tuple[int, int],
         frame_names: Sequence[str],
         read: Callable[[int], NDArray[np.uint8]],
+        *,
+        times: Sequence[Fraction] | None = None,
+        frame_rate: Fraction | None = None,
     ) -> None:
         self.path, self.name, self.size_hw = path, name, size_hw
         self.num_frames = len(frame_names)
-        self.frame_rate = None
-        self.time_base = None
+        self.frame_rate = frame_rate
+        self.time_base = None if times is None else Fraction(1, 1000)
+        self._times = times
+        gaps = gaps_in_numbers(frame_names)
+        self.remarks = () if gaps is None else (gaps,)
         self._frame_names, self._read = tuple(frame_names), read
 
     @property
@@ -51,7 +61,7 @@ class ImageClip(Clip):
     def frame(self, index: int) -> Frame:
         if not 0 <= index < self.num_frames:
             raise IndexError(f"frame {index} of {self.name}, which has frames 0..{self.num_frames - 1}")
-        return Frame(index, None, self._read(index))
+        return Frame(index, None if self._times is None else self._times[index], self._read(index))
 
     def backward(self, start: int, stop: int = -1) -> Iterator[Frame]:
         self.check_backward_range(start, stop)

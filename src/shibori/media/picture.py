@@ -17,8 +17,11 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from shibori.errors import InputError
+from shibori.media.film import FILM_SUFFIXES, film_image, film_size
 
-IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"}
+_HEIF_SUFFIXES = {".heic", ".heif"}
+_PLAIN_SUFFIXES = {".jpg", ".jpeg", ".png", ".apng", ".bmp", ".webp", ".tif", ".tiff", ".jp2", ".j2k", ".avif"}
+IMAGE_SUFFIXES = _PLAIN_SUFFIXES | _HEIF_SUFFIXES | FILM_SUFFIXES
 _EXIF_ORIENTATION = 0x0112
 _PNG_GREY, _PNG_PALETTE = 0, 3
 
@@ -26,11 +29,14 @@ _PNG_GREY, _PNG_PALETTE = 0, 3
 def read_image(path: str | Path) -> NDArray[np.uint8]:
     """(H, W, 3) uint8 RGB, upright: EXIF orientation is applied, as viewers do.
 
-    Alpha is dropped (the stored colours are kept, composited on nothing); 16-bit grey is scaled to 8 bits.
+    Alpha is dropped (the stored colours are kept, composited on nothing); 16-bit grey is scaled to 8 bits; linear light
+    is brought to the display (see ``film_image``).
 
     Raises:
         InputError: missing, no picture, or a damaged one.
     """
+    if Path(path).suffix.lower() in FILM_SUFFIXES:
+        return film_image(Path(path))
     with open_image(path) as image:
         try:
             upright = ImageOps.exif_transpose(image) if _may_be_turned(image) else image
@@ -44,17 +50,23 @@ def read_image(path: str | Path) -> NDArray[np.uint8]:
 
 def image_size(path: str | Path) -> tuple[int, int]:
     """Height and width of a picture, upright, from its header alone. InputError where it is no picture."""
-    if Path(path).suffix.lower() == ".exr":
-        from shibori.media.exr import exr_size
-
-        return exr_size(Path(path))
+    if Path(path).suffix.lower() in FILM_SUFFIXES:
+        return film_size(Path(path))
     with open_image(path) as image:
         turned = _may_be_turned(image) and image.getexif().get(_EXIF_ORIENTATION, 1) in (5, 6, 7, 8)
         return (image.width, image.height) if turned else (image.height, image.width)
 
 
+def is_animated(path: str | Path) -> bool:
+    """Whether a picture file holds several frames. InputError where it is no picture."""
+    with open_image(path) as image:
+        return getattr(image, "n_frames", 1) > 1
+
+
 def open_image(path: str | Path) -> Image.Image:
     """A Pillow image whose pixels are not read yet, for ``with``. InputError where it is no picture."""
+    if Path(path).suffix.lower() in _HEIF_SUFFIXES:
+        _know_heif()
     try:
         return Image.open(path)
     except FileNotFoundError as error:
@@ -63,6 +75,15 @@ def open_image(path: str | Path) -> Image.Image:
         raise InputError(f"{path} is not a picture that can be read") from error
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror or error}") from error
+
+
+def _know_heif() -> None:
+    """Teach Pillow HEIC. InputError where what it takes is not installed."""
+    try:
+        import pillow_heif
+    except ImportError as error:
+        raise InputError("HEIC pictures need the package pillow-heif: pip install shibori[exchange]") from error
+    pillow_heif.register_heif_opener()
 
 
 def _may_be_turned(image: Image.Image) -> bool:

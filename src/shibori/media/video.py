@@ -16,6 +16,7 @@ from av.video.stream import VideoStream
 from shibori.errors import InputError
 from shibori.media.clip import Clip, Frame
 from shibori.media.color import RgbConverter, orientation_of
+from shibori.media.deinterlace import deinterlaced
 from shibori.media.packets import PacketIndex, decode, open_video, scan, stated_end, video_stream
 
 _HELD_BYTES = 128 << 20
@@ -30,9 +31,10 @@ class VideoClip(Clip):
     non-square ones are not resampled.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, deinterlace: bool = False) -> None:
         self.path = path
         self.name = path.stem
+        self._deinterlace = deinterlace
         self._lock = threading.Lock()
         self._cursor: _Cursor | None = None
         self._undecodable: set[int] = set()
@@ -46,6 +48,8 @@ class VideoClip(Clip):
             rate = stream.average_rate or stream.guessed_rate
             self._unit = Fraction(stream.time_base) if index.timed and stream.time_base else 1 / Fraction(rate or 25)
         first = self._first_frame(index)
+        if first.interlaced_frame and not deinterlace:
+            self.remarks = (f"{path.name} is interlaced: its frames are combed where things move; see --deinterlace",)
         self._index = index.from_time(first.pts) if index.timed and first.pts is not None else index
         self.orientation, self._stored_wh = orientation_of(first), (first.width, first.height)
         self._held_frames = max(8, _HELD_BYTES // max(1, sum(plane.buffer_size for plane in first.planes)))
@@ -152,6 +156,13 @@ class VideoClip(Clip):
 
     def _decoded(self, start: int) -> Iterator[tuple[int, av.VideoFrame]]:
         """(index, frame) from ``start`` to the end, ascending; frames that cannot be decoded are left out."""
+        if not self._deinterlace:
+            return self._as_stored(start)
+        # The frame before lends its fields as well.
+        whole = deinterlaced(self._as_stored(max(0, start - 1)))
+        return (each for each in whole if each[0] >= start)
+
+    def _as_stored(self, start: int) -> Iterator[tuple[int, av.VideoFrame]]:
         last = start - 1
         with open_video(self.path) as container:
             stream = video_stream(container, self.path)

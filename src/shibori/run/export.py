@@ -45,6 +45,7 @@ class ExportJob(EdgeControls, WriterOptions):
     objects: str | None = field(
         default=None, metadata={"help": "Ids of the objects to write, such as 1,3; without it, all of them."}
     )
+    deinterlace: bool = field(default=False, metadata={"help": "Make whole pictures of an interlaced clip's fields."})
     resume: bool = field(
         default=False, metadata={"help": "Keep the finished frames of a run that was stopped, and write the others."}
     )
@@ -80,7 +81,7 @@ def run_export(job: ExportJob, progress: Progress = lambda done, total: None) ->
     Raises:
         InputError: anything wrong with the result, the clip, the objects or the place for what is written.
     """
-    clip = read_clip(job.clip)
+    clip = read_clip(job.clip, deinterlace=job.deinterlace)
     source = read_result(job.result, clip)
     object_ids = chosen_objects(source, job.objects)
     counter = FrameCounter(progress, clip.num_frames)
@@ -113,7 +114,7 @@ def run_export(job: ExportJob, progress: Progress = lambda done, total: None) ->
         soft=source.is_soft,
         seconds=round(time.perf_counter() - began, 3),
         outputs=tuple(str(place_of(job.out, job.format, name)) for name in job.format),
-        remarks=tuple(remark for writer in writers for remark in writer.remarks),
+        remarks=(*clip.remarks, *(remark for writer in writers for remark in writer.remarks)),
         shortfall=clip.shortfall,
     )
 

@@ -104,6 +104,7 @@ class SegmentJob(SystemChoice):
         default=False,
         metadata={"help": "Masks alone: each holds from its frame on, and changes nothing before it."},
     )
+    deinterlace: bool = field(default=False, metadata={"help": "Make whole pictures of an interlaced clip's fields."})
     keep_soft: bool = field(
         default=False,
         metadata={
@@ -172,7 +173,7 @@ def run_job(
     Raises:
         InputError: anything wrong with the clip, the masks, the system or the place for the results.
     """
-    clip = read_clip(job.clip)
+    clip = read_clip(job.clip, deinterlace=job.deinterlace)
     start = frame_index(clip, job.start) if job.start else 0
     stop = _end_index(clip, job.end) if job.end else clip.num_frames
     takes_rounds = is_for_rounds(job, _has_later_masks(job, clip, (start, stop)), job.is_marked, system)
@@ -191,7 +192,7 @@ def run_job(
     # What lies behind the frames that were asked for is nobody's concern.
     complete = stop < clip.num_frames and tracks.num_frames == work.num_frames
     summary = _summary(job, tracks, time.perf_counter() - began, None if complete else clip.shortfall)
-    return replace(summary, notes=work.notes)
+    return replace(summary, notes=(*clip.remarks, *work.notes))
 
 
 def settled_job(job: SegmentJob, takes_rounds: bool, system: System | None = None) -> SegmentJob:
