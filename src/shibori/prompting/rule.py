@@ -15,7 +15,7 @@ class PromptRule:
     """Longer side in pixels to which the window around the object is resized."""
     reach: float = 1.3
     """Least side of the window, in longer sides of what is known of the object."""
-    whole_margin: float = 0.1
+    whole_margin: float = 0.15
     """Of the candidates for a click the largest is shown whose expected IoU is less than the best by at most this."""
     edge_radius: int = 6
     """Of the filter that moves the edges of masks to those of the picture, in pixels of half the view; 0 for none."""
