@@ -15,6 +15,7 @@ from shibori.media.scribble import rasterise
 from shibori.media.writer import write_video
 from shibori.ops.overlap import WindowedLogits
 from shibori.systems.interactive.engine import RoundsSegmenter
+from shibori.tracking.logit_store import Answer
 
 from ..holder import Holder
 
@@ -22,7 +23,7 @@ SIZE_HW = (48, 64)
 NUM_FRAMES = 12
 
 
-def whole_box(image, marks, object_id, before, said) -> WindowedLogits:
+def whole_box(image, marks, object_id, before, said) -> Answer:
     """A prompter that takes the box of an object for its mask, and a click for a square of 5 pixels."""
     logits = np.full(SIZE_HW, -4, np.float32)
     if before is not None:
@@ -32,7 +33,7 @@ def whole_box(image, marks, object_id, before, said) -> WindowedLogits:
         logits[top:bottom, left:right] = 4
     for row, column in np.argwhere(rasterise(marks.strokes, SIZE_HW) == object_id):
         logits[max(row - 2, 0) : row + 3, max(column - 2, 0) : column + 3] = 4
-    return WindowedLogits(object_id, np.array([0.0, 0.0, SIZE_HW[1], SIZE_HW[0]]), logits)
+    return Answer(WindowedLogits(object_id, np.array([0.0, 0.0, SIZE_HW[1], SIZE_HW[0]]), logits), 1.0)
 
 
 @pytest.fixture

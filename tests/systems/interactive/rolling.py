@@ -15,6 +15,7 @@ from shibori.media.scribble import rasterise
 from shibori.ops.overlap import WindowedLogits
 from shibori.systems.interactive.engine import RoundsInteraction, RoundsSegmenter
 from shibori.systems.interactive.rule import InteractiveRule
+from shibori.tracking.logit_store import Answer
 
 SIZE_HW = (12, 20)
 NUM_FRAMES = 9
@@ -77,7 +78,7 @@ class RollingRun(Propagation):
         return FrameMasks(self.count, ids, tuple(statuses))
 
 
-def squares(image: np.ndarray, marks: FrameMarks, object_id: int, before: np.ndarray | None, said) -> WindowedLogits:
+def squares(image: np.ndarray, marks: FrameMarks, object_id: int, before: np.ndarray | None, said) -> Answer:
     """What was before, squares around what is on the object added, those around anything else taken away."""
     logits = np.full(SIZE_HW, -4, np.float32)
     if before is not None:
@@ -90,7 +91,7 @@ def squares(image: np.ndarray, marks: FrameMarks, object_id: int, before: np.nda
             area = slice(max(row - REACH, 0), row + REACH + 1), slice(max(column - REACH, 0), column + REACH + 1)
             logits[area] = 5 if stroke.object_id == object_id else -5
     window = np.array([0, 0, SIZE_HW[1], SIZE_HW[0]], np.float64)
-    return WindowedLogits(object_id, window, logits)
+    return Answer(WindowedLogits(object_id, window, logits), 1.0)
 
 
 def interaction(

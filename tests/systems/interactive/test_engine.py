@@ -200,3 +200,14 @@ def test_more_objects_than_runs_that_are_kept_going_are_looked_at_once():
     many = tuple(Round(0, number, square(number % 17, top=number % 9)) for number in range(1, 40))
     assert len([*interaction(propagator).propagate(many, in_order=True)]) == NUM_FRAMES
     assert len(propagator.steps) == len(many) * NUM_FRAMES
+
+
+def test_a_run_is_no_surer_than_the_mask_it_starts_from():
+    def unsure(*asked):
+        return squares(*asked)._replace(confidence=0.5)
+
+    work = RoundsSegmenter(unsure, Rolling()).begin(NumberedClip())
+    rounds = (Round(3, 1, click(5, 5)),)
+    marked, carried = (work.preview(rounds, frame).statuses[0].confidence for frame in (3, 4))
+    approved = work.preview((*rounds, Round(3, 1, Approval())), 4).statuses[0].confidence
+    assert (marked, approved) == (1.0, pytest.approx(2 * carried))

@@ -18,6 +18,7 @@ from shibori.systems.interactive.engine import RoundsSegmenter
 from shibori.systems.interactive.prompter import Mask, Prompter
 from shibori.tracking.build import build_mask_propagator
 from shibori.tracking.config import TrackerConfig
+from shibori.tracking.logit_store import Answer
 
 BETWEEN = replace(TrackerConfig(), lost_threshold=0.05, redetect_threshold=0.15)
 """Of the tracker between frames which a person has marked, who sees where it is wrong."""
@@ -59,11 +60,12 @@ def build_prompter(device: str = "auto", weights: Path | None = None) -> Prompte
 
     def prompter(
         image: NDArray[np.uint8], marks: FrameMarks, object_id: int, before: Mask | None, said: WindowedLogits | None
-    ) -> WindowedLogits:
-        if said is None:
-            return segmenter.answer(image, marks, object_id, before).windowed(object_id)
-        size_hw = (image.shape[0], image.shape[1])
-        previous = Candidates(said.window, size_hw, said.logits[None], np.ones(1, np.float32))
-        return segmenter.answer(image, marks, object_id, previous).windowed(object_id)
+    ) -> Answer:
+        previous: Mask | Candidates | None = before
+        if said is not None:
+            size_hw = (image.shape[0], image.shape[1])
+            previous = Candidates(said.window, size_hw, said.logits[None], np.ones(1, np.float32))
+        found = segmenter.answer(image, marks, object_id, previous)
+        return Answer(found.windowed(object_id), float(found.quality[0]))
 
     return prompter

@@ -36,6 +36,7 @@ from shibori.systems.interactive.rule import InteractiveRule
 from shibori.systems.interactive.runs import Run, RunKey, Runs
 from shibori.systems.interactive.settle import FrameParts, frame_masks
 from shibori.systems.interactive.told import ObjectTold, State, Told, marks_on
+from shibori.tracking.logit_store import Answer
 
 MAX_STATES = 256
 """What the latest rounds came to is kept, and what came before each of them."""
@@ -154,12 +155,15 @@ class RoundsInteraction(Interaction):
         return State(rounds, told)
 
     def _approved(self, state: State, news: Round, watch: _Watch) -> dict[int, dict[int, Told]]:
-        """What is shown of the objects, where nothing is settled of them."""
+        """What is shown of the objects; what is settled of them is sure from now on."""
         number = len(state.rounds)
         wanted = state.object_ids if news.object_id == EVERY_OBJECT else [news.object_id]
         found: dict[int, dict[int, Told]] = {object_id: {} for object_id in wanted}
         for frame in news.frames:
-            open_ids = [object_id for object_id in wanted if frame not in state.of(object_id).frames]
+            settled = {i: told for i in wanted if (told := state.of(i).frames.get(frame)) is not None}
+            for object_id, told in settled.items():
+                found[object_id][frame] = replace(told, confidence=1.0)
+            open_ids = [object_id for object_id in wanted if object_id not in settled]
             parts = self._parts(state, frame, watch) if open_ids else None
             if parts is None or not parts.carried:
                 continue
@@ -194,7 +198,8 @@ class RoundsInteraction(Interaction):
             said = state.of(object_id).said(news.frame) if before is not None else None
             frame = MarkedFrame(image, object_id, marks, news.what.strokes(news.object_id), before, said)
             mask, answer = mask_from_marks(frame, self._prompter, self.rule)
-            found[object_id] = {news.frame: replace(_told(mask, number, answer), is_marked=True)}
+            told = _told(mask, number, answer.logits)
+            found[object_id] = {news.frame: replace(told, confidence=answer.confidence, is_marked=True)}
         return found
 
     # ---- what frames show
@@ -239,13 +244,19 @@ class RoundsInteraction(Interaction):
             run.go_on(until, watch)
         answers = [run.get(frame) for run, _ in runs]
         sides = [
-            Side(answer, abs(frame - run.key.start), self._proof(run, told))
+            self._side(run, told, frame, answer)
             for (run, _), answer in zip(runs, answers, strict=True)
             if answer is not None
         ]
         if not sides:
             return None
         return joined(sides[0], sides[1], self.rule) if len(sides) == 2 else Carried(sides[0].answer)
+
+    def _side(self, run: Run, told: ObjectTold, frame: int, answer: Answer) -> Side:
+        """No surer than what the run starts from."""
+        start = run.key.start
+        surely = answer._replace(confidence=answer.confidence * told.frames[start].confidence)
+        return Side(surely, abs(frame - start), self._proof(run, told))
 
     def _runs_to(self, told: ObjectTold, frame: int) -> list[tuple[Run, int]]:
         """The runs that come to a frame from both sides, and how far each is to go: to the other side, if any."""

@@ -13,15 +13,16 @@ from shibori.media.scribble import Stroke, drawn_labels
 from shibori.ops.correction import corrected_ids
 from shibori.ops.overlap import WindowedLogits
 from shibori.systems.interactive.rule import InteractiveRule
+from shibori.tracking.logit_store import Answer
 
 Mask = NDArray[np.bool_]
 REFERENCE_LINES = 480
 IT = 1
 """The label of the object at work; all else is 0."""
 
-Prompter = Callable[[NDArray[np.uint8], FrameMarks, int, Mask | None, WindowedLogits | None], WindowedLogits]
+Prompter = Callable[[NDArray[np.uint8], FrameMarks, int, Mask | None, WindowedLogits | None], Answer]
 """What a network makes of marks: picture (H, W, 3), all marks that count, object_id, (H, W) what was shown of it
-before or None, and its own answer to earlier marks on this frame or None -> log-odds.
+before or None, and its own answer to earlier marks on this frame or None -> log-odds, and how sure they are.
 
 Strokes of another id are beside the object. Equal arguments give equal log-odds.
 """
@@ -42,14 +43,14 @@ class MarkedFrame:
     """What the prompter answered to earlier marks on this frame."""
 
 
-def mask_from_marks(frame: MarkedFrame, prompter: Prompter, rule: InteractiveRule) -> tuple[Mask, WindowedLogits]:
+def mask_from_marks(frame: MarkedFrame, prompter: Prompter, rule: InteractiveRule) -> tuple[Mask, Answer]:
     """(H, W) the mask: what is drawn is as drawn, and what was shown before is changed near the new marks alone.
 
-    Also the log-odds it was decided from.
+    Also what it was decided from.
     """
     answer = prompter(frame.image, frame.marks, frame.object_id, frame.before, frame.said)
     size_hw = (frame.image.shape[0], frame.image.shape[1])
-    mask = _said(frame, answer, size_hw, rule)
+    mask = _said(frame, answer.logits, size_hw, rule)
     if not mask.any() and frame.before is None:
         for box in frame.marks.boxes:  # better a mask to correct than none
             left, top, right, bottom = box.pixels(size_hw)

@@ -23,6 +23,8 @@ class Told:
     """Of the round that settled it: where two objects are settled in one frame the later one has the pixels."""
     answer: WindowedLogits | None = None
     """What the mask was decided from, for soft edges; None where it is a person's."""
+    confidence: float = 1.0
+    """In [0, 1]: how sure the prompter is; 1 where the mask is a person's, or a person approved of it."""
     is_marked: bool = False
     """Whether that is what a prompter made of marks."""
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from shibori.media.marks import FrameMarks
 from shibori.ops.overlap import WindowedLogits
 from shibori.systems.trackprop.marking import Marking
+from shibori.tracking.logit_store import Answer
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ class MarkPrompter:
         object_id: int,
         before: NDArray[np.bool_] | None,
         said: WindowedLogits | None,
-    ) -> WindowedLogits:
+    ) -> Answer:
         """Log-odds of an object.
 
         Args:
@@ -37,4 +38,4 @@ class MarkPrompter:
             before: (H, W) the mask of the previous round; None where there was none.
             said: not looked at: these networks take masks.
         """
-        return self.marking.answer_twice(image, object_id, marks, before)
+        return Answer(self.marking.answer_twice(image, object_id, marks, before), 1.0)
