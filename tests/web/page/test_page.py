@@ -91,3 +91,45 @@ def test_from_a_clip_to_its_export(page):
     assert masks[0].shape == SIZE_HW
     rows, columns = np.nonzero(masks[5] == 1)
     assert np.abs(np.array([rows.min(), rows.max(), columns.min(), columns.max()]) - (66, 113, 36, 83)).max() <= 1
+
+
+def test_a_click_is_seen_before_it_is_made_and_a_killed_server_loses_nothing(page, studio):
+    open_clip(page)
+    canvas = page.locator(".viewer canvas")
+    page.mouse.move(*at(page, 60 / 320, 0.5))
+    page.locator(".viewer canvas[data-hover='1']").wait_for()
+    expect(canvas).to_have_attribute("data-masks", "0")
+    page.mouse.click(*at(page, 60 / 320, 0.5))
+    expect(canvas).to_have_attribute("data-masks", "1")
+    page.get_by_role("button", name="This is not the object").click()
+    page.mouse.click(*at(page, 60 / 320, 0.3))
+    expect(page.locator(".marks li")).to_have_count(2)
+    page.keyboard.press("f")
+    expect(to_do(page)).to_contain_text(f"of {NUM_FRAMES}")
+    studio.kill()
+    expect(page.locator(".banner")).to_contain_text("The server does not answer")
+    studio.start()
+    expect(page.locator(".banner")).to_have_count(0)
+    expect(page.get_by_role("button", name="Propagate", exact=True)).to_be_visible()
+    expect(to_do(page)).to_have_count(0)
+    expect(page.locator(".marks li")).to_have_count(2)
+
+
+def test_keys(page):
+    open_clip(page)
+    box_disc(page)
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Shift+ArrowRight")
+    expect(page.get_by_label("Timeline")).to_have_attribute("aria-valuenow", "11")
+    page.keyboard.press("]")
+    expect(page.locator(".range")).to_contain_text("Range 0–11")
+    page.keyboard.press("c")
+    expect(page.get_by_role("button", name="Approved", exact=True)).to_be_visible()
+    page.keyboard.press("c")
+    expect(page.get_by_role("button", name="Approve", exact=True)).to_be_visible()
+    page.keyboard.press("n")
+    expect(page.locator(".notice")).to_be_visible()
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog")).to_contain_text("propagate both ways")
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_have_count(0)

@@ -12,7 +12,6 @@ let timer = 0;
 export function hoverAt(point: [number, number], isObject: boolean): void {
   const { server, canWrite, chosen, project, speed } = state;
   if (server.value === null || !canWrite.value || chosen.value?.locked || speed.value !== 0) return;
-  if (state.studio.value?.device === "loading") return;
   const newId = 1 + Math.max(0, ...(project.value?.objects ?? []).map((each) => each.id));
   wanted = {
     kind: "mark",

@@ -8,21 +8,33 @@ import * as state from "../state";
 import type { ExportFile, Job } from "../wire";
 import { Modal } from "./Modal";
 
+/** What editors call a format, and what for; the others go by their own names. */
 const FORMATS: Record<string, [string, string]> = {
   prores: ["ProRes 4444 with alpha", "for Premiere, Resolve, Final Cut, After Effects"],
   webm: ["WebM with alpha", "for the web"],
-  rgba: ["PNG with alpha, a file a frame", "cut-outs"],
-  exr: ["OpenEXR", "half floats, for compositing"],
-  cryptomatte: ["Cryptomatte", "all objects in one file a frame, for Nuke and Blender"],
+  ffv1: ["FFV1 with alpha", "lossless, in Matroska"],
+  rgba: ["PNG with alpha", "cut-outs, a file a frame"],
   alpha: ["Mattes as grey PNG", "opacity, a file a frame"],
-  otio: ["Timeline for editors", "OpenTimelineIO"],
+  tiff: ["TIFF with alpha", "a file a frame"],
+  exr: ["OpenEXR", "half floats, for compositing"],
+  matte: ["Matte video", "opacity as grey, beside the clip"],
+  screen: ["Green screen video", "to be keyed where there is no alpha"],
+  "side-by-side": ["Side by side video", "picture and matte in one"],
+  outline: ["Outline video", "to show"],
+  overlay: ["Overlay video", "to show"],
+  sheet: ["Contact sheet", "one picture"],
   palette: ["Palette PNG", "objects as colours, as DAVIS has them"],
   ids16: ["16 bit PNG", "object numbers as grey values"],
   binary: ["Black and white PNG", "a folder an object"],
   rle: ["COCO run lengths", "JSON, for training"],
-  overlay: ["Overlay video", "to show"],
-  sheet: ["Contact sheet", "one picture"],
 };
+const KNOWN = Object.keys(FORMATS);
+
+/** Those of editors first. */
+function inOrder(names: string[]): string[] {
+  const place = (name: string) => (KNOWN.includes(name) ? KNOWN.indexOf(name) : KNOWN.length);
+  return [...names].sort((a, b) => place(a) - place(b));
+}
 
 export function Export() {
   const project = state.project.value;
@@ -42,7 +54,7 @@ export function Export() {
       <fieldset>
         <legend>Formats</legend>
         <div class="formats">
-          {(state.studio.value?.formats ?? []).map((name) => (
+          {inOrder(state.studio.value?.formats ?? []).map((name) => (
             <Choice key={name} label={FORMATS[name]?.[0] ?? name} hint={FORMATS[name]?.[1]} isOn={formats.includes(name)} onChange={(isOn) => setFormats(isOn ? [...formats, name] : formats.filter((each) => each !== name))} />
           ))}
         </div>

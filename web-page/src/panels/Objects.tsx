@@ -118,6 +118,6 @@ function stateHere(id: number): string {
   const found = viewOf(state.frame.value)?.objects.find((each) => each.object === id);
   if (!state.begunIds.value.has(id)) return "not marked yet";
   if (found === undefined) return "not known here";
-  if (found.state === "tracked") return `${Math.round(100 * found.confidence)} % certain here`;
+  if (found.state === "tracked") return `${Math.round(100 * found.confidence)} % certain`;
   return found.state === "lost" ? "lost here" : "absent here";
 }
