@@ -11,7 +11,7 @@ from shibori.media.clip import Frame
 from shibori.media.cryptomatte import cryptomatte_channels, cryptomatte_notes
 from shibori.media.exr import ALPHA_NOTE, linear_channels, open_exr_library, write_exr
 from shibori.media.mask import FrameMasks
-from shibori.media.mask_writer import FolderWriter, Target
+from shibori.media.mask_writer import FolderWriter, Target, object_layer
 
 
 class ExrWriter(FolderWriter):
@@ -53,8 +53,3 @@ class ExrWriter(FolderWriter):
         if options.cryptomatte:
             notes |= cryptomatte_notes([object_layer(i) for i in self.target.object_ids])
         return notes
-
-
-def object_layer(object_id: int) -> str:
-    """What an object's layer is called."""
-    return f"object{object_id}"

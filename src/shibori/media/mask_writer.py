@@ -32,6 +32,7 @@ ONE_FILE_NAMES = {
     "screen": "screen.mp4",
     "side-by-side": "side-by-side.mp4",
     "outline": "outline.mp4",
+    "otio": "timeline",
     "coco": "coco.json",
     "youtube-vis": "youtube-vis.json",
     "cvat": "cvat.xml",
@@ -63,6 +64,11 @@ class Target:
     overwrite: bool = False
     """Replace results that are there."""
     options: WriterOptions = PLAIN
+
+
+def object_layer(object_id: int) -> str:
+    """What an object's own layer or file is called."""
+    return f"object{object_id}"
 
 
 class MaskWriter(ABC):

@@ -25,6 +25,7 @@ from shibori.media.overlay import overlay_image
 from shibori.media.picture_writers import AlphaWriter, BinaryWriter, Ids16Writer, PaletteWriter, RgbaWriter, TiffWriter
 from shibori.media.rle_writer import RleWriter
 from shibori.media.sheet import SheetWriter, contact_sheet
+from shibori.media.timeline import TimelineWriter
 from shibori.media.video_writer import OverlayWriter, write_video
 from shibori.media.writer_options import PLAIN, WriterOptions
 
@@ -57,6 +58,7 @@ _TABLE: dict[str, Callable[[Target], MaskWriter]] = {
     "screen": ScreenWriter,
     "side-by-side": SideBySideWriter,
     "outline": OutlineWriter,
+    "otio": TimelineWriter,
 }
 FORMATS: dict[str, str] = {name: (writer.__doc__ or "").split("\n")[0] for name, writer in _TABLE.items()}
 _TABLE |= {name: partial(AnnotationWriter, form=form) for name, form in ANNOTATION_FORMATS.items()}
