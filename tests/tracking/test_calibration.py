@@ -54,6 +54,19 @@ def test_followed_and_searched_objects_are_measured_apart():
     assert config.doubt_threshold >= config.lost_threshold
 
 
+def test_a_lost_object_is_taken_up_again_sooner_than_a_followed_one_is_kept():
+    """IoU and absence are as the confidence says: followed ones are kept from .5, lost ones found from a third."""
+    rng = np.random.default_rng(0)
+    seen = []
+    for is_searched in (False, True):
+        for confidence in rng.uniform(0.02, 0.98, 4000):
+            is_absent = bool(rng.random() > confidence)
+            seen.append(Observation(is_searched, float(confidence), float(confidence), is_absent))
+    config = thresholds(seen)
+    assert config.lost_threshold == pytest.approx(1 / 2, abs=0.04)
+    assert config.redetect_threshold == pytest.approx(1 / 3, abs=0.04)
+
+
 def test_too_few_observations_change_nothing():
     few = observed(0.5, 0.9, is_searched=True, count=LEAST_OBSERVATIONS - 1)
     assert not calibrate(few).any()

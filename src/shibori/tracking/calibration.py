@@ -21,6 +21,9 @@ GRID: NDArray[np.float64] = np.linspace(0.01, 0.99, 99)
 """Confidences that may become thresholds."""
 EVEN_IOU = 0.5
 """Expected IoU below which an object is looked for elsewhere in the same frame."""
+AGAIN = 0.5
+"""Weight of the absence of a lost object: one that is found again is followed in the frames to come as well, and one
+that was not it is looked for elsewhere at once."""
 
 
 def calibrated(config: TrackerConfig, curves: Tensor | None) -> TrackerConfig:
@@ -33,7 +36,7 @@ def calibrated(config: TrackerConfig, curves: Tensor | None) -> TrackerConfig:
         doubt = max(_first(_curve(rows[0]) >= EVEN_IOU), lost)
         config = replace(config, lost_threshold=lost, doubt_threshold=doubt)
     if rows[2].any():
-        config = replace(config, redetect_threshold=_first(_curve(rows[2]) >= _curve(rows[3])))
+        config = replace(config, redetect_threshold=_first(_curve(rows[2]) >= AGAIN * _curve(rows[3])))
     return config
 
 
