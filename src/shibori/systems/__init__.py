@@ -127,20 +127,9 @@ def _mask_refiner(device: str) -> Any:
 def _interactive(
     preset: str = "compact", device: str = "auto", size: int | None = None, weights: Path | None = None
 ) -> InteractiveSegmenter:
-    from shibori.systems.interactive.build import build_rounds_segmenter
+    from shibori.systems.interactive.build import build_prompter, build_rounds_segmenter
 
-    return build_rounds_segmenter(preset, device, size, weights, prompter=partial(_mark_prompter, device))
-
-
-def _mark_prompter(device: str) -> Any:
-    """What segments marked frames: the promptable network, or as long as none ships the networks of trackprop."""
-    if _ships("prompt", "compact"):
-        from shibori.systems.interactive.build import build_prompter
-
-        return build_prompter(device)
-    if "trackprop" not in HOMES:
-        raise InputError("expected the networks of trackprop, which segment marked frames, found none of them")
-    return _of("trackprop", "build_mark_prompter")(device)
+    return build_rounds_segmenter(preset, device, size, weights, prompter=partial(build_prompter, device))
 
 
 def _ships(system: str, preset: str) -> bool:

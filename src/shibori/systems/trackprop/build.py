@@ -14,10 +14,8 @@ from shibori.errors import InputError
 from shibori.nn.prepare import choose_device, choose_dtype, prepare_network
 from shibori.nn.weights import load_state
 from shibori.systems.trackprop.inference import TrackpropSegmenter
-from shibori.systems.trackprop.marking import Marking
 from shibori.systems.trackprop.mask_refiner import MaskRefiner
 from shibori.systems.trackprop.model import RegionNetwork, build_trackprop
-from shibori.systems.trackprop.prompter import MarkPrompter
 from shibori.systems.trackprop.rule import RULES, TrackpropRule
 from shibori.systems.trackprop.size import SIZES
 from shibori.tracking.shipped import load_shipped
@@ -86,9 +84,3 @@ def sized(rule: TrackpropRule, size: int | None) -> TrackpropRule:
 def build_mask_refiner(device: str = "auto") -> MaskRefiner:
     """The interactive networks that ship, as a second prediction for others."""
     return MaskRefiner(build_trackprop_segmenter("compact", device, rule=TrackpropRule()))
-
-
-def build_mark_prompter(device: str = "auto") -> MarkPrompter:
-    """The interactive networks that ship, as what makes masks of marks for others."""
-    segmenter = build_trackprop_segmenter("compact", device, rule=TrackpropRule())
-    return MarkPrompter(Marking(segmenter.network, segmenter.rule.marking, segmenter.device))

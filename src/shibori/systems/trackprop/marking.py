@@ -140,12 +140,6 @@ class Marking:
         """
         return self._answer(_Prompt(image, object_id, marks, before, ()))
 
-    def answer_twice(
-        self, image: NDArray[np.uint8], object_id: int, marks: FrameMarks, before: Mask | None
-    ) -> WindowedLogits:
-        """The same; what is bettered is looked at once more."""
-        return self._refined(_Prompt(image, object_id, marks, before, ()))
-
     def _later(self, prompt: _Prompt, box: NDArray[np.float64]) -> WindowedLogits:
         assert prompt.before is not None
         if prompt.object_id in prompt.marks.object_ids:
