@@ -36,6 +36,13 @@ class WindowedLogits:
         logits = cv2.resize(self.logits, (right - left, bottom - top), interpolation=cv2.INTER_LINEAR)
         return (slice(top, bottom), slice(left, right)), np.asarray(logits, np.float32)
 
+    def mask(self, size_hw: tuple[int, int]) -> NDArray[np.bool_]:
+        """(H, W) where the log-odds are positive, in a frame of this size."""
+        whole = np.zeros(size_hw, np.bool_)
+        area, logits = self.in_frame()
+        whole[area] = logits > 0
+        return whole
+
 
 def iou_of_masks(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> float:
     """IoU of two (H, W) masks; 1 where both are empty."""

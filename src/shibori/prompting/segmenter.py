@@ -20,6 +20,7 @@ from shibori.errors import InputError
 from shibori.media.guided_filter import guided_filter
 from shibori.media.marks import FrameMarks
 from shibori.nn.prepare import mixed_precision
+from shibori.ops.correction import LOOKED_PAST
 from shibori.ops.normalise import normalise_images
 from shibori.ops.overlap import WindowedLogits
 from shibori.ops.window import box_around, cut_window, mask_box
@@ -29,8 +30,6 @@ from shibori.prompting.rule import PromptRule
 from shibori.prompting.view import settled_window, view_size, whole_window
 
 Mask = NDArray[np.bool_]
-LOOKED_PAST = -6.0
-"""Log-odds of the object where the network did not look; nothing counts for more than the opposite."""
 GUIDE_STRIDE = 2
 """Pixels of a view to one cell of the masks that are given."""
 

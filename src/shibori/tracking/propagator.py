@@ -82,15 +82,14 @@ class MaskPropagation(Propagation):
         for state in lost:
             boxes = likely.get(state.object_id, [])
             tried += [(state, (box, 1.0)) for box in boxes] or [(state, (state.box, self.config.search_widening))]
-        found = self._best_of(self._look(image, [state for state, _ in tried], [where for _, where in tried]))
+        found = _most_confident(self._look(image, [state for state, _ in tried], [where for _, where in tried]))
         again = {
             state.object_id: (state, prediction.box)
             for state, prediction in zip(lost, found, strict=True)
             if prediction.box is not None and prediction.confidence >= self.config.lost_threshold
         }
         closer = self._look(image, [state for state, _ in again.values()], [(box, 1.0) for _, box in again.values()])
-        better = dict(zip(again, closer, strict=True))
-        return [max(p, better.get(p.object_id, p), key=lambda prediction: prediction.confidence) for p in found]
+        return _most_confident([*found, *closer])
 
     def _look(
         self, image: NDArray[np.uint8], states: Sequence[TrackState], around: Sequence[tuple[Box, float]]
@@ -98,14 +97,6 @@ class MaskPropagation(Propagation):
         """Segment each object around a box, so much wider than usual."""
         crops = [self.tracker.crop(box, self.size_hw, widen) for box, widen in around]
         return self.tracker.step(image, [Aim(*pair) for pair in zip(states, crops, strict=True)])
-
-    def _best_of(self, predictions: Sequence[ObjectPrediction]) -> list[ObjectPrediction]:
-        """The most confident one of each object."""
-        best: dict[int, ObjectPrediction] = {}
-        for each in predictions:
-            if each.object_id not in best or each.confidence > best[each.object_id].confidence:
-                best[each.object_id] = each
-        return list(best.values())
 
     def _likely_boxes(self, image: NDArray[np.uint8], states: Sequence[TrackState]) -> dict[int, list[Box]]:
         """Where the frame is most like each object, for those that it is like at all; seen once for all of them."""
@@ -161,6 +152,15 @@ class MaskPropagation(Propagation):
         if not state.is_lost:
             return ObjectStatus(object_id, state.confidence, "tracked")
         return ObjectStatus(object_id, state.confidence, "absent" if state.is_absent else "lost")
+
+
+def _most_confident(predictions: Sequence[ObjectPrediction]) -> list[ObjectPrediction]:
+    """One for each object, in the order in which they come first; of equals the first."""
+    best: dict[int, ObjectPrediction] = {}
+    for each in predictions:
+        if each.object_id not in best or each.confidence > best[each.object_id].confidence:
+            best[each.object_id] = each
+    return list(best.values())
 
 
 def no_smaller_box(box: Box, like: Box) -> Box:

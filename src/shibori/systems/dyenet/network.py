@@ -16,7 +16,7 @@ from torch.nn import functional
 from shibori.nn.backbones import ConvNorm, PyramidFeatures
 from shibori.systems.dyenet.size import DyeNetSize, region_blocks
 from shibori.systems.dyenet.variant import Variant
-from shibori.tracking.network import MASK_CELLS, mask_cells
+from shibori.tracking.network import MASK_CELLS, mask_cells, pooled_features
 
 REGION_STRIDE = 8
 """Pixels of a region to one position of its grid."""
@@ -203,7 +203,7 @@ class RecurrentPropagation(nn.Module):
         logits = functional.interpolate(coarse, scale_factor=float(REGION_STRIDE), mode="bilinear")
         logits = logits + self.pyramid(attended, region.features) * switches.pyramid
         logits = logits + region.matched.float() * switches.matching
-        quality = self.quality_head(_pooled(attended, logits)).float()
+        quality = self.quality_head(pooled_features(attended, logits)).float()
         return Step(logits, coarse, state, quality[:, 0], quality[:, 1], weight)
 
     def _cells(self, region: Region, carried: Carried, switches: Switches) -> Tensor:
@@ -236,10 +236,3 @@ class PyramidHead(nn.Module):
         fine = functional.interpolate(fine, scale_factor=2.0, mode="bilinear")
         fine = self.merge2(torch.cat([fine, self.lateral2(features.s2)], 1))
         return functional.interpolate(self.mask(fine).float(), scale_factor=2.0, mode="bilinear")
-
-
-def _pooled(hidden: Tensor, logits: Tensor) -> Tensor:
-    """Mean of the hidden state over the predicted object and over the whole region: (B, 2 d)."""
-    weights = functional.avg_pool2d(logits.detach().sigmoid(), REGION_STRIDE)
-    inside = (hidden * weights.to(hidden.dtype)).sum((2, 3)) / (weights.sum((2, 3)) + 1.0).to(hidden.dtype)
-    return torch.cat([inside, hidden.mean((2, 3))], 1)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from shibori.interfaces import ClipPropagation, FrameSource
 from shibori.media.mask import FrameMasks
 from shibori.media.track import Tracklet
-from shibori.ops.overlap import OverlapMap, WindowedLogits
+from shibori.ops.overlap import OverlapMap
 from shibori.systems.dyenet.clip_masks import ClipMasks, References
 from shibori.systems.dyenet.forward_pass import ForwardPass, PassMask
 from shibori.systems.dyenet.frame import FrameView
@@ -159,13 +159,7 @@ class OfflinePropagation(ClipPropagation):
         answer = self.clip.book.answer(tracklet, frame)
         if answer is not None and not tracklet.is_hard:
             return self.recurrent.resume(view, answer)
-        mask = self.clip.references[frame][tracklet.object_id] if answer is None else self._in_frame(answer)
+        mask = self.clip.references[frame][tracklet.object_id] if answer is None else answer.mask(self.clip.size_hw)
         state = self.recurrent.begin(view, tracklet.object_id, mask)
         assert state is not None
         return state
-
-    def _in_frame(self, answer: WindowedLogits) -> NDArray[np.bool_]:
-        mask = np.zeros(self.clip.size_hw, bool)
-        area, logits = answer.in_frame()
-        mask[area] = logits > 0
-        return mask

@@ -62,10 +62,7 @@ def mask_from_marks(frame: MarkedFrame, prompter: Prompter, rule: InteractiveRul
 
 def _said(frame: MarkedFrame, answer: WindowedLogits, size_hw: tuple[int, int], rule: InteractiveRule) -> Mask:
     if frame.before is None or rule.correction is None:
-        mask = np.zeros(size_hw, np.bool_)
-        area, logits = answer.in_frame()
-        mask[area] = logits > 0
-        return mask
+        return answer.mask(size_hw)
     thickness = max(round(rule.thickness * min(size_hw) / REFERENCE_LINES), 1)
     drawn = _labels(frame.new_strokes, frame.object_id, size_hw, thickness)
     clicks = tuple(stroke for stroke in frame.new_strokes if len(stroke.path) == 1)

@@ -123,9 +123,7 @@ class Run:
             answer = self.get(frame)
             if answer is None:
                 return 1.0
-            found = np.zeros(self.source.clip.size_hw, np.bool_)
-            area, logits = answer.logits.in_frame()
-            found[area] = logits > 0
+            found = answer.logits.mask(self.source.clip.size_hw)
             self._proofs[frame, mask] = iou_of_masks(found, mask.mask())
         return self._proofs[frame, mask]
 

@@ -87,7 +87,7 @@ class DualTracker:
         guarded = self._search(target, frame) if target.state.is_lost else self._follow(target, frame)
         prediction = self._multiplied(guarded)
         found = prediction.box
-        mask = self._mask(prediction, frame.size_hw)
+        mask = prediction.answer.mask(frame.size_hw)
         if found is None or prediction.confidence < guarded.needed or mask.mean() < self.rule.least_area:
             nothing = np.zeros_like(prediction.logits)
             self.pixel.settle(target.state, prediction, nothing, nothing)
@@ -176,9 +176,3 @@ class DualTracker:
         logits = guarded.prediction.logits
         kept = self._inside(guarded.guard, guarded.prediction)
         return replace(guarded.prediction, logits=np.where(kept, logits, np.minimum(logits, OUTSIDE)))
-
-    def _mask(self, prediction: ObjectPrediction, size_hw: tuple[int, int]) -> Mask:
-        area, logits = prediction.answer.in_frame()
-        mask = np.zeros(size_hw, np.bool_)
-        mask[area] = logits > 0
-        return mask

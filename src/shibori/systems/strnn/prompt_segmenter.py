@@ -223,10 +223,8 @@ class PromptSegmenter:
 
     def _as_mask(self, answer: WindowedLogits, known: Known) -> Mask:
         """(H, W) an answer with what is marked."""
-        found = np.zeros(known.positive.shape, np.bool_)
-        area, logits = answer.in_frame()
-        found[area] = logits > 0
-        return (found | known.positive) & ~known.negative
+        height, width = known.positive.shape
+        return (answer.mask((height, width)) | known.positive) & ~known.negative
 
     def _is_elsewhere(self, known: Known, prior: Mask) -> bool:
         """Whether fresh marks may say that the object is where nothing was said to be, and not where that was."""

@@ -212,10 +212,7 @@ def _touched(new_marks: FrameMarks, before: Mapping[int, Mask], size_hw: tuple[i
 
 def settled_mask(prompt: _Prompt, answer: WindowedLogits) -> Mask:
     """(H, W) an answer, and what is marked as it is marked."""
-    found = np.zeros(prompt.size_hw, np.bool_)
-    area, logits = answer.in_frame()
-    found[area] = logits > 0
-    return as_marked(found, prompt.object_id, prompt.marks)
+    return as_marked(answer.mask(prompt.size_hw), prompt.object_id, prompt.marks)
 
 
 def as_marked(mask: Mask, object_id: int, marks: FrameMarks) -> Mask:
