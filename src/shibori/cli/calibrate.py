@@ -13,7 +13,7 @@ from shibori.cli.options import command_from
 from shibori.cli.outcome import outcome
 
 if TYPE_CHECKING:
-    from shibori.tracking.calibrate import TrueClip
+    from shibori.datasets.annotated_sequence import AnnotatedSequence
 
 app = typer.Typer(add_completion=False)
 
@@ -57,7 +57,7 @@ def _show(name: str, count: int) -> None:
     print(f"{name}: {count} predictions so far", flush=True)
 
 
-def _clips(options: CalibrateOptions) -> Iterator[TrueClip]:
+def _clips(options: CalibrateOptions) -> Iterator[AnnotatedSequence]:
     from shibori.datasets.davis import read_davis
     from shibori.datasets.scene.occlusion_composites import hidden_composites
 

@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from shibori.datasets.annotated_sequence import AnnotatedSequence
 from shibori.errors import InputError
 from shibori.evaluation.robot import object_strokes
-from shibori.evaluation.sequence import AnnotatedSequence
 from shibori.interfaces import InteractiveSegmenter
 from shibori.media.folder import ImageClip
 from shibori.media.rounds import Mark, Round, Rounds

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from shibori.datasets.annotated_sequence import AnnotatedSequence
 from shibori.errors import InputError
 from shibori.evaluation.identity import followed_by, identity_switches
 from shibori.evaluation.measures import ids_measures
@@ -26,14 +27,7 @@ from shibori.evaluation.scores import (
     Scores,
     SequenceScores,
 )
-from shibori.evaluation.sequence import (
-    AnnotatedSequence,
-    ResultFolder,
-    find_results,
-    find_truth,
-    holds_masks,
-    require_truth,
-)
+from shibori.evaluation.sequence import ResultFolder, find_results, find_truth, holds_masks, require_truth
 from shibori.interfaces import ClipPropagator, FrameSource, Propagation, Propagator
 from shibori.media.mask import ids_to_masks, object_ids
 from shibori.media.palette import write_palette_png

@@ -10,9 +10,9 @@ from zlib import crc32
 import numpy as np
 from numpy.typing import NDArray
 
+from shibori.datasets.annotated_sequence import AnnotatedSequence
 from shibori.errors import InputError
 from shibori.evaluation import robot
-from shibori.evaluation.sequence import AnnotatedSequence
 from shibori.media.mask import object_ids
 from shibori.media.scribble import Scribbles, Stroke, read_scribbles
 

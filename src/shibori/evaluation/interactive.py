@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from shibori.datasets.annotated_sequence import AnnotatedSequence
 from shibori.errors import InputError
 from shibori.evaluation.first_scribbles import read_truth, scribble_files, starting_scribbles
 from shibori.evaluation.interactive_sample import Sample
@@ -21,7 +22,7 @@ from shibori.evaluation.interactive_scores import (
     SampleScores,
 )
 from shibori.evaluation.next_frame import next_frame_of
-from shibori.evaluation.sequence import AnnotatedSequence, require_truth, sequence_clip
+from shibori.evaluation.sequence import require_truth, sequence_clip
 from shibori.interfaces import Interaction, InteractiveSegmenter
 from shibori.media.marks import marks_from_scribbles
 from shibori.media.mask import FrameMasks

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from shibori.datasets.annotated_sequence import AnnotatedSequence
 from shibori.errors import InputError
 from shibori.evaluation import robot
 from shibori.evaluation.first_scribbles import Truth, scribbles_of
 from shibori.evaluation.interactive_scores import InteractiveRules, RoundScores, SampleScores
 from shibori.evaluation.measures import ids_measures
-from shibori.evaluation.sequence import AnnotatedSequence
 from shibori.media.scribble import Scribbles
 
 Ids = NDArray[Any]

@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from shibori.datasets.annotated_sequence import AnnotatedSequence
 from shibori.errors import InputError
 from shibori.evaluation.identity import followed_by, identity_switches
 from shibori.evaluation.measures import mask_measures
 from shibori.evaluation.scores import ObjectScores
-from shibori.evaluation.sequence import AnnotatedSequence, ResultFolder
+from shibori.evaluation.sequence import ResultFolder
 from shibori.media.mask import VOID, object_ids
 
 LARGEST_NUM_PROPOSALS = 20

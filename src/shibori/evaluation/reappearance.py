@@ -8,9 +8,9 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from shibori.datasets.annotated_sequence import AnnotatedSequence
 from shibori.datasets.scene.episodes import Episode
 from shibori.evaluation.measures import region_similarity
-from shibori.evaluation.sequence import AnnotatedSequence
 
 FOUND_J = 0.5
 """An object is found where its J is above this."""

@@ -10,8 +10,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from shibori.datasets.annotated_sequence import AnnotatedSequence
 from shibori.evaluation.measures import Statistics, mean_statistics, summarize
-from shibori.evaluation.sequence import AnnotatedSequence, ResultFolder
+from shibori.evaluation.sequence import ResultFolder
 
 ProtocolName = Literal["semi-supervised", "unsupervised"]
 

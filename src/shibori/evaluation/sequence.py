@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from shibori.datasets.annotated_sequence import AnnotatedSequence
 from shibori.datasets.davis import IMAGE_SUFFIXES
 from shibori.errors import InputError
 from shibori.media.clip import Clip
@@ -18,30 +19,6 @@ from shibori.media.mask import read_ids
 from shibori.media.picture import read_image
 
 PAPER_GREY = 96
-
-
-class AnnotatedSequence(Protocol):
-    """A clip with ground truth. ``DavisSequence``, ``CompositeSequence`` and ``MaskFolder`` are some."""
-
-    @property
-    def name(self) -> str:
-        """What its results folder is called."""
-
-    @property
-    def num_frames(self) -> int:
-        """How many frames it has."""
-
-    def frame_name(self, index: int) -> str:
-        """What the result of a frame is called, without suffix."""
-
-    def read_image(self, index: int) -> NDArray[np.uint8]:
-        """(H, W, 3) uint8 RGB."""
-
-    def has_ids(self, index: int) -> bool:
-        """Whether a frame has ground truth."""
-
-    def read_ids(self, index: int, *, keep_void: bool = False) -> NDArray[Any]:
-        """(H, W) object ids, 0 background; void is 255 (uint8) if it is kept, otherwise background."""
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from shibori.datasets.annotated_sequence import AnnotatedSequence
 from shibori.errors import InputError
 from shibori.evaluation.davis import SequenceFrames, make_result_folder, score_sequences
 from shibori.evaluation.proposals import LARGEST_NUM_PROPOSALS
 from shibori.evaluation.scores import Progress, ProgressCallback, Scores
-from shibori.evaluation.sequence import AnnotatedSequence, ResultFolder, require_truth
+from shibori.evaluation.sequence import ResultFolder, require_truth
 from shibori.interfaces import InstanceSegmenter
 from shibori.media.instances import InstanceTrack, tracks_to_ids
 from shibori.media.palette import write_palette_png

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
-from shibori.media.mask import FrameMasks
+from shibori.datasets.annotated_sequence import AnnotatedSequence
+from shibori.media.mask import FrameMasks, ids_to_masks
 from shibori.ops.overlap import iou_of_masks
 from shibori.tracking.calibration import log_odds
 from shibori.tracking.propagator import MaskPropagation, MaskPropagator
@@ -19,8 +20,6 @@ from shibori.tracking.window_tracker import Mask, ObjectPrediction, TrackState, 
 PULL = 1e-2
 """Weight of the squared distance of a slope from 1, for curves with few observations."""
 LEAST_OBSERVATIONS = 20
-VOID = 255
-"""Id of pixels that belong to nobody."""
 
 
 class Observation(NamedTuple):
@@ -34,33 +33,8 @@ class Observation(NamedTuple):
     is_absent: bool
 
 
-class TrueClip(Protocol):
-    """A clip whose ids are known in some frames."""
-
-    @property
-    def name(self) -> str:
-        """For people."""
-
-    @property
-    def num_frames(self) -> int:
-        """How many frames it has."""
-
-    @property
-    def size_hw(self) -> tuple[int, int]:
-        """Height and width in pixels."""
-
-    def read_image(self, index: int) -> NDArray[np.uint8]:
-        """(H, W, 3) uint8 RGB."""
-
-    def has_ids(self, index: int) -> bool:
-        """Whether a frame's ids are known."""
-
-    def read_ids(self, index: int) -> NDArray[Any]:
-        """(H, W) ids, 0 for the background."""
-
-
 def observe(
-    propagator: MaskPropagator, clips: Iterable[TrueClip], report: Callable[[str, int], None] | None = None
+    propagator: MaskPropagator, clips: Iterable[AnnotatedSequence], report: Callable[[str, int], None] | None = None
 ) -> list[Observation]:
     """Follow every object of each clip's first frame, as inference does.
 
@@ -71,9 +45,9 @@ def observe(
     """
     observations: list[Observation] = []
     for clip in clips:
-        run = ObservedPropagation(propagator.tracker, clip.size_hw)
         first = clip.read_ids(0)
-        given = {int(object_id): first == object_id for object_id in np.unique(first) if 0 < object_id < VOID}
+        given = ids_to_masks(first)
+        run = ObservedPropagation(propagator.tracker, (first.shape[0], first.shape[1]))
         for index in range(clip.num_frames):
             truth = clip.read_ids(index) if index and clip.has_ids(index) else None
             run.observe(clip.read_image(index), truth, given if index == 0 else None)
@@ -139,10 +113,6 @@ class ObservedPropagation(MaskPropagation):
         return found
 
     def _observed(self, state: TrackState, prediction: ObjectPrediction, truth: Mask) -> Observation:
-        mask = np.zeros(self.size_hw, bool)
-        area, logits = prediction.answer.in_frame()
-        mask[area] = logits > 0
         is_absent = not truth.any()
-        return Observation(
-            state.is_lost, prediction.confidence, 0.0 if is_absent else iou_of_masks(mask, truth), is_absent
-        )
+        iou = 0.0 if is_absent else iou_of_masks(prediction.answer.mask(self.size_hw), truth)
+        return Observation(state.is_lost, prediction.confidence, iou, is_absent)
