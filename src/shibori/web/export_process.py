@@ -8,12 +8,12 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from shibori.errors import InputError
+from shibori.media.mask_writer import KEPT_NAME
 from shibori.run.export import ExportJob, run_export
 from shibori.session.kept import write_kept
 from shibori.session.project import ExportSettings
 from shibori.session.store import ProjectStore
 
-KEPT_FILE = "masks.shibori"
 _SECONDS_BETWEEN = 0.2
 """Reports of progress."""
 
@@ -29,7 +29,7 @@ def export_project(
     with ProjectStore(folder) as store:
         clip = store.project.clip.opened()
         out.mkdir(parents=True, exist_ok=True)
-        kept = out / KEPT_FILE
+        kept = out / KEPT_NAME
         write_kept(store, clip, kept, is_local)
     chosen = None if settings.object_ids is None else ",".join(map(str, settings.object_ids))
     job = ExportJob(

@@ -11,11 +11,12 @@ from pathlib import Path
 
 from shibori.errors import InputError
 from shibori.media.atomic import whole_file
+from shibori.media.mask_writer import KEPT_NAME
 from shibori.media.writer import FORMATS, ONE_FILE_NAMES
 from shibori.session.project import ExportSettings
 from shibori.session.store import ProjectStore
 from shibori.web import messages as said
-from shibori.web.export_process import KEPT_FILE, export_process
+from shibori.web.export_process import export_process
 from shibori.web.pages import Pages
 from shibori.web.refusals import NotThere
 
@@ -136,7 +137,7 @@ class Exports:
 
 def _offered(folder: Path) -> dict[str, list[Path]]:
     """Files of an export by name; the pictures of frames, in folders or not, are one."""
-    visible = sorted(path for path in folder.iterdir() if not path.name.startswith(".") and path.name != KEPT_FILE)
+    visible = sorted(path for path in folder.iterdir() if not path.name.startswith(".") and path.name != KEPT_NAME)
     offered = {path.name: [path] for path in visible if path.name in ONE_FILE_NAMES.values()}
     frames = [path for path in visible if path.name not in offered]
     return {**offered, FRAMES_FILE: frames} if frames else offered
