@@ -96,13 +96,16 @@ async def _receive(socket: WebSocket) -> None:
 
 
 async def _until_one_ends(*works: Any) -> None:
+    """All of them end then, whatever came of them."""
     tasks = [asyncio.ensure_future(work) for work in works]
     try:
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     finally:
         for task in tasks:
+            task.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        # Not gather: that forgets who cancelled, and the server would not know its own cancellation any more.
+        await asyncio.wait(tasks)
 
 
 def _problem(status: int, sentence_of: Callable[[Any], str]) -> Callable[[Request, Any], Awaitable[JSONResponse]]:
