@@ -129,7 +129,7 @@ def refused(result, *expected: str) -> None:
         ("segment clip.mp4 --mask first.png --out full", "already holds results"),
         ("segment clip.mp4 --mask first.png --out first.png", "first.png"),
         ("segment clip.mp4 --mask first.png --out clip.mp4 --format overlay", "clip.mp4"),
-        ("segment clip.mp4 --mask first.png --out out --format tiff", "'tiff'"),
+        ("segment clip.mp4 --mask first.png --out out --format bmp", "'bmp'"),
         ("segment clip.mp4 --mask first.png --out out.mp4", "give a folder"),
         ("segment clip.mp4 --mask first.png --out out --system sam", "'sam'"),
         ("segment clip.mp4 --mask first.png --out out --every 0", "at least 1"),

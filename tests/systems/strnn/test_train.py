@@ -19,6 +19,7 @@ from shibori.errors import InputError
 from shibori.evaluation.interactive import InteractiveSession, evaluate_interactive
 from shibori.evaluation.interactive_scores import InteractiveRules
 from shibori.nn.weights import load_state, save_state
+from shibori.systems.replay import ReplayedSegmenter
 from shibori.systems.strnn.build import build_strnn_segmenter, segmenter_from_state
 from shibori.systems.strnn.losses import ClipLoss
 from shibori.systems.strnn.model import StrnnNetwork, build_strnn
@@ -145,7 +146,7 @@ def test_tiny_overfits_one_clip_and_then_segments_it(config: TrainConfig):
 
     disk = Disk("disk", tuple(mask.astype(np.uint8) for mask in masks))
     session = InteractiveSession([disk], rules=InteractiveRules(num_interactions=3, num_starts=1))
-    scores = evaluate_interactive(session, build_strnn_segmenter("tiny", "cpu", 64, weights))
+    scores = evaluate_interactive(session, ReplayedSegmenter(build_strnn_segmenter("tiny", "cpu", 64, weights)))
     assert scores.samples[0].rounds[-1].j_means.mean() > 0.75
 
 
