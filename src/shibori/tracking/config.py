@@ -94,3 +94,6 @@ MATCHER_CONFIG = replace(
     logit_bias=0.5,
 )
 """The numbers for ``matcher.py``, whose features are others: those the heads of the systems were trained with."""
+
+BETWEEN_MARKS_CONFIG = replace(TrackerConfig(), lost_threshold=0.05, redetect_threshold=0.15)
+"""The numbers between frames which a person has marked, who sees where the masks are wrong."""

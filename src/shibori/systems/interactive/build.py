@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -17,11 +16,8 @@ from shibori.prompting.segmenter import Candidates
 from shibori.systems.interactive.engine import RoundsSegmenter
 from shibori.systems.interactive.prompter import Mask, Prompter
 from shibori.tracking.build import build_mask_propagator
-from shibori.tracking.config import TrackerConfig
+from shibori.tracking.config import BETWEEN_MARKS_CONFIG
 from shibori.tracking.logit_store import Answer
-
-BETWEEN = replace(TrackerConfig(), lost_threshold=0.05, redetect_threshold=0.15)
-"""Of the tracker between frames which a person has marked, who sees where it is wrong."""
 
 
 def build_rounds_segmenter(
@@ -44,7 +40,7 @@ def build_rounds_segmenter(
     Raises:
         InputError: on a preset, device, size or file that is not there.
     """
-    propagator = build_mask_propagator(preset, device, size, weights, BETWEEN)
+    propagator = build_mask_propagator(preset, device, size, weights, BETWEEN_MARKS_CONFIG)
     return RoundsSegmenter(_when_needed(prompter), propagator)
 
 

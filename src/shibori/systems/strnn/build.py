@@ -16,9 +16,10 @@ from shibori.nn.weights import load_state
 from shibori.systems.strnn.hybrid import HybridSegmenter, Refiner
 from shibori.systems.strnn.inference import StrnnSegmenter
 from shibori.systems.strnn.model import StrnnNetwork, build_strnn
-from shibori.systems.strnn.rule import BETWEEN, AdaptionRule
+from shibori.systems.strnn.rule import AdaptionRule
 from shibori.systems.strnn.size import SIZES, rule_of
 from shibori.tracking.build import build_mask_propagator
+from shibori.tracking.config import BETWEEN_MARKS_CONFIG
 from shibori.tracking.shipped import load_shipped
 from shibori.weights import locate_weights
 
@@ -70,7 +71,7 @@ def build_hybrid_segmenter(
 
 def build_carrier(device: str) -> Propagator:
     """What carries masks from one marked frame to the next."""
-    return build_mask_propagator("compact", device, config=BETWEEN)
+    return build_mask_propagator("compact", device, config=BETWEEN_MARKS_CONFIG)
 
 
 def segmenter_from_state(

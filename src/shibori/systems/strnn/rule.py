@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from shibori.ops.correction import CorrectionRule
-from shibori.tracking.config import TrackerConfig
-
-BETWEEN = replace(TrackerConfig(), lost_threshold=0.05, redetect_threshold=0.15)
-"""Of the tracker that carries masks between frames which a person has marked, who sees where it is wrong."""
 
 
 @dataclass(frozen=True)
