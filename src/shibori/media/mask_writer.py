@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import string
 from abc import ABC, abstractmethod
 from collections import Counter
@@ -19,6 +18,7 @@ from shibori.media.atomic import disk_errors, write_whole
 from shibori.media.clip import Clip, Frame
 from shibori.media.mask import FrameMasks
 from shibori.media.picture import image_size
+from shibori.media.sequence import trailing_number
 from shibori.media.writer_options import PLAIN, WriterOptions
 
 ONE_FILE_NAMES = {
@@ -49,7 +49,6 @@ COMPANIONS = {*ONE_FILE_NAMES.values(), "tracks.json", KEPT_NAME}
 """Files of ours that a resumed run may find beside its masks."""
 
 _TOKENS = ("clip", "object", "frame")
-_NUMBER = re.compile(r"(\d+)$")
 
 
 @dataclass(frozen=True)
@@ -151,8 +150,8 @@ class Naming:
 
 def frame_number(clip: Clip, index: int) -> int:
     """The digits at the end of a frame's name; its index where there are none."""
-    found = _NUMBER.search(clip.frame_name(index))
-    return int(found[1]) if found else index
+    number = trailing_number(clip.frame_name(index))
+    return index if number is None else number
 
 
 def _check_pattern(pattern: str, needs_object: bool) -> None:

@@ -16,6 +16,9 @@ from numpy.typing import NDArray
 from shibori.errors import InputError
 from shibori.media.atomic import write_whole
 
+REFERENCE_LINES = 480
+"""Height of a frame in which thicknesses of lines are given."""
+
 
 @dataclass(frozen=True)
 class Stroke:
@@ -79,6 +82,11 @@ def rasterise(strokes: Sequence[Stroke], size_hw: tuple[int, int]) -> NDArray[np
             line = line_pixels(begin, end)
             drawn[line[:, 1], line[:, 0]] = stroke.object_id
     return drawn
+
+
+def scaled_thickness(thickness: float, size_hw: tuple[int, int]) -> int:
+    """Pixels of a line that is so thick in a frame of ``REFERENCE_LINES`` lines; at least one."""
+    return max(round(thickness * min(size_hw) / REFERENCE_LINES), 1)
 
 
 def drawn_labels(strokes: Sequence[Stroke], size_hw: tuple[int, int], thickness: int) -> NDArray[np.int32]:

@@ -38,10 +38,15 @@ def files_of_pattern(path: Path) -> list[Path]:
     return [files[number] for number in sorted(files)]
 
 
+def trailing_number(name: str) -> int | None:
+    """The digits at the end of a name as a number; None where there are none."""
+    found = _NUMBER.search(name)
+    return int(found[1]) if found else None
+
+
 def gaps_in_numbers(names: Sequence[str]) -> str | None:
     """A sentence about numbers that are missing at the ends of names; None where none is, or not all have one."""
-    matches = [_NUMBER.search(name) for name in names]
-    numbers = [int(match[1]) for match in matches if match is not None]
+    numbers = [number for name in names if (number := trailing_number(name)) is not None]
     if len(numbers) < len(names) or len(numbers) < 2:
         return None
     step = min(after - before for before, after in pairwise(numbers))

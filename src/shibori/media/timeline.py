@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +12,7 @@ from shibori.media.mask import FrameMasks
 from shibori.media.mask_writer import MaskWriter, Target, object_layer
 from shibori.media.matte import ProResWriter
 from shibori.media.timecode import timecode_to_frames
-
-_DEFAULT_RATE = Fraction(24)
+from shibori.media.video_writer import DEFAULT_RATE
 
 
 class TimelineWriter(MaskWriter):
@@ -73,7 +71,7 @@ def timeline_text(clip: Clip, files: dict[str, str], first: int, count: int) -> 
         count: frames that are shown.
     """
     otio = open_timeline_library()
-    rate = float(clip.frame_rate or _DEFAULT_RATE)
+    rate = float(clip.frame_rate or DEFAULT_RATE)
     start = timecode_to_frames(clip.timecode, clip.frame_rate) if clip.timecode and clip.frame_rate else 0
     start = start or 0
 

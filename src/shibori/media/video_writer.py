@@ -25,7 +25,7 @@ from shibori.media.overlay import overlay_image
 from shibori.media.sound import SoundCopy
 from shibori.media.timecode import timecode_later
 
-_DEFAULT_RATE = Fraction(24)
+DEFAULT_RATE = Fraction(24)
 """Frames per second of sources without a clock (DAVIS was filmed at 24)."""
 
 Picture = NDArray[np.uint8] | av.VideoFrame
@@ -69,7 +69,7 @@ class VideoEncoder:
         sound: tuple[Path, Fraction] | None = None,
     ) -> None:
         self._coding = coding
-        self._rate = rate or _DEFAULT_RATE
+        self._rate = rate or DEFAULT_RATE
         self._time_base = time_base or 1 / self._rate
         self._container = av.open(
             str(path), "w", format=coding.container, container_options=dict(coding.container_options)

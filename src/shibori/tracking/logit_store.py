@@ -11,6 +11,8 @@ from shibori.media.mask_store import MEMORY_BYTES, MaskStore
 from shibori.ops.overlap import WindowedLogits
 
 MOST_STEPS = 127
+STEPS_PER_UNIT = MOST_STEPS / 8
+"""In which log-odds are kept where eight to either side are enough."""
 
 
 class Answer(NamedTuple):
@@ -35,7 +37,7 @@ class LogitStore:
         memory_bytes: of packed log-odds that are kept in memory; the rest is on disk.
     """
 
-    def __init__(self, steps_per_unit: float, memory_bytes: int = MEMORY_BYTES) -> None:
+    def __init__(self, steps_per_unit: float = STEPS_PER_UNIT, memory_bytes: int = MEMORY_BYTES) -> None:
         self.steps_per_unit = steps_per_unit
         self._maps: MaskStore[_Note] = MaskStore(memory_bytes)
 

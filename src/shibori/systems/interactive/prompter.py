@@ -9,14 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shibori.media.marks import FrameMarks
-from shibori.media.scribble import Stroke, drawn_labels
+from shibori.media.scribble import Stroke, drawn_labels, scaled_thickness
 from shibori.ops.correction import corrected_ids
 from shibori.ops.overlap import WindowedLogits
 from shibori.systems.interactive.rule import InteractiveRule
 from shibori.tracking.logit_store import Answer
 
 Mask = NDArray[np.bool_]
-REFERENCE_LINES = 480
 IT = 1
 """The label of the object at work; all else is 0."""
 
@@ -63,7 +62,7 @@ def mask_from_marks(frame: MarkedFrame, prompter: Prompter, rule: InteractiveRul
 def _said(frame: MarkedFrame, answer: WindowedLogits, size_hw: tuple[int, int], rule: InteractiveRule) -> Mask:
     if frame.before is None or rule.correction is None:
         return answer.mask(size_hw)
-    thickness = max(round(rule.thickness * min(size_hw) / REFERENCE_LINES), 1)
+    thickness = scaled_thickness(rule.thickness, size_hw)
     drawn = _labels(frame.new_strokes, frame.object_id, size_hw, thickness)
     clicks = tuple(stroke for stroke in frame.new_strokes if len(stroke.path) == 1)
     clicked = _labels(clicks, frame.object_id, size_hw, thickness) >= 0

@@ -23,8 +23,6 @@ from shibori.ops.overlap import WindowedLogits, iou_of_masks
 from shibori.systems.interactive.told import ObjectTold
 from shibori.tracking.logit_store import Answer, LogitStore
 
-STEPS_PER_UNIT = 127 / 8
-"""In which log-odds are kept: 127 of them to either side."""
 MEMORY_BYTES = 64 << 20
 """Of all runs in memory; the rest of them is on disk."""
 MAX_RUNS = 1024
@@ -165,7 +163,7 @@ class Runs:
     """Those that are kept."""
 
     def __init__(self, clip: Clip, propagator: Propagator) -> None:
-        self.source = Source(clip, propagator, LogitStore(STEPS_PER_UNIT, MEMORY_BYTES))
+        self.source = Source(clip, propagator, LogitStore(memory_bytes=MEMORY_BYTES))
         self._runs: OrderedDict[RunKey, Run] = OrderedDict()
         self._numbers = count()
 

@@ -36,8 +36,6 @@ MAX_REMEMBERED = 2
 """Other marked frames, the nearest ones, that help to understand the marks on a frame."""
 LEAST_SURE = 0.25
 """What a new answer that has lost an object counts, at least, beside one of an earlier round."""
-STEPS_PER_UNIT = 127 / 8
-"""In which the log-odds of answers are kept: 127 of them to either side."""
 SAME_MASK = 0.95
 """IoU from which a revised mask changes nothing around it."""
 
@@ -298,7 +296,7 @@ class TrackpropInteraction(MarkSession):
 
 
 def _answer_store() -> LogitStore:
-    return LogitStore(STEPS_PER_UNIT)
+    return LogitStore()
 
 
 def _joined(first: Answer, second: Answer, first_share: float, second_share: float, least: float = 1e-6) -> Answer:

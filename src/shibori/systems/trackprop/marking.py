@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from shibori.media.marks import FrameMarks
-from shibori.media.scribble import drawn_labels, rasterise
+from shibori.media.scribble import drawn_labels, rasterise, scaled_thickness
 from shibori.ops.correction import corrected_ids
 from shibori.ops.overlap import WindowedLogits, settled_ids
 from shibori.ops.window import box_around, box_overlap, mask_box
@@ -32,7 +32,6 @@ from shibori.tracking.window_tracker import Crop, images_of_crops, mask_in_crop
 Ids = NDArray[Any]
 Mask = NDArray[np.bool_]
 
-REFERENCE_LINES = 480
 MAX_LOOKS = 3
 NEAR_END = 0.15
 """A mark this near to the end of the frame, in sides of the region, is of an object that the frame cuts off."""
@@ -83,7 +82,7 @@ class Marking:
         prompts = [_Prompt(image, i, marks, before.get(i), tuple(remembered.get(i, ()))) for i in sorted(touched)]
         answers = [self._refined(prompt) for prompt in prompts]
         previous = settled_ids([], before, size_hw, max([0, *before, *marks.object_ids]))
-        thickness = self._thickness(size_hw)
+        thickness = scaled_thickness(self.rule.thickness, size_hw)
         drawn = drawn_labels(new_marks.strokes, size_hw, thickness)
         clicked = drawn_labels([s for s in new_marks.strokes if len(s.path) == 1], size_hw, thickness) >= 0
         fresh = {i for i in touched if i not in before or not before[i].any()} | {
@@ -93,9 +92,6 @@ class Marking:
         obeyed = drawn_labels(marks.strokes, size_hw, 1)
         ids[obeyed >= 0] = obeyed[obeyed >= 0]
         return MarkedMasks({object_id: ids == object_id for object_id in sorted({*before, *touched})}, answers)
-
-    def _thickness(self, size_hw: tuple[int, int]) -> int:
-        return max(round(self.rule.thickness * min(size_hw) / REFERENCE_LINES), 1)
 
     def _refined(self, prompt: _Prompt) -> WindowedLogits:
         """What is bettered is looked at once more, from what was said of it first."""
