@@ -53,7 +53,7 @@ def test_evaluate_then_score(shibori, davis, tmp_path, fake_system):
     assert shibori(f"evaluate davis {davis} --out {out} --overwrite").exit_code == 0
 
 
-class Painter(InteractiveSegmenter, Interaction):
+class PaintedBoxes(InteractiveSegmenter, Interaction):
     """Two boxes, whatever is marked."""
 
     def __init__(self, ids: np.ndarray) -> None:
@@ -77,7 +77,7 @@ def test_evaluate_interactive(shibori, davis, tmp_path, monkeypatch):
     ids = np.zeros((40, 60), np.uint8)
     ids[4:16, 4:16] = 1
     ids[20:36, 30:50] = 2
-    monkeypatch.setattr(systems, "INTERACTIVE_SEGMENTERS", {"strnn": lambda **options: Painter(ids)})
+    monkeypatch.setattr(systems, "INTERACTIVE_SEGMENTERS", {"strnn": lambda **options: PaintedBoxes(ids)})
     out = tmp_path / "out"
     line = f"evaluate interactive {davis} --out {out} --starts 2 --interactions 3"
     result = shibori(f"{line} --json")

@@ -29,8 +29,8 @@ MarkedFrame = Callable[[Rounds], Mask]
 """(H, W) mask of object 1 in the one frame after some rounds about it; equal rounds give equal masks."""
 BeginFrame = Callable[[NDArray[np.uint8]], MarkedFrame]
 """Starts work on an (H, W, 3) uint8 RGB picture."""
-IT = 1
-"""The object at work."""
+OBJECT = 1
+"""The id of the object at work."""
 ALWAYS = 5
 """Clicks that are made in any case."""
 
@@ -159,7 +159,7 @@ def frame_of(segmenter: InteractiveSegmenter) -> BeginFrame:
         size_hw = (image.shape[0], image.shape[1])
         clip = ImageClip(Path("frame"), "frame", size_hw, ["00000"], lambda _: image)
         interaction = segmenter.begin(clip)
-        return lambda rounds: interaction.preview(rounds, 0).ids == IT
+        return lambda rounds: interaction.preview(rounds, 0).ids == OBJECT
 
     return begin
 
@@ -171,7 +171,7 @@ def _clicked(sequence: AnnotatedSequence, index: int, begin: BeginFrame, rules: 
         clicks, seconds = _ious_of_clicks(begin, image, true, rules)
         frame = begin(image)
         strokes = tuple(stroke.path for stroke in object_strokes(ids, object_id))
-        box, stroke = (iou_of_masks(frame((Round(0, IT, mark),)), true) for mark in (box_mark(true), Mark(strokes)))
+        box, stroke = (iou_of_masks(frame((Round(0, OBJECT, mark),)), true) for mark in (box_mark(true), Mark(strokes)))
         yield ClickedObject(sequence.name, index, object_id, clicks, box, stroke, seconds)
 
 
@@ -189,7 +189,7 @@ def _ious_of_clicks(
         error = largest_error(pred, true)
         if error is None:
             break
-        rounds = (*rounds, Round(0, IT, click_mark(error.region, error.is_object)))
+        rounds = (*rounds, Round(0, OBJECT, click_mark(error.region, error.is_object)))
         began = began if len(rounds) == 1 else time.perf_counter()
         pred = frame(rounds)
         seconds.append(time.perf_counter() - began)

@@ -78,7 +78,7 @@ class RollingRun(Propagation):
         return FrameMasks(self.count, ids, tuple(statuses))
 
 
-def squares(image: np.ndarray, marks: FrameMarks, object_id: int, before: np.ndarray | None, said) -> Answer:
+def squares(image: np.ndarray, marks: FrameMarks, object_id: int, before: np.ndarray | None, earlier) -> Answer:
     """What was before, squares around what is on the object added, those around anything else taken away."""
     logits = np.full(SIZE_HW, -4, np.float32)
     if before is not None:

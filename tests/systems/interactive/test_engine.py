@@ -8,7 +8,7 @@ import pytest
 from shibori.errors import InputError
 from shibori.media.rounds import Absence, Approval, GivenMask, Mark, Removal, Round, Rounds
 from shibori.systems.interactive.engine import RoundsSegmenter
-from shibori.systems.interactive.told import marks_on
+from shibori.systems.interactive.state import marks_on
 
 from .rolling import NUM_FRAMES, SIZE_HW, NumberedClip, Rolling, interaction, squares
 
@@ -90,13 +90,13 @@ def test_a_mark_starts_from_what_was_shown_before_it():
 def test_a_later_mark_on_a_frame_starts_from_the_answer_to_the_earlier_ones():
     heard = []
 
-    def prompter(image, marks, object_id, before, said):
-        heard.append((len(marks.strokes), None if before is None else int(before.sum()), said is not None))
-        return squares(image, marks, object_id, before, said)
+    def prompter(image, marks, object_id, before, earlier):
+        heard.append((len(marks.strokes), None if before is None else int(before.sum()), earlier is not None))
+        return squares(image, marks, object_id, before, earlier)
 
     work = RoundsSegmenter(prompter, Rolling()).begin(NumberedClip())
     work.preview((FIRST, Round(6, 1, click(12, 5)), Round(6, 1, click(14, 5)), Round(7, 1, click(3, 3))), 7)
-    assert [(strokes, said) for strokes, _, said in heard] == [(1, False), (2, True), (1, False)]
+    assert [(strokes, earlier) for strokes, _, earlier in heard] == [(1, False), (2, True), (1, False)]
     assert heard[0][1] == 9
 
 
@@ -107,7 +107,7 @@ def test_a_box_begins_anew():
     np.testing.assert_array_equal(masks.ids, expected)
 
 
-def test_what_is_told_later_of_a_frame_has_its_pixels():
+def test_what_is_said_later_of_a_frame_has_its_pixels():
     both = (FIRST, Round(3, 2, square(6)))
     assert (interaction().preview(both, 3).ids[4:7, 6:9] == 2).all()
     again = (*both, Round(3, 1, square(5)))
@@ -122,10 +122,10 @@ def test_a_removed_object_is_gone_and_may_come_back():
 
 def test_it_can_be_stopped_and_goes_on_where_it_was():
     propagator = Rolling()
-    work, said = interaction(propagator), []
-    first = [*work.propagate((FIRST,), report=lambda *far: said.append(far), cancelled=lambda: len(said) == 4)]
+    work, reports = interaction(propagator), []
+    first = [*work.propagate((FIRST,), report=lambda *far: reports.append(far), cancelled=lambda: len(reports) == 4)]
     assert [masks.index for masks in first] == [3, 2, 4, 1, 5]
-    assert said == [(done, 8) for done in range(1, 5)]
+    assert reports == [(done, 8) for done in range(1, 5)]
     assert len([*work.propagate((FIRST,))]) == NUM_FRAMES
     assert sorted(propagator.steps) == [0, 1, 2, 3, 3, 4, 5, 6, 7, 8]
 

@@ -47,7 +47,7 @@ def build_rounds_segmenter(
 def _when_needed(load: Callable[[], Prompter]) -> Prompter:
     """Masks alone need none."""
     loaded = cache(load)
-    return lambda image, marks, object_id, before, said: loaded()(image, marks, object_id, before, said)
+    return lambda image, marks, object_id, before, earlier: loaded()(image, marks, object_id, before, earlier)
 
 
 def build_prompter(device: str = "auto", weights: Path | None = None) -> Prompter:
@@ -55,12 +55,12 @@ def build_prompter(device: str = "auto", weights: Path | None = None) -> Prompte
     segmenter = build_prompt_segmenter("compact", device, None, weights)
 
     def prompter(
-        image: NDArray[np.uint8], marks: FrameMarks, object_id: int, before: Mask | None, said: WindowedLogits | None
+        image: NDArray[np.uint8], marks: FrameMarks, object_id: int, before: Mask | None, earlier: WindowedLogits | None
     ) -> Answer:
         previous: Mask | Candidates | None = before
-        if said is not None:
+        if earlier is not None:
             size_hw = (image.shape[0], image.shape[1])
-            previous = Candidates(said.window, size_hw, said.logits[None], np.ones(1, np.float32))
+            previous = Candidates(earlier.window, size_hw, earlier.logits[None], np.ones(1, np.float32))
         found = segmenter.answer(image, marks, object_id, previous)
         return Answer(found.windowed(object_id), float(found.quality[0]))
 

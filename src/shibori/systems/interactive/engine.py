@@ -31,11 +31,11 @@ from shibori.media.rounds import (
 from shibori.media.scribble import rasterise
 from shibori.ops.overlap import WindowedLogits
 from shibori.systems.interactive.between import Carried, Side, joined
+from shibori.systems.interactive.frame_parts import FrameParts, frame_masks
 from shibori.systems.interactive.prompter import MarkedFrame, Mask, Prompter, mask_from_marks
 from shibori.systems.interactive.rule import InteractiveRule
 from shibori.systems.interactive.runs import Run, RunKey, Runs
-from shibori.systems.interactive.settle import FrameParts, frame_masks
-from shibori.systems.interactive.told import ObjectTold, State, Told, marks_on
+from shibori.systems.interactive.state import ObjectState, RoundState, SettledMask, marks_on
 from shibori.tracking.logit_store import Answer
 
 MAX_STATES = 256
@@ -86,7 +86,7 @@ class RoundsInteraction(Interaction):
         self.clip, self.rule = clip, segmenter.rule
         self._prompter = segmenter.prompter
         self._runs = Runs(clip, segmenter.propagator)
-        self._states: OrderedDict[Rounds, State] = OrderedDict()
+        self._states: OrderedDict[Rounds, RoundState] = OrderedDict()
 
     def preview(self, rounds: Rounds, frame: int) -> FrameMasks:
         """See ``Interaction``."""
@@ -126,10 +126,10 @@ class RoundsInteraction(Interaction):
 
     # ---- what rounds come to
 
-    def _state(self, rounds: Rounds, watch: _Watch) -> State:
+    def _state(self, rounds: Rounds, watch: _Watch) -> RoundState:
         """Worked out round by round, from the longest part that is known."""
         known = next((n for n in range(len(rounds), 0, -1) if rounds[:n] in self._states), 0)
-        state = self._states[rounds[:known]] if known else State((), {})
+        state = self._states[rounds[:known]] if known else RoundState((), {})
         for number in range(known, len(rounds)):
             state = self._after(state, rounds[number], watch)
             self._states[state.rounds] = state
@@ -139,30 +139,30 @@ class RoundsInteraction(Interaction):
             self._states.popitem(last=False)
         return state
 
-    def _after(self, state: State, news: Round, watch: _Watch) -> State:
-        rounds, number, what = (*state.rounds, news), len(state.rounds), news.what
-        told = dict(state.told)
+    def _after(self, state: RoundState, latest: Round, watch: _Watch) -> RoundState:
+        rounds, number, what = (*state.rounds, latest), len(state.rounds), latest.what
+        objects = dict(state.objects)
         if isinstance(what, Removal):
-            told.pop(news.object_id, None)
+            objects.pop(latest.object_id, None)
         elif isinstance(what, GivenMask | Absence):
             mask = what if isinstance(what, GivenMask) else None
-            each = {frame: Told(mask, number) for frame in news.frames}
-            told[news.object_id] = state.of(news.object_id).with_told(each)
+            each = {frame: SettledMask(mask, number) for frame in latest.frames}
+            objects[latest.object_id] = state.of(latest.object_id).with_settled(each)
         else:
             find = self._approved if isinstance(what, Approval) else self._marked
-            for object_id, found in find(state, news, watch).items():
-                told[object_id] = state.of(object_id).with_told(found)
-        return State(rounds, told)
+            for object_id, found in find(state, latest, watch).items():
+                objects[object_id] = state.of(object_id).with_settled(found)
+        return RoundState(rounds, objects)
 
-    def _approved(self, state: State, news: Round, watch: _Watch) -> dict[int, dict[int, Told]]:
+    def _approved(self, state: RoundState, latest: Round, watch: _Watch) -> dict[int, dict[int, SettledMask]]:
         """What is shown of the objects; what is settled of them is sure from now on."""
         number = len(state.rounds)
-        wanted = state.object_ids if news.object_id == EVERY_OBJECT else [news.object_id]
-        found: dict[int, dict[int, Told]] = {object_id: {} for object_id in wanted}
-        for frame in news.frames:
-            settled = {i: told for i in wanted if (told := state.of(i).frames.get(frame)) is not None}
-            for object_id, told in settled.items():
-                found[object_id][frame] = replace(told, confidence=1.0)
+        wanted = state.object_ids if latest.object_id == EVERY_OBJECT else [latest.object_id]
+        found: dict[int, dict[int, SettledMask]] = {object_id: {} for object_id in wanted}
+        for frame in latest.frames:
+            settled = {i: mask for i in wanted if (mask := state.of(i).frames.get(frame)) is not None}
+            for object_id, mask in settled.items():
+                found[object_id][frame] = replace(mask, confidence=1.0)
             open_ids = [object_id for object_id in wanted if object_id not in settled]
             parts = self._parts(state, frame, watch) if open_ids else None
             if parts is None or not parts.carried:
@@ -170,36 +170,36 @@ class RoundsInteraction(Interaction):
             ids = frame_masks(frame, self.clip.size_hw, parts).ids
             for object_id in open_ids:
                 answer = parts.carried[object_id].answer.logits
-                found[object_id][frame] = _told(ids == object_id, number, answer)
+                found[object_id][frame] = _settled(ids == object_id, number, answer)
         return found
 
-    def _marked(self, state: State, news: Round, watch: _Watch) -> dict[int, dict[int, Told]]:
+    def _marked(self, state: RoundState, latest: Round, watch: _Watch) -> dict[int, dict[int, SettledMask]]:
         """The masks of the objects that a mark is about: its own, or those that lie under the background."""
-        assert isinstance(news.what, Mark)
+        assert isinstance(latest.what, Mark)
         shown: dict[int, Mask] = {}
-        if state.of(news.object_id).shown or news.object_id == EVERY_OBJECT:
-            masks = self._masks(state, news.frame, watch)
+        if state.of(latest.object_id).shown or latest.object_id == EVERY_OBJECT:
+            masks = self._masks(state, latest.frame, watch)
             ids = np.zeros(self.clip.size_hw, np.uint8) if masks is None else masks.ids
             shown = {object_id: ids == object_id for object_id in state.object_ids if (ids == object_id).any()}
-        if news.object_id == EVERY_OBJECT:
-            under = rasterise(news.what.strokes(EVERY_OBJECT), self.clip.size_hw) >= 0
+        if latest.object_id == EVERY_OBJECT:
+            under = rasterise(latest.what.strokes(EVERY_OBJECT), self.clip.size_hw) >= 0
             about = [object_id for object_id, mask in shown.items() if mask[under].any()]
         else:
-            about = [news.object_id] if news.begins or state.of(news.object_id).shown else []
+            about = [latest.object_id] if latest.begins or state.of(latest.object_id).shown else []
         if not about:
             return {}
-        image, number = self.clip.frame(news.frame).image, len(state.rounds)
+        image, number = self.clip.frame(latest.frame).image, len(state.rounds)
         found = {}
         for object_id in about:
-            marks = marks_on((*state.rounds, news), object_id, news.frame)
-            before = None if news.what.box is not None else shown.get(object_id)
+            marks = marks_on((*state.rounds, latest), object_id, latest.frame)
+            before = None if latest.what.box is not None else shown.get(object_id)
             if before is None and not marks.boxes and object_id not in marks.object_ids:
                 continue
-            said = state.of(object_id).said(news.frame) if before is not None else None
-            frame = MarkedFrame(image, object_id, marks, news.what.strokes(news.object_id), before, said)
+            earlier = state.of(object_id).marked_answer(latest.frame) if before is not None else None
+            frame = MarkedFrame(image, object_id, marks, latest.what.strokes(latest.object_id), before, earlier)
             mask, answer = mask_from_marks(frame, self._prompter, self.rule)
-            told = _told(mask, number, answer.logits)
-            found[object_id] = {news.frame: replace(told, confidence=answer.confidence, is_marked=True)}
+            settled = _settled(mask, number, answer.logits)
+            found[object_id] = {latest.frame: replace(settled, confidence=answer.confidence, is_marked=True)}
         return found
 
     # ---- what frames show
@@ -215,19 +215,19 @@ class RoundsInteraction(Interaction):
         except _Cancelled:
             return
 
-    def _masks(self, state: State, frame: int, watch: _Watch) -> FrameMasks | None:
+    def _masks(self, state: RoundState, frame: int, watch: _Watch) -> FrameMasks | None:
         """None where the frame cannot be decoded."""
         parts = self._parts(state, frame, watch)
-        if state.object_ids and not parts.carried and not parts.told:
+        if state.object_ids and not parts.carried and not parts.settled:
             return None
         return frame_masks(frame, self.clip.size_hw, parts)
 
-    def _parts(self, state: State, frame: int, watch: _Watch) -> FrameParts:
-        told, carried, early = {}, {}, set()
+    def _parts(self, state: RoundState, frame: int, watch: _Watch) -> FrameParts:
+        settled, carried, early = {}, {}, set()
         for object_id in state.object_ids:
             of_object = state.of(object_id)
             if frame in of_object.frames:
-                told[object_id] = of_object.frames[frame]
+                settled[object_id] = of_object.frames[frame]
                 continue
             found = self._carried(of_object, frame, watch)
             if found is not None:
@@ -235,16 +235,16 @@ class RoundsInteraction(Interaction):
                 carried[object_id] = replace(found, answer=found.answer._replace(logits=logits))
             if of_object.before(frame) is None:
                 early.add(object_id)
-        self._runs.rest(2 * len(state.told))
-        return FrameParts(told, carried, frozenset(early))
+        self._runs.rest(2 * len(state.objects))
+        return FrameParts(settled, carried, frozenset(early))
 
-    def _carried(self, told: ObjectTold, frame: int, watch: _Watch) -> Carried | None:
-        runs = self._runs_to(told, frame)
+    def _carried(self, known: ObjectState, frame: int, watch: _Watch) -> Carried | None:
+        runs = self._runs_to(known, frame)
         for run, until in runs:
             run.go_on(until, watch)
         answers = [run.get(frame) for run, _ in runs]
         sides = [
-            self._side(run, told, frame, answer)
+            self._side(run, known, frame, answer)
             for (run, _), answer in zip(runs, answers, strict=True)
             if answer is not None
         ]
@@ -252,40 +252,40 @@ class RoundsInteraction(Interaction):
             return None
         return joined(sides[0], sides[1], self.rule) if len(sides) == 2 else Carried(sides[0].answer)
 
-    def _side(self, run: Run, told: ObjectTold, frame: int, answer: Answer) -> Side:
+    def _side(self, run: Run, known: ObjectState, frame: int, answer: Answer) -> Side:
         """No surer than what the run starts from."""
         start = run.key.start
-        surely = answer._replace(confidence=answer.confidence * told.frames[start].confidence)
-        return Side(surely, abs(frame - start), self._proof(run, told))
+        surely = answer._replace(confidence=answer.confidence * known.frames[start].confidence)
+        return Side(surely, abs(frame - start), self._proof(run, known))
 
-    def _runs_to(self, told: ObjectTold, frame: int) -> list[tuple[Run, int]]:
+    def _runs_to(self, known: ObjectState, frame: int) -> list[tuple[Run, int]]:
         """The runs that come to a frame from both sides, and how far each is to go: to the other side, if any."""
-        before, after = told.before(frame), told.after(frame)
+        before, after = known.before(frame), known.after(frame)
         runs = []
         for start, end, way in ((before, after, 1), (after, before, -1)):
             if start is not None:
-                key = RunKey.of(told, start, way)
+                key = RunKey.of(known, start, way)
                 runs.append((self._runs[key], frame if end is None else end))
         return runs
 
-    def _left(self, state: State, frames: Sequence[int]) -> int:
+    def _left(self, state: RoundState, frames: Sequence[int]) -> int:
         """Steps that are left until some frames are known."""
         steps: dict[RunKey, int] = {}
         for object_id in state.object_ids:
-            told = state.of(object_id)
+            known = state.of(object_id)
             for frame in frames:
-                for run, until in () if frame in told.frames else self._runs_to(told, frame):
+                for run, until in () if frame in known.frames else self._runs_to(known, frame):
                     steps[run.key] = max(steps.get(run.key, 0), run.missing(until))
         return sum(steps.values())
 
-    def _proof(self, run: Run, told: ObjectTold) -> float:
+    def _proof(self, run: Run, known: ObjectState) -> float:
         """How right a run turns out at the marked frame at which it ends."""
         start = run.key.start
-        end = told.after(start) if run.key.way > 0 else told.before(start)
-        goal = None if end is None else told.frames[end].mask
+        end = known.after(start) if run.key.way > 0 else known.before(start)
+        goal = None if end is None else known.frames[end].mask
         return 1.0 if end is None or goal is None else run.proof(end, goal)
 
 
-def _told(mask: Mask, number: int, answer: WindowedLogits) -> Told:
+def _settled(mask: Mask, number: int, answer: WindowedLogits) -> SettledMask:
     small = replace(answer, logits=answer.logits.astype(np.float16).astype(np.float32))
-    return Told(GivenMask.of(mask) if mask.any() else None, number, small)
+    return SettledMask(GivenMask.of(mask) if mask.any() else None, number, small)

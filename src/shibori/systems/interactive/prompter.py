@@ -16,7 +16,7 @@ from shibori.systems.interactive.rule import InteractiveRule
 from shibori.tracking.logit_store import Answer
 
 Mask = NDArray[np.bool_]
-IT = 1
+OBJECT = 1
 """The label of the object at work; all else is 0."""
 
 Prompter = Callable[[NDArray[np.uint8], FrameMarks, int, Mask | None, WindowedLogits | None], Answer]
@@ -38,7 +38,7 @@ class MarkedFrame:
     new_strokes: tuple[Stroke, ...]
     before: Mask | None
     """(H, W) what was shown of it; None where nothing was, or nothing of that counts."""
-    said: WindowedLogits | None = None
+    earlier: WindowedLogits | None = None
     """What the prompter answered to earlier marks on this frame."""
 
 
@@ -47,28 +47,28 @@ def mask_from_marks(frame: MarkedFrame, prompter: Prompter, rule: InteractiveRul
 
     Also what it was decided from.
     """
-    answer = prompter(frame.image, frame.marks, frame.object_id, frame.before, frame.said)
+    answer = prompter(frame.image, frame.marks, frame.object_id, frame.before, frame.earlier)
     size_hw = (frame.image.shape[0], frame.image.shape[1])
-    mask = _said(frame, answer.logits, size_hw, rule)
+    mask = _corrected(frame, answer.logits, size_hw, rule)
     if not mask.any() and frame.before is None:
         for box in frame.marks.boxes:  # better a mask to correct than none
             left, top, right, bottom = box.pixels(size_hw)
             mask[top:bottom, left:right] = True
     obeyed = _labels(frame.marks.strokes, frame.object_id, size_hw, 1)
-    mask[obeyed >= 0] = obeyed[obeyed >= 0] == IT
+    mask[obeyed >= 0] = obeyed[obeyed >= 0] == OBJECT
     return mask, answer
 
 
-def _said(frame: MarkedFrame, answer: WindowedLogits, size_hw: tuple[int, int], rule: InteractiveRule) -> Mask:
+def _corrected(frame: MarkedFrame, answer: WindowedLogits, size_hw: tuple[int, int], rule: InteractiveRule) -> Mask:
     if frame.before is None or rule.correction is None:
         return answer.mask(size_hw)
     thickness = scaled_thickness(rule.thickness, size_hw)
     drawn = _labels(frame.new_strokes, frame.object_id, size_hw, thickness)
     clicks = tuple(stroke for stroke in frame.new_strokes if len(stroke.path) == 1)
     clicked = _labels(clicks, frame.object_id, size_hw, thickness) >= 0
-    of_it = WindowedLogits(IT, answer.window, answer.logits)
+    of_it = WindowedLogits(OBJECT, answer.window, answer.logits)
     ids = corrected_ids(frame.before.astype(np.uint8), [of_it], drawn, clicked, (), rule.correction)
-    return np.asarray(ids == IT)
+    return np.asarray(ids == OBJECT)
 
 
 def _labels(strokes: tuple[Stroke, ...], object_id: int, size_hw: tuple[int, int], thickness: int) -> NDArray[np.int32]:

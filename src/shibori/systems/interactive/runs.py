@@ -20,7 +20,7 @@ from shibori.media.heap import trimmed
 from shibori.media.mask import FrameMasks
 from shibori.media.rounds import GivenMask
 from shibori.ops.overlap import WindowedLogits, iou_of_masks
-from shibori.systems.interactive.told import ObjectTold
+from shibori.systems.interactive.state import ObjectState
 from shibori.tracking.logit_store import Answer, LogitStore
 
 MEMORY_BYTES = 64 << 20
@@ -47,15 +47,15 @@ class RunKey(NamedTuple):
     """First and last of the stretches on its way where the object is said not to be."""
 
     @classmethod
-    def of(cls, told: ObjectTold, start: int, way: int) -> RunKey:
+    def of(cls, state: ObjectState, start: int, way: int) -> RunKey:
         """The run from one frame of an object to the next one that shows it, or to the end of the clip."""
-        first, last = (start, told.after(start)) if way > 0 else (told.before(start), start)
+        first, last = (start, state.after(start)) if way > 0 else (state.before(start), start)
         absent = tuple(
             stretch
-            for stretch in told.absent
+            for stretch in state.absent
             if (first is None or stretch[0] > first) and (last is None or stretch[0] < last)
         )
-        mask = told.frames[start].mask
+        mask = state.frames[start].mask
         assert mask is not None, "a run starts where the object is"
         return cls(start, mask, way, absent)
 

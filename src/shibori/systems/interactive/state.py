@@ -14,7 +14,7 @@ from shibori.ops.overlap import WindowedLogits
 
 
 @dataclass(frozen=True, eq=False)
-class Told:
+class SettledMask:
     """What is settled of one object in one frame, until something else is said of that very frame."""
 
     mask: GivenMask | None
@@ -30,20 +30,20 @@ class Told:
 
 
 @dataclass(frozen=True, eq=False)
-class ObjectTold:
+class ObjectState:
     """One object."""
 
-    frames: Mapping[int, Told]
+    frames: Mapping[int, SettledMask]
 
     @cached_property
     def shown(self) -> list[int]:
         """Frames that show it, ascending."""
-        return sorted(index for index, told in self.frames.items() if told.mask is not None)
+        return sorted(index for index, settled in self.frames.items() if settled.mask is not None)
 
     @cached_property
     def absent(self) -> tuple[tuple[int, int], ...]:
         """Frames that do not, as first and last of each stretch."""
-        absent = sorted(index for index, told in self.frames.items() if told.mask is None)
+        absent = sorted(index for index, settled in self.frames.items() if settled.mask is None)
         breaks = [place for place, (one, other) in enumerate(pairwise(absent), 1) if other > one + 1]
         starts, ends = [0, *breaks], [*breaks, len(absent)]
         return tuple((absent[i], absent[j - 1]) for i, j in zip(starts, ends, strict=True)) if absent else ()
@@ -58,35 +58,35 @@ class ObjectTold:
         place = bisect_right(self.shown, frame)
         return self.shown[place] if place < len(self.shown) else None
 
-    def said(self, frame: int) -> WindowedLogits | None:
+    def marked_answer(self, frame: int) -> WindowedLogits | None:
         """What marks on a frame were answered with; None where it is not settled by marks."""
-        told = self.frames.get(frame)
-        return told.answer if told is not None and told.is_marked else None
+        settled = self.frames.get(frame)
+        return settled.answer if settled is not None and settled.is_marked else None
 
-    def with_told(self, news: Mapping[int, Told]) -> ObjectTold:
+    def with_settled(self, masks: Mapping[int, SettledMask]) -> ObjectState:
         """The same with something else said of some frames."""
-        return ObjectTold({**self.frames, **news})
+        return ObjectState({**self.frames, **masks})
 
 
-NOTHING = ObjectTold({})
+NOTHING = ObjectState({})
 
 
 @dataclass(frozen=True, eq=False)
-class State:
+class RoundState:
     """What some rounds come to."""
 
     rounds: Rounds = ()
-    told: Mapping[int, ObjectTold] = field(default_factory=dict)
+    objects: Mapping[int, ObjectState] = field(default_factory=dict)
     """object_id -> what is settled of it."""
 
     @property
     def object_ids(self) -> list[int]:
         """The objects that are shown in some frame, ascending."""
-        return sorted(object_id for object_id, told in self.told.items() if told.shown)
+        return sorted(object_id for object_id, known in self.objects.items() if known.shown)
 
-    def of(self, object_id: int) -> ObjectTold:
+    def of(self, object_id: int) -> ObjectState:
         """Of one object."""
-        return self.told.get(object_id, NOTHING)
+        return self.objects.get(object_id, NOTHING)
 
 
 def marks_on(rounds: Rounds, object_id: int, frame: int) -> FrameMarks:

@@ -13,7 +13,7 @@ from shibori.media.mask import FrameMasks, ObjectStatus
 from shibori.media.soft_mask import SoftMasks
 from shibori.ops.overlap import WindowedLogits, settled_ids
 from shibori.systems.interactive.between import Carried
-from shibori.systems.interactive.told import Told
+from shibori.systems.interactive.state import SettledMask
 from shibori.tracking.settled_frame import soft_masks
 
 
@@ -21,7 +21,7 @@ from shibori.tracking.settled_frame import soft_masks
 class FrameParts:
     """What is known of the objects of one frame; each is in one of the two, or not there."""
 
-    told: Mapping[int, Told]
+    settled: Mapping[int, SettledMask]
     carried: Mapping[int, Carried]
     early: frozenset[int] = frozenset()
     """Objects whose first marked frame comes later: where they are not found they have not come yet."""
@@ -29,10 +29,10 @@ class FrameParts:
 
 def frame_masks(index: int, size_hw: tuple[int, int], parts: FrameParts) -> FrameMasks:
     """The carried objects share pixels by log-odds; what is settled goes before, the later before the earlier."""
-    object_ids = sorted({*parts.told, *parts.carried})
+    object_ids = sorted({*parts.settled, *parts.carried})
     found = [each.answer.logits for _, each in sorted(parts.carried.items()) if each.answer.confidence > 0]
-    in_turn = sorted(parts.told, key=lambda object_id: parts.told[object_id].number)
-    masks = {i: mask.mask() for i in in_turn if (mask := parts.told[i].mask) is not None}
+    in_turn = sorted(parts.settled, key=lambda object_id: parts.settled[object_id].number)
+    masks = {i: mask.mask() for i in in_turn if (mask := parts.settled[i].mask) is not None}
     ids = settled_ids(found, masks, size_hw, max(object_ids, default=0))
     statuses = tuple(_status(object_id, parts, ids) for object_id in object_ids)
     return FrameMasks(index, ids, statuses, _soft(size_hw, parts, found, masks))
@@ -45,14 +45,14 @@ def _soft(
     masks: Mapping[int, NDArray[np.bool_]],
 ) -> SoftMasks:
     """Marked objects are as soft as what their masks were decided from; those that a person gave are not."""
-    marked = [answer for i in masks if (answer := parts.told[i].answer) is not None]
-    given = {i: mask for i, mask in masks.items() if parts.told[i].answer is None}
+    marked = [answer for i in masks if (answer := parts.settled[i].answer) is not None]
+    given = {i: mask for i, mask in masks.items() if parts.settled[i].answer is None}
     return soft_masks(size_hw, [*found, *marked], given)
 
 
 def _status(object_id: int, parts: FrameParts, ids: NDArray[Any]) -> ObjectStatus:
     is_there = bool((ids == object_id).any())
-    if object_id in parts.told:
+    if object_id in parts.settled:
         return ObjectStatus(object_id, 1.0, "tracked" if is_there else "absent")
     confidence = parts.carried[object_id].answer.confidence
     if is_there:
