@@ -23,6 +23,16 @@ _MOST_FOREIGN_IDS = 32
 """More distinct indices than this under a palette that is not the DAVIS one are likelier shades than objects."""
 
 
+KINDS = ("alpha", "grey", "colours")
+"""How a picture or a video can show masks other than by ids: ``alpha:cut.png``; see ``stated_masks``."""
+
+
+def stated_kind(text: str) -> tuple[str | None, Path]:
+    """``alpha:cut.png`` -> kind and path; None as the kind where none is stated. A file called so wins."""
+    kind, _, rest = text.partition(":")
+    return (kind, Path(rest)) if rest and kind in KINDS and not Path(text).exists() else (None, Path(text))
+
+
 def read_ids(path: str | Path, *, keep_void: bool = False) -> NDArray[Any]:
     """Object ids of a mask file: (H, W) uint8, or uint16 where an id is above 254.
 
@@ -137,9 +147,8 @@ def _ids_of_grey(ids: NDArray[np.uint8], path: str | Path) -> NDArray[np.uint8]:
     levels = ", ".join(map(str, present[:6])) + (", ..." if len(present) > 6 else "")
     raise InputError(
         f"{path} is a greyscale image with {len(present)} grey levels ({levels}): a mask holds 0 and 255 alone (one "
-        f"object), or object ids as small integers 1, 2, 3 ...; antialiasing, JPEG or a conversion from colours makes "
-        f'such levels; export it without, or for one object cut it at half: {_PYTHON} "from PIL import Image; '
-        "Image.open('in.png').convert('L').point(lambda v: 255 * (v > 127)).save('out.png')\""
+        "object), or object ids as small integers 1, 2, 3 ...; antialiasing, JPEG or a conversion from colours makes "
+        f"such levels; export it without, or for one object whose edges they are give grey:{path}"
     )
 
 
@@ -174,7 +183,11 @@ def _refusal_of_colours(image: Image.Image, path: str | Path) -> str:
         return f"{found}; the colours are those of the DAVIS palette: {_HOW_TO}"
     if not _are_shades(colours, which):
         return f"{found}; save it as a palette, 16-bit or 0/255 greyscale PNG, or {_HOW_TO}"
-    return f"{found}; some are shades that antialiasing or JPEG makes: export it as a palette PNG without them"
+    ways = f"colours:{path}" + (f" or, for its opacity, alpha:{path}" if "A" in image.mode else "")
+    return (
+        f"{found}; some are shades that antialiasing or JPEG makes: export it as a palette PNG without them, or give "
+        f"{ways}"
+    )
 
 
 def _colours(rgb: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np.int64], NDArray[np.int64]]:

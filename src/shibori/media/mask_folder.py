@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -91,15 +91,16 @@ def no_masks(index: int, size_hw: tuple[int, int], known: tuple[int, ...]) -> Fr
     return hard_masks(index, np.zeros(size_hw, np.uint8), known)
 
 
-def mask_files(clip: Clip, folder: Path) -> list[tuple[int, Path]]:
-    """Frame index and path of the PNG files of a folder.
+def mask_files(clip: Clip, folder: Path, suffixes: Collection[str] = (".png",)) -> list[tuple[int, Path]]:
+    """Frame index and path of the picture files of a folder.
 
     Raises:
         InputError: there is none, or one is called like no frame of the clip.
     """
-    files = sorted(path for path in folder.glob("*.png") if not path.name.startswith("."))
+    entries = (path for path in folder.iterdir() if not path.name.startswith("."))
+    files = sorted(path for path in entries if path.suffix.lower() in suffixes)
     if not files:
-        raise InputError(f"{folder} holds no mask files (.png)")
+        raise InputError(f"{folder} holds no mask files ({', '.join(sorted(suffixes))})")
     index_of = {clip.frame_name(index): index for index in range(clip.num_frames)}
     # A video's frames are known by number, so 30.png will do as well as 00030.png.
     number_of = {int(name): index for name, index in index_of.items() if name.isdecimal()}

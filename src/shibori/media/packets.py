@@ -93,9 +93,20 @@ def video_stream(container: InputContainer, path: Path) -> VideoStream:
     return videos[0]
 
 
-def decode(container: InputContainer, stream: VideoStream) -> Iterator[av.VideoFrame]:
-    """Every frame that decodes, in display order. Damaged packets are passed over; the caller sees the gaps."""
+_ALPHA_DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
+"""Codecs whose opacity travels beside the picture -> the decoders that look at it; FFmpeg's own do not."""
+
+
+def decode(container: InputContainer, stream: VideoStream, with_alpha: bool = False) -> Iterator[av.VideoFrame]:
+    """Every frame that decodes, in display order. Damaged packets are passed over; the caller sees the gaps.
+
+    Args:
+        container: an open file.
+        stream: its video.
+        with_alpha: also decode opacity that is stored beside the picture (WebM); it takes another decoder.
+    """
     packets = container.demux(stream)
+    decoder = _decoder(stream) if with_alpha else stream.codec_context
     while True:
         try:
             packet = next(packets, None)
@@ -106,10 +117,19 @@ def decode(container: InputContainer, stream: VideoStream) -> Iterator[av.VideoF
         if packet.is_corrupt and packet.size:
             continue
         try:
-            frames = packet.decode()
+            frames = decoder.decode(packet)
         except av.FFmpegError:
             continue
         yield from frames
+
+
+def _decoder(stream: VideoStream) -> Any:
+    name = _ALPHA_DECODERS.get(stream.codec_context.name)
+    if name is None or stream.metadata.get("alpha_mode") != "1":
+        return stream.codec_context
+    decoder = av.CodecContext.create(name, "r")
+    decoder.extradata = stream.codec_context.extradata
+    return decoder
 
 
 @dataclass

@@ -1,9 +1,9 @@
-"""Which mask belongs to which frame: ``first.png``, ``30:fix.png``, ``1.2s:fix.png``, or a folder named by frames."""
+"""Which mask belongs to which frame: ``first.png``, ``30:fix.png``, ``1.2s:fix.png``, a folder named by frames ..."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +11,18 @@ from numpy.typing import NDArray
 
 from shibori.errors import InputError
 from shibori.media.clip import Clip
-from shibori.media.mask import check_size, read_ids, require_objects
+from shibori.media.mask import check_size, object_ids, read_ids, require_objects
+from shibori.media.mask_file import stated_kind
 from shibori.media.mask_folder import mask_files
+from shibori.media.mask_source import MaskSource
+from shibori.media.picture import IMAGE_SUFFIXES
+from shibori.media.result import read_result
+from shibori.media.stated_masks import VIDEO_SUFFIXES, stated_masks
+
+_MOST_PIXELS = 1 << 30
+"""Of the masks that a run starts from, which are all held at once."""
+_OTHER_SUFFIXES = {".xml", ".json", *VIDEO_SUFFIXES}
+"""Of files that are no pictures."""
 
 _WHEN = re.compile(r"(?P<number>\d+(\.\d+)?)(?P<seconds>s?)")
 
@@ -23,7 +33,9 @@ def read_references(clip: Clip, marks: Sequence[str | Path], start: int = 0) -> 
     Args:
         clip: whose frames the masks belong to.
         marks: each a mask file for frame ``start``; ``WHEN:FILE`` for another frame, where ``WHEN`` is a frame index
-            (``30``) or seconds (``1.2s``); or a folder whose files carry the names of their frames (``00030.png``).
+            (``30``) or seconds (``1.2s``); a folder whose files carry the names of their frames (``00030.png``); a file
+            of annotations (CVAT, COCO ...); or ``KIND:`` before a picture, a folder or a video, also after ``WHEN:``,
+            see ``stated_masks``. A video without a frame begins with the clip.
         start: the frame of a mask file given without a frame.
 
     Raises:
@@ -32,10 +44,10 @@ def read_references(clip: Clip, marks: Sequence[str | Path], start: int = 0) -> 
     """
     references: dict[int, NDArray[Any]] = {}
     for mark in marks:
-        for index, path in _files(clip, str(mark), start):
+        for index, path, ids in _masks(clip, str(mark), start):
             if index in references:
                 raise InputError(f"{path} is a second mask for frame {index}: put all objects of a frame in one file")
-            references[index] = _read_mask(clip, path)
+            references[index] = ids
     return references
 
 
@@ -59,13 +71,41 @@ def frame_index(clip: Clip, when: str) -> int:
     return index
 
 
-def _files(clip: Clip, mark: str, start: int) -> list[tuple[int, Path]]:
+def _masks(clip: Clip, mark: str, start: int) -> Iterator[tuple[int, Path, NDArray[Any]]]:
+    """Frame index, where the mask is, and its ids, of all masks of a mark."""
     when, colon, rest = mark.partition(":")
-    if colon and _WHEN.fullmatch(when.strip()) and not Path(mark).exists():
-        index = frame_index(clip, when)
-        return [(index, Path(rest))]
-    path = Path(mark)
-    return mask_files(clip, path) if path.is_dir() else [(start, path)]
+    is_placed = bool(colon and _WHEN.fullmatch(when.strip()) and not Path(mark).exists())
+    kind, path = stated_kind(rest if is_placed else mark)
+    first = frame_index(clip, when) if is_placed else None
+    if kind is not None:
+        is_picture = path.suffix.lower() in IMAGE_SUFFIXES
+        first = first if first is not None else start if is_picture else 0
+        yield from _of_source(clip, stated_masks(path, kind, clip, first))
+    elif path.suffix.lower() in _OTHER_SUFFIXES and path.is_file():
+        yield from _of_source(clip, read_result(path, clip))
+    else:
+        is_folder = path.is_dir() and first is None
+        files = mask_files(clip, path) if is_folder else [(start if first is None else first, path)]
+        for index, file in files:
+            yield index, file, _read_mask(clip, file)
+
+
+def _of_source(clip: Clip, source: MaskSource) -> Iterator[tuple[int, Path, NDArray[Any]]]:
+    """The frames in which something shows."""
+    height, width = clip.size_hw
+    if len(source.frames) * height * width > _MOST_PIXELS:
+        raise InputError(
+            f"{source.path} has masks of {len(source.frames)} frames, too many to start from at {width}x{height}: give "
+            "those of a few frames, or make other formats of them with shibori export"
+        )
+    shown = 0
+    for index in source.frames:
+        masks = source.masks(index)
+        if masks is not None and object_ids(masks.ids):
+            shown += 1
+            yield index, source.path, masks.ids
+    if not shown:
+        raise InputError(f"{source.path} shows no object in any of its {len(source.frames)} frames")
 
 
 def _read_mask(clip: Clip, path: Path) -> NDArray[Any]:

@@ -12,10 +12,12 @@ from shibori.media.annotation.polygon_files import YOLO_LIST
 from shibori.media.clip import Clip
 from shibori.media.instances import read_json
 from shibori.media.kept_masks import KeptMasks
+from shibori.media.mask_file import stated_kind
 from shibori.media.mask_folder import MaskFolder, ObjectFolders
 from shibori.media.mask_source import MaskSource
 from shibori.media.mask_writer import KEPT_NAME, ONE_FILE_NAMES
 from shibori.media.rle_masks import RleMasks
+from shibori.media.stated_masks import VIDEO_SUFFIXES, stated_masks, unstated_video
 
 _FOLDERS = ("palette", "ids16")
 """Formats whose masks are as good as the run's, in folders of their names where a run wrote several."""
@@ -26,15 +28,19 @@ def read_result(path: str | Path, clip: Clip) -> MaskSource:
 
     Args:
         path: ``masks.shibori``, ``masks.json``, or a folder with one of them, with palette or 16-bit PNGs of ids, or
-            with a folder of black and white PNGs for each object; or annotations, see ``read_annotations``.
+            with a folder of black and white PNGs for each object; annotations, see ``read_annotations``; or
+            ``alpha:``, ``grey:`` or ``colours:`` before a picture, a folder of pictures or a video, see
+            ``stated_masks``.
         clip: that they were made for.
 
     Raises:
         InputError: nothing of the kind, or made for another clip.
     """
-    path = Path(path)
+    kind, path = stated_kind(str(path))
     if not path.exists():
         raise InputError(f"there is no file or folder {path}")
+    if kind is not None:
+        return stated_masks(path, kind, clip)
     found = _of_folder(path, clip) if path.is_dir() else _of_file(path)
     if found.size_hw != clip.size_hw:
         raise InputError(
@@ -56,6 +62,8 @@ def _of_file(path: Path) -> MaskSource:
         return AnnotatedMasks(path, read_annotations(path))
     if path.suffix.lower() == ".json":
         return _of_json(path)
+    if path.suffix.lower() in VIDEO_SUFFIXES:
+        raise unstated_video(path)
     raise InputError(f"{path} is no result: expected a folder of masks, {KEPT_NAME} or {ONE_FILE_NAMES['rle']}")
 
 

@@ -28,12 +28,13 @@ class VideoClip(Clip):
 
     Opening reads the file's packets once (no decoding) and keeps 8 bytes a frame. Times are those of the file, from
     the first frame on; ``begin`` is the first frame's in the file's own clock. Pixels stay as they are stored:
-    non-square ones are not resampled.
+    non-square ones are not resampled. ``with_alpha``: frames' pictures also have opacity that WebM stores beside them.
     """
 
-    def __init__(self, path: Path, *, deinterlace: bool = False) -> None:
+    def __init__(self, path: Path, *, deinterlace: bool = False, with_alpha: bool = False) -> None:
         self.path = path
         self.name = path.stem
+        self._with_alpha = with_alpha
         self._deinterlace = deinterlace
         self._lock = threading.Lock()
         self._cursor: _Cursor | None = None
@@ -177,12 +178,12 @@ class VideoClip(Clip):
     ) -> Iterator[tuple[int, av.VideoFrame]]:
         """(index, frame) from some frame at or before ``start`` on, in decoding output order."""
         if not self._index.timed:
-            yield from enumerate(decode(container, stream))
+            yield from enumerate(decode(container, stream, self._with_alpha))
             return
         key = self._index.key_before(start)
         while key > 0:
             container.seek(int(self._index.key_seeks[key]), stream=stream)
-            numbered = self._timed(decode(container, stream))
+            numbered = self._timed(decode(container, stream, self._with_alpha))
             first = next(numbered, None)
             if first is not None and first[0] <= start:
                 yield first
@@ -193,7 +194,7 @@ class VideoClip(Clip):
         with open_video(self.path) as fresh:
             again = video_stream(fresh, self.path)
             again.thread_type = "AUTO"
-            yield from self._timed(decode(fresh, again))
+            yield from self._timed(decode(fresh, again, self._with_alpha))
 
     def _timed(self, pictures: Iterator[av.VideoFrame]) -> Iterator[tuple[int, av.VideoFrame]]:
         times = self._index.times

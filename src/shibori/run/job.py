@@ -54,7 +54,8 @@ class SegmentJob(SystemChoice):
         default=(),
         metadata={
             "help": "Mask file for the first frame; WHEN:FILE for another (30:fix.png is frame 30, 1.2s:fix.png the "
-            "frame at 1.2 seconds); or a folder of masks named by their frames. Repeatable."
+            "frame at 1.2 seconds); or a folder of masks named by their frames. alpha:, grey: or colours: before a "
+            "picture, folder or video says how it shows its masks. Repeatable."
         },
     )
     scribbles: tuple[Path, ...] = field(default=(), metadata={"help": "A DAVIS scribble file. Repeatable."})
