@@ -38,6 +38,22 @@ def test_the_promptable_network_is_clicked(shibori, root, weights):
     assert len(content["objects"]) == 2
 
 
+def test_the_scores_can_be_kept(shibori, root, weights, tmp_path):
+    line = f"evaluate clicks {root} --system prompt --preset tiny --weights {weights} --clicks 5 --frames 1"
+    out = tmp_path / "new" / "clicks.json"
+    printed = json.loads(shibori(f"{line} --json --out {out}").stdout)
+    content = json.loads(out.read_text())
+    assert content.pop("facts")["system"] == "prompt tiny"
+    for key in ("iou_after", "iou_box", "iou_stroke", "clicks_to", "failures"):
+        assert content[key] == printed[key]
+    assert content["objects"][0]["clicks"] == printed["objects"][0]["clicks"]
+    refused = shibori(f"{line} --out {out}")
+    assert (refused.exit_code, refused.stderr.count("\n")) == (2, 1)
+    assert shibori(f"{line} --out {out} --overwrite").exit_code == 0
+    refused = shibori(f"{line} --out {out / 'below.json'}")
+    assert (refused.exit_code, refused.stderr.count("\n")) == (2, 1)
+
+
 def test_what_is_wrong_is_one_sentence(shibori, root, monkeypatch):
     monkeypatch.setattr(systems, "INTERACTIVE_SEGMENTERS", {})
     for options, message in (

@@ -235,6 +235,7 @@ from pathlib import Path
 sys.path[:0] = [{tests!r}]
 from holder import Holder
 import shibori.systems as systems
+from shibori.systems.interactive.engine import RoundsSegmenter
 
 class Slow(Holder):
     def begin(self, size_hw):
@@ -248,17 +249,19 @@ class Slow(Holder):
         return inner
 
 systems.PROPAGATORS = {{"pixel": lambda **options: Slow()}}
+systems.INTERACTIVE_SEGMENTERS = {{"interactive": lambda **options: RoundsSegmenter(None, Slow())}}
 from shibori.cli import main
 main()
 """
 
 
-def test_interrupted_run_keeps_whole_frames_and_can_be_resumed(shibori, place):
+@pytest.mark.parametrize("run", [RUN, f"{RUN} --absent 10-:1"])
+def test_interrupted_run_keeps_whole_frames_and_can_be_resumed(shibori, place, run):
     script = place / "slow.py"
     script.write_text(SLOW.format(tests=str(Path(__file__).parents[1])))
     source = str(Path(job_module.__file__).parents[2])
     environment = {**os.environ, "PYTHONPATH": source, "PYTHONWARNINGS": "error"}
-    command = [sys.executable, str(script), *RUN.split(), "--format", "palette"]
+    command = [sys.executable, str(script), *run.split(), "--format", "palette"]
     # A shell lets what it runs in the background ignore the signal, which children inherit.
     heed = partial(signal.signal, signal.SIGINT, signal.default_int_handler)
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment, preexec_fn=heed)
@@ -274,5 +277,5 @@ def test_interrupted_run_keeps_whole_frames_and_can_be_resumed(shibori, place):
     assert 3 <= len(finished) < 12
     assert not list((place / "out").glob(".*"))
     assert len(json.loads((place / "out" / "tracks.json").read_text())["frames"]) == len(finished)
-    assert shibori(f"{RUN} --resume").exit_code == 0
+    assert shibori(f"{run} --resume").exit_code == 0
     assert len(names(place / "out")) == 13

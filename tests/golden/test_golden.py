@@ -94,6 +94,13 @@ def test_clicks(crossing, segment, system):
     segment(crossing, f"click-{system}", f"--system {system} --size 160 {DISTANT}")
 
 
+def test_marks_of_every_kind_together(crossing, segment):
+    marks = (
+        f"--mask first.png --click 6:92,64:{EGG} --absent 6:{BALL} --box 8:141,76,175,107:{BOX} --mask 10:ball10.png"
+    )
+    segment(crossing, "rounds-interactive", f"--system interactive --size 128 {marks}")
+
+
 @pytest.mark.parametrize("system", ["strnn", "trackprop"])
 def test_boxes(crossing, segment, system):
     segment(crossing, f"box-{system}", f"--system {system} --size 160 {BOXES} --click 8:120,112:0")

@@ -145,6 +145,21 @@ def test_contradictions_are_said():
     assert contradictions((first, Round(0, 1, Removal()), later)) == ()
 
 
+def test_marks_that_contradict_each_other_are_said():
+    beside = Mark(CLICK.lines, is_object=False)
+    (sentence,) = contradictions((Round(3, 1, CLICK), Round(3, 1, beside), Round(3, 1, beside)))
+    assert sentence == (
+        "where two marks in frame 3 meet the later one counts, one beside object 1, and not one on object 1"
+    )
+    (sentence,) = contradictions((Round(3, 1, CLICK), Round(3, 0, CLICK)))
+    assert "one on the background, and not one on object 1" in sentence
+    (sentence,) = contradictions((Round(3, 0, CLICK), Round(3, 2, CLICK)))
+    assert "one on object 2, and not one on the background" in sentence
+    assert contradictions((Round(3, 1, CLICK), Round(4, 1, beside))) == ()
+    away = Mark(tuple(tuple((x / 2, y / 2) for x, y in line) for line in CLICK.lines), is_object=False)
+    assert contradictions((Round(3, 1, CLICK), Round(3, 1, away))) == ()
+
+
 def test_marks_become_rounds_and_marks_again():
     line = Stroke(1, ((0.0, 0.0), (1.0, 1.0)))
     marks = Marks({2: (line, click(1, 0.5, 0.5), click(0, 0.1, 0.1), line)}, {0: (BoxMark(2, (0.0, 0.0, 0.5, 0.5)),)})

@@ -14,6 +14,7 @@ from shibori.cli.outcome import outcome, progress_bar
 from shibori.cli.score import LATE
 from shibori.cli.tables import show_click_scores, show_instance_scores, show_interactive_scores, show_scores
 from shibori.datasets.davis import read_davis
+from shibori.errors import InputError
 from shibori.evaluation import clicks, davis, interactive, unsupervised
 from shibori.evaluation.instance_report import write_instance_report
 from shibori.evaluation.instances import score_vis
@@ -181,16 +182,26 @@ class ClickOptions(SystemChoice):
     year: int | None = field(default=None, metadata={"help": "2016: all that is marked is one object; 2017: ids."})
     frames: int = field(default=4, metadata={"help": "Frames of each sequence: the first, others evenly spread."})
     clicks: int = field(default=20, metadata={"help": "Clicks on an object, at most."})
+    out: Path | None = field(default=None, metadata={"help": "File for all of it as JSON, every object included."})
+    overwrite: bool = field(default=False, metadata={"help": "Replace a file that is already there."})
     as_json: bool = json_switch()
 
 
 def evaluate_clicks(options: ClickOptions) -> None:
     """Click, and say what came of it."""
     with outcome(), progress_bar("evaluate", wanted=not options.as_json) as bar:
+        if options.out is not None and options.out.exists() and not options.overwrite:
+            raise InputError(f"{options.out} is there already: choose another --out, or use --overwrite")
         rules = clicks.ClickRules(options.clicks, num_frames=options.frames)
         sequences = read_davis(options.root, options.year, options.split)
         scores = clicks.evaluate_clicks(sequences, _begin_frame(options), rules, bar)
+        if options.out is not None:
+            clicks.write_click_scores(scores, options.out, _click_facts(options))
     show_click_scores(scores, options.as_json)
+
+
+def _click_facts(options: ClickOptions) -> dict[str, str]:
+    return facts_of(settled_choice(options, for_marks=True)) | {"data": f"{options.root} {options.split}"}
 
 
 def _begin_frame(options: ClickOptions) -> clicks.BeginFrame:

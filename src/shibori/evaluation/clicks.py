@@ -6,8 +6,9 @@ frames are also asked for after one box and after one round of the DAVIS robot's
 
 from __future__ import annotations
 
+import json
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -212,6 +213,25 @@ def box_mark(true: Mask) -> Mark:
     rows, columns = np.flatnonzero(true.any(1)), np.flatnonzero(true.any(0))
     height, width = true.shape
     return Mark(box=(columns[0] / width, rows[0] / height, (columns[-1] + 1) / width, (rows[-1] + 1) / height))
+
+
+def write_click_scores(scores: ClickScores, path: Path, facts: Mapping[str, str]) -> None:
+    """All of it as a JSON file, in a folder that is made if need be.
+
+    Args:
+        scores: what it holds.
+        path: of the file; one that is there is replaced.
+        facts: name -> text: system, weights, hardware and the like.
+
+    Raises:
+        InputError: it cannot be written.
+    """
+    text = json.dumps({**click_scores_to_json(scores), "facts": dict(facts)}, indent=1)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text + "\n", encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"the scores cannot be written to {path}: {error.strerror or error}") from error
 
 
 def click_scores_to_json(scores: ClickScores) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import struct
 import zlib
-from typing import Any
+from typing import Any, Literal
 
 import cv2
 import numpy as np
@@ -29,7 +29,7 @@ def encode_frame(masks: FrameMasks) -> bytes:
         "index": masks.index,
         "size": masks.ids.shape,
         "deep": masks.ids.dtype != np.uint8,
-        "objects": [[status.object_id, round(status.confidence, 4), status.state] for status in masks.statuses],
+        "objects": [[each.object_id, round(each.confidence, 4), each.state, *each.sources] for each in masks.statuses],
     }
     if masks.soft is not None:
         steps = [_steps(layer.logits) for layer in masks.soft.layers]
@@ -58,9 +58,15 @@ def decode_frame(data: bytes) -> FrameMasks:
         parts.append(content[offset : offset + size])
         offset += size
     size_hw = (note["size"][0], note["size"][1])
-    statuses = tuple(ObjectStatus(*status) for status in note["objects"])
+    statuses = tuple(_status(*entry) for entry in note["objects"])
     ids = _unpack_flat(parts[0], size_hw, np.uint16 if note["deep"] else np.uint8)
     return FrameMasks(note["index"], ids, statuses, _soft_masks(note, parts[1:], size_hw))
+
+
+def _status(
+    object_id: int, confidence: float, state: Literal["tracked", "lost", "absent"], *sources: int
+) -> ObjectStatus:
+    return ObjectStatus(object_id, confidence, state, sources)
 
 
 def _soft_masks(note: dict[str, Any], parts: list[bytes], size_hw: tuple[int, int]) -> SoftMasks | None:

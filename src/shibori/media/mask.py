@@ -36,6 +36,9 @@ class ObjectStatus:
     confidence: float
     """In [0, 1]."""
     state: Literal["tracked", "lost", "absent"]
+    sources: tuple[int, ...] = ()
+    """The marked frames that it comes from, ascending: those from which it is carried, or the frame itself where the
+    object is marked there. Empty where a person said that it is absent, and where the system does not say."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,7 +6,7 @@ the later one counts.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -228,7 +228,28 @@ def contradictions(rounds: Rounds) -> tuple[str, ...]:
                 )
             if not isinstance(each.what, Approval):
                 said[place] = each
-    return tuple(found.values())
+    return (*found.values(), *_marked_twice(rounds))
+
+
+def _marked_twice(rounds: Rounds) -> Iterator[str]:
+    """Where a click or a line begins or turns at the very place of an earlier one that says something else."""
+    labels: dict[tuple[int, tuple[float, float]], int] = {}
+    for each in rounds:
+        if not isinstance(each.what, Mark):
+            continue
+        label = each.object_id if each.what.is_object else -each.object_id
+        points = [(each.frame, point) for line in each.what.lines for point in line]
+        earlier = next((labels[place] for place in points if labels.get(place, label) != label), None)
+        labels |= dict.fromkeys(points, label)
+        if earlier is not None:
+            names = [_label_name(each) for each in (label, earlier)]
+            yield f"where two marks in frame {each.frame} meet the later one counts, {names[0]}, and not {names[1]}"
+
+
+def _label_name(label: int) -> str:
+    if label == EVERY_OBJECT:
+        return "one on the background"
+    return f"one on object {label}" if label > 0 else f"one beside object {-label}"
 
 
 def _contradicts(earlier: What, later: What) -> bool:

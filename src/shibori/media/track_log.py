@@ -8,15 +8,18 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Self, TextIO
+from typing import Any, Self, TextIO
 
 from shibori.errors import InputError
 from shibori.media.clip import Clip, Frame
-from shibori.media.mask import FrameMasks
+from shibori.media.mask import FrameMasks, ObjectStatus
+from shibori.media.object_origin import ObjectOrigin
 
 
 class TrackLog:
-    """``tracks.json``: for each frame, every object's confidence and state. Streamed, and whole whenever it is there.
+    """``tracks.json``: for each frame, every object's confidence and state, and the marked frames that it comes from.
+
+    Streamed, and whole whenever it is there. At its end is for each object, where it comes from.
 
     It appears under its name when it is closed, after an interruption too: then it tells of the finished frames.
 
@@ -39,6 +42,7 @@ class TrackLog:
         self.object_ids = tuple(object_ids)
         self.lost: Counter[int] = Counter()
         self.first_lost: dict[int, int] = {}
+        self._origins = {object_id: ObjectOrigin() for object_id in self.object_ids}
         self._partial = path.with_name(f".{path.name}.{os.getpid()}.part")
         self._head = {"clip": clip.name, "size_hw": clip.size_hw, "system": system, "objects": list(object_ids)}
         self._file: TextIO | None = None
@@ -49,13 +53,12 @@ class TrackLog:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._file = self._partial.open("w", encoding="utf-8")
             self._file.write(json.dumps(self._head)[:-1] + ', "frames": [\n')
-        objects = {
-            str(status.object_id): {"state": status.state, "confidence": round(float(status.confidence), 4)}
-            for status in masks.statuses
-        }
+        objects = {str(status.object_id): _entry(status) for status in masks.statuses}
         line = {"frame": frame.index, "time": None if frame.time is None else float(frame.time), "objects": objects}
         self._file.write((",\n" if self.num_frames else "") + json.dumps(line))
         for status in masks.statuses:
+            if status.sources and status.object_id in self._origins:
+                self._origins[status.object_id].add(frame.index, self.num_frames, status)
             if status.state == "lost":
                 self.lost[status.object_id] += 1
                 self.first_lost.setdefault(status.object_id, frame.index)
@@ -70,7 +73,8 @@ class TrackLog:
         if self._file is None:
             return
         try:
-            self._file.write("\n]}\n")
+            origins = {str(i): origin.content() for i, origin in self._origins.items() if origin.sources}
+            self._file.write("\n]" + (f', "origins": {json.dumps(origins)}' if origins else "") + "}\n")
             self._file.close()
             self._partial.replace(self.path)
         except OSError:
@@ -78,3 +82,8 @@ class TrackLog:
             self._partial.unlink(missing_ok=True)
             if error is None:
                 raise
+
+
+def _entry(status: ObjectStatus) -> dict[str, Any]:
+    entry: dict[str, Any] = {"state": status.state, "confidence": round(float(status.confidence), 4)}
+    return entry | ({"from": list(status.sources)} if status.sources else {})

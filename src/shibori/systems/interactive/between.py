@@ -35,6 +35,8 @@ class Carried:
     """Confidence 0 where it was not found."""
     sides: tuple[Answer, ...] = ()
     """What came from each side, where it came from both."""
+    sources: tuple[int, ...] = ()
+    """The marked frames that it came from, ascending."""
 
     @property
     def agreement(self) -> float:

@@ -242,15 +242,12 @@ class RoundsInteraction(Interaction):
         runs = self._runs_to(known, frame)
         for run, until in runs:
             run.go_on(until, watch)
-        answers = [run.get(frame) for run, _ in runs]
-        sides = [
-            self._side(run, known, frame, answer)
-            for (run, _), answer in zip(runs, answers, strict=True)
-            if answer is not None
-        ]
+        answered = [(run, answer) for run, _ in runs if (answer := run.get(frame)) is not None]
+        sides = [self._side(run, known, frame, answer) for run, answer in answered]
         if not sides:
             return None
-        return joined(sides[0], sides[1], self.rule) if len(sides) == 2 else Carried(sides[0].answer)
+        carried = joined(sides[0], sides[1], self.rule) if len(sides) == 2 else Carried(sides[0].answer)
+        return replace(carried, sources=tuple(run.key.start for run, _ in answered))
 
     def _side(self, run: Run, known: ObjectState, frame: int, answer: Answer) -> Side:
         """No surer than what the run starts from."""

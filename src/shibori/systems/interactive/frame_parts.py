@@ -34,7 +34,7 @@ def frame_masks(index: int, size_hw: tuple[int, int], parts: FrameParts) -> Fram
     in_turn = sorted(parts.settled, key=lambda object_id: parts.settled[object_id].number)
     masks = {i: mask.mask() for i in in_turn if (mask := parts.settled[i].mask) is not None}
     ids = settled_ids(found, masks, size_hw, max(object_ids, default=0))
-    statuses = tuple(_status(object_id, parts, ids) for object_id in object_ids)
+    statuses = tuple(_status(object_id, index, parts, ids) for object_id in object_ids)
     return FrameMasks(index, ids, statuses, _soft(size_hw, parts, found, masks))
 
 
@@ -50,11 +50,13 @@ def _soft(
     return soft_masks(size_hw, [*found, *marked], given)
 
 
-def _status(object_id: int, parts: FrameParts, ids: NDArray[Any]) -> ObjectStatus:
+def _status(object_id: int, frame: int, parts: FrameParts, ids: NDArray[Any]) -> ObjectStatus:
     is_there = bool((ids == object_id).any())
     if object_id in parts.settled:
-        return ObjectStatus(object_id, 1.0, "tracked" if is_there else "absent")
-    confidence = parts.carried[object_id].answer.confidence
+        sources = () if parts.settled[object_id].mask is None else (frame,)
+        return ObjectStatus(object_id, 1.0, "tracked" if is_there else "absent", sources)
+    carried = parts.carried[object_id]
+    confidence = carried.answer.confidence
     if is_there:
-        return ObjectStatus(object_id, confidence, "tracked")
-    return ObjectStatus(object_id, confidence, "absent" if object_id in parts.early else "lost")
+        return ObjectStatus(object_id, confidence, "tracked", carried.sources)
+    return ObjectStatus(object_id, confidence, "absent" if object_id in parts.early else "lost", carried.sources)
