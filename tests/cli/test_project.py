@@ -12,14 +12,14 @@ from shibori.media.reader import read_clip
 from shibori.session.actions import Say, new_object
 from shibori.session.store import ProjectStore
 
-from ..session.made import BoxSegmenter, click
+from ..session.made import Boxes, click
 from .conftest import NUM_FRAMES
 
 
 @pytest.fixture
 def project(place, monkeypatch):
     """With one object, of which no masks are made yet."""
-    monkeypatch.setattr(systems, "INTERACTIVE_SEGMENTERS", {"interactive": lambda **options: BoxSegmenter()})
+    monkeypatch.setattr(systems, "INTERACTIVE_SEGMENTERS", {"interactive": lambda **options: Boxes()})
     with ProjectStore.create(place / "clip.shibori", read_clip("clip.mp4")) as store:
         store.do(new_object(store.project, "dog"))
         store.do(Say((click(3),)))

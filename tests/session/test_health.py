@@ -12,7 +12,7 @@ from shibori.session.kept import write_kept
 from shibori.session.propagation import bring_up_to_date
 from shibori.session.store import ProjectStore, PropagationJob
 
-from .made import NUM_FRAMES, BoxInteraction, click, make_store
+from .made import NUM_FRAMES, Boxes, click, make_store
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def store(tmp_path):
         for stop in (6, 7, 8):
             store.do(SetRange(2, stop))
         job = PropagationJob(3, 2, 7)
-        list(bring_up_to_date(store, BoxInteraction(store.project.clip.opened()), job))
+        list(bring_up_to_date(store, Boxes(store.project.clip.opened()), job))
         yield store
 
 

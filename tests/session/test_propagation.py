@@ -11,7 +11,7 @@ from shibori.session.freshness import frame_keys
 from shibori.session.propagation import bring_up_to_date, nearest_first, runs_of
 from shibori.session.store import ProjectStore, PropagationJob
 
-from .made import NUM_FRAMES, BoxInteraction, click, make_store
+from .made import NUM_FRAMES, Boxes, click, make_store
 
 ALL = PropagationJob(3, 0, NUM_FRAMES - 1)
 
@@ -25,7 +25,7 @@ def store(tmp_path):
 
 
 def computed(store: ProjectStore, job: PropagationJob = ALL) -> list[int]:
-    interaction = BoxInteraction(store.project.clip.opened())
+    interaction = Boxes(store.project.clip.opened())
     list(bring_up_to_date(store, interaction, job))
     return interaction.looked_at
 
@@ -54,7 +54,7 @@ def test_one_way(store):
 
 def test_what_was_left_goes_on_after_a_restart(store):
     clip = store.project.clip.opened()
-    masks = bring_up_to_date(store, BoxInteraction(clip), ALL)
+    masks = bring_up_to_date(store, Boxes(clip), ALL)
     begun = [next(masks).index for _ in range(4)]
     masks.close()
     store.close()
@@ -67,9 +67,7 @@ def test_what_was_left_goes_on_after_a_restart(store):
 def test_progress_is_reported(store):
     told = []
     list(
-        bring_up_to_date(
-            store, BoxInteraction(store.project.clip.opened()), ALL, lambda done, total: told.append((done, total))
-        )
+        bring_up_to_date(store, Boxes(store.project.clip.opened()), ALL, lambda done, total: told.append((done, total)))
     )
     assert told == [(done, NUM_FRAMES) for done in range(1, NUM_FRAMES + 1)]
 
@@ -91,7 +89,7 @@ def test_stretches_of_frames():
 
 def test_a_project_of_the_first_version_is_brought_up_to_date(store):
     project = store.project
-    store.save_masks([("key", BoxInteraction(project.clip.opened()).preview(project.rounds, 3))])
+    store.save_masks([("key", Boxes(project.clip.opened()).preview(project.rounds, 3))])
     assert store.records()[3].objects[1][:2] == ("tracked", 0.9)
     store.close()
     connection = sqlite3.connect(store.path)

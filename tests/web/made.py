@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
-
 import numpy as np
 
-from shibori.interfaces import Interaction, InteractiveSegmenter, Suggestion
-from shibori.media.clip import Clip
-from shibori.media.mask import FrameMasks, ObjectStatus
-from shibori.media.rounds import Mark, Rounds, check_rounds, known_objects
+from shibori.interfaces import InteractiveSegmenter
+from shibori.media.rounds import Mark, Rounds
+
+from ..painted import Painted
 
 NUM_FRAMES, SIZE_HW = 16, (48, 64)
-SLOW_SECONDS = 0.05
-"""For each frame of a propagation."""
 
 
 def moving_frames(number: int) -> list[np.ndarray]:
@@ -22,43 +17,16 @@ def moving_frames(number: int) -> list[np.ndarray]:
     return [np.full((*SIZE_HW, 3), 8 * index + 20, np.uint8) for index in range(number)]
 
 
-class Boxes(InteractiveSegmenter, Interaction):
+class Boxes(Painted):
     """Each object is a box around the first point of its last mark."""
 
-    is_local = True
+    slow_seconds = 0.05
 
-    def begin(self, clip: Clip) -> Boxes:
-        self.clip = clip
-        return self
-
-    def preview(self, rounds: Rounds, frame: int) -> FrameMasks:
-        check_rounds(rounds, self.clip.num_frames, self.clip.size_hw)
-        ids, statuses = np.zeros(self.clip.size_hw, np.uint8), []
-        for object_id in known_objects(rounds):
-            for each in rounds:
-                if each.object_id == object_id and isinstance(each.what, Mark) and each.what.lines:
-                    x, y = each.what.lines[0][0]
-                    area = _around(x, y, self.clip.size_hw)
-            ids[area] = object_id
-            statuses.append(ObjectStatus(object_id, 0.75, "tracked"))
-        return FrameMasks(frame, ids, tuple(statuses))
-
-    def propagate(
-        self,
-        rounds: Rounds,
-        span: range | None = None,
-        report: Callable[[int, int], None] | None = None,
-        cancelled: Callable[[], bool] | None = None,
-        in_order: bool = False,
-    ) -> Iterator[FrameMasks]:
-        for frame in span or range(self.clip.num_frames):
-            if cancelled is not None and cancelled():
-                return
-            time.sleep(SLOW_SECONDS)
-            yield self.preview(rounds, frame)
-
-    def suggestion(self, rounds: Rounds) -> Suggestion | None:
-        return Suggestion(7, known_objects(rounds)[0], 0.25)
+    def mask(self, rounds: Rounds, frame: int) -> np.ndarray:
+        mask = np.zeros(self.clip.size_hw, np.bool_)
+        marks = [each.what for each in rounds if isinstance(each.what, Mark) and each.what.lines]
+        mask[_around(*marks[-1].lines[0][0], self.clip.size_hw)] = True
+        return mask
 
 
 def _around(x: float, y: float, size_hw: tuple[int, int]) -> tuple[slice, slice]:

@@ -46,12 +46,12 @@ class Studio:
 
     def start(self) -> None:
         """Until it answers."""
-        paths = [str(Path(__file__).parent), *sys.path]
+        paths = [str(Path(__file__).parents[3]), *sys.path]
         self.process = subprocess.Popen(
             [
                 sys.executable,
                 "-c",
-                "from disc_segmenter import serve_discs; serve_discs()",
+                "from tests.web.page.disc_segmenter import serve_discs; serve_discs()",
                 self.folder,
                 str(self.port),
             ],

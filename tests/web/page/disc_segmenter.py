@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import sys
-import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 
-from shibori.interfaces import Interaction, InteractiveSegmenter, Suggestion
-from shibori.media.clip import Clip
-from shibori.media.mask import FrameMasks, ObjectStatus
-from shibori.media.rounds import Absence, GivenMask, Mark, Rounds, check_rounds, known_objects
+from shibori.interfaces import InteractiveSegmenter
+from shibori.media.rounds import Absence, GivenMask, Mark, Rounds
 from shibori.web import serve
 from shibori.web.studio import StudioSettings
 
+from ...painted import Painted
+
 NUM_FRAMES, SIZE_HW, RADIUS = 24, (180, 320), 24
-SLOW_SECONDS = 0.08
-"""For each frame of a propagation."""
 
 
 def disc_frames() -> list[np.ndarray]:
@@ -32,25 +28,12 @@ def disc_frames() -> list[np.ndarray]:
     return frames
 
 
-class Discs(InteractiveSegmenter, Interaction):
+class Discs(Painted):
     """Each object is what was marked of it last: a box, a disc around the first point, or a mask."""
 
-    is_local = True
+    slow_seconds = 0.08
 
-    def begin(self, clip: Clip) -> Discs:
-        self.clip = clip
-        return self
-
-    def preview(self, rounds: Rounds, frame: int) -> FrameMasks:
-        check_rounds(rounds, self.clip.num_frames, self.clip.size_hw)
-        ids, statuses = np.zeros(self.clip.size_hw, np.uint8), []
-        for object_id in known_objects(rounds):
-            mask = self._mask([each for each in rounds if each.object_id == object_id], frame)
-            ids[mask] = object_id
-            statuses.append(ObjectStatus(object_id, 0.75, "tracked" if mask.any() else "absent"))
-        return FrameMasks(frame, ids, tuple(statuses))
-
-    def _mask(self, rounds: list, frame: int) -> np.ndarray:
+    def mask(self, rounds: Rounds, frame: int) -> np.ndarray:
         mask = np.zeros(self.clip.size_hw, np.bool_)
         for each in rounds:
             if isinstance(each.what, Absence) and frame in each.frames:
@@ -70,23 +53,6 @@ class Discs(InteractiveSegmenter, Interaction):
             return (rows >= y0 * height) & (rows < y1 * height) & (columns >= x0 * width) & (columns < x1 * width)
         x, y = mark.lines[0][0]
         return (rows - y * height) ** 2 + (columns - x * width) ** 2 < RADIUS**2
-
-    def propagate(
-        self,
-        rounds: Rounds,
-        span: range | None = None,
-        report: Callable[[int, int], None] | None = None,
-        cancelled: Callable[[], bool] | None = None,
-        in_order: bool = False,
-    ) -> Iterator[FrameMasks]:
-        for frame in span or range(self.clip.num_frames):
-            if cancelled is not None and cancelled():
-                return
-            time.sleep(SLOW_SECONDS)
-            yield self.preview(rounds, frame)
-
-    def suggestion(self, rounds: Rounds) -> Suggestion | None:
-        return Suggestion(7, known_objects(rounds)[0], 0.25)
 
 
 def load_discs() -> InteractiveSegmenter:
