@@ -156,8 +156,13 @@ class Interaction(ABC):
         """
 
     @abstractmethod
-    def suggestion(self, rounds: Rounds) -> Suggestion | None:
-        """Where a correction would help most; None where the system cannot tell, or every frame was marked."""
+    def suggestion(self, rounds: Rounds, cancelled: Callable[[], bool] | None = None) -> Suggestion | None:
+        """Where a correction would help most; None where the system cannot tell, or every frame was marked.
+
+        Args:
+            rounds: all that was said so far.
+            cancelled: asked before each frame is looked at; once it says so the answer is None.
+        """
 
 
 class InteractiveSegmenter(ABC):

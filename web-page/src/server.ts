@@ -115,6 +115,7 @@ export class ProjectServer {
     answer<FrameView>("GET", `${this.base}/masks/${frame}${compute ? "?compute=true" : ""}`);
   preview = (round: MarkRound) => answer<FrameView | null>("POST", `${this.base}/preview`, { round });
   suggestion = () => answer<SuggestionView | null>("GET", `${this.base}/suggestion`);
+  stopSuggesting = async () => void (await ask("DELETE", `${this.base}/suggestion`));
   propagate = (order: PropagationOrder) => answer<Job>("POST", `${this.base}/propagation`, order);
   stop = () => answer<State>("DELETE", `${this.base}/propagation`);
   export = (settings: ExportSettings) => answer<Job>("POST", `${this.base}/exports`, settings);

@@ -28,6 +28,7 @@ export const speed = signal(0); // of playing; negative: backwards
 export const dialog = signal<Dialog>(null);
 export const notice = signal<Notice>(null);
 export const suggestion = signal<SuggestionView | null>(null);
+export const isSuggesting = signal(false);
 export const isBusy = signal(false); // a mark is being carried out
 
 export const theme = signal<Theme>("dark");

@@ -54,7 +54,7 @@ class ReplayedInteraction(Interaction):
         wanted = range(self.clip.num_frames) if span is None else span
         return self._masks(self._session_of(rounds), wanted, report, cancelled)
 
-    def suggestion(self, rounds: Rounds) -> None:
+    def suggestion(self, rounds: Rounds, cancelled: Callable[[], bool] | None = None) -> None:
         """None: these systems do not say."""
 
     def _session_of(self, rounds: Rounds) -> MarkSession:

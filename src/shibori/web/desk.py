@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import TypeVar
 
 from shibori.errors import InputError
+from shibori.interfaces import Suggestion
 from shibori.media.clip import Clip
 from shibori.media.edges import EdgeControls, shape_edges
 from shibori.media.mask import FrameMasks
 from shibori.media.picture import encode_png
 from shibori.media.view import LONGEST_SIDE, smaller, view_size
 from shibori.session.doubt import least_certain
-from shibori.session.freshness import frame_keys
 from shibori.session.project import Project
 from shibori.session.propagation import stale_frames
 from shibori.session.store import ProjectStore
@@ -25,14 +25,13 @@ from shibori.web.frames import FrameCache, Thumbnails
 from shibori.web.jobs import Propagating
 from shibori.web.pages import Pages
 from shibori.web.refusals import NotThere
+from shibori.web.shown import Shown
 from shibori.web.translation import (
     action_from,
     approved_view,
     contradictions_view,
     export_view,
-    frame_view,
     objects_view,
-    round_from,
     rounds_view,
     spans,
     strips_view,
@@ -56,12 +55,11 @@ class Desk:
         self.store = ProjectStore(folder)
         self.pages = Pages()
         self.propagating = Propagating(self.store, device, self.pages, self.tell_state)
+        self.shown = Shown(self.store, device, self.propagating)
         self.exports = Exports(self.store, self.pages)
         self._loop = asyncio.get_running_loop()
         self._acting = asyncio.Lock()
-        self._hovers = 0
-        self._hovering = asyncio.Lock()
-        self._keys: tuple[tuple[object, bool], list[str]] | None = None
+        self._suggesting: asyncio.Task[Suggestion | None] | None = None
         self.clip: Clip | None = None
         self.clip_problem: str | None = None
         self.frames: FrameCache | None = None
@@ -87,6 +85,7 @@ class Desk:
 
     async def close(self) -> None:
         """Let others have the project; what is under way goes on when it is opened again."""
+        self.stop_suggesting()
         await self.propagating.leave()
         self.exports.close()
         for each in (self.frames, self.thumbnails):
@@ -107,14 +106,6 @@ class Desk:
         """As it is now."""
         return self.store.project
 
-    @property
-    def keys(self) -> list[str]:
-        """Of every frame, for the rounds as they are now."""
-        wanted = (self.project.rounds, self.device.is_local)
-        if self._keys is None or self._keys[0] != wanted:
-            self._keys = wanted, frame_keys(self.project.rounds, self.project.clip.num_frames, self.device.is_local)
-        return self._keys[1]
-
     def state(self, page: str | None) -> said.State:
         """The project, as one page sees it."""
         project = self.project
@@ -130,7 +121,7 @@ class Desk:
             export=export_view(project.export),
             undo=self.store.undo_name,
             redo=self.store.redo_name,
-            stale=spans(stale_frames(self.store, self.keys, project.span)),
+            stale=spans(stale_frames(self.store, self.shown.keys, project.span)),
             jobs=[*self.propagating.jobs, *self.exports.jobs],
             contradictions=contradictions_view(project.rounds),
             is_writer=self.store.is_writer and self.pages.may_write(page),
@@ -208,6 +199,7 @@ class Desk:
         self.pages.check_may_write(page)
         async with self._acting:
             before = self.project.rounds
+            self.stop_suggesting()
             await asyncio.to_thread(change)
             if self.project.rounds != before:
                 await self.propagating.rounds_changed()
@@ -219,7 +211,7 @@ class Desk:
         if not isinstance(message, said.Paint) or not any(each.begins for each in self.project.rounds):
             return None
         self.check_frame(message.frame)
-        return await self._masks(message.frame)
+        return await self.shown.masks(message.frame)
 
     # ---- what is shown
 
@@ -248,49 +240,20 @@ class Desk:
         return picture
 
     async def view(self, index: int, compute: bool) -> said.FrameView:
-        """The masks of a frame: as they are saved, or as they are for the rounds as they are now."""
+        """The masks of a frame; see ``Shown``."""
         self.check_frame(index)
-        key = self.keys[index]
-        masks = await asyncio.to_thread(self.store.masks, index, key)
-        is_fresh = masks is not None
-        if masks is None and compute and self.project.rounds:
-            masks, is_fresh = await self._masks(index), True
-        if masks is None:
-            masks = await asyncio.to_thread(self.store.masks, index)
-        if masks is None:
-            return said.FrameView(frame=index, is_fresh=not self.project.rounds, objects=[])
-        return await asyncio.to_thread(frame_view, masks, is_fresh)
-
-    async def _masks(self, index: int) -> FrameMasks:
-        """Of a frame for the rounds as they are now, saved for the next time."""
-        await self.device.ready.wait()
-        key, rounds = self.keys[index], self.project.rounds
-        masks = await asyncio.to_thread(self.store.masks, index, key)
-        if masks is None:
-            masks = await self.device.preview(self.project.clip.path, rounds, index)
-            self.propagating.computed[index] = key
-            if self.store.is_writer:
-                await asyncio.to_thread(self.store.save_masks, [(key, masks)])
-        return masks
+        return await self.shown.view(index, compute)
 
     async def hover(self, message: said.Hover) -> said.FrameView | None:
         """What a mark would make of its frame; None where another one was asked for in between."""
         self.check_frame(message.round.frame)
-        self._hovers += 1
-        number = self._hovers
-        async with self._hovering:
-            if number != self._hovers:
-                return None
-            rounds = (*self.project.rounds, round_from(message.round))
-            masks = await self.device.preview(self.project.clip.path, rounds, message.round.frame)
-        return await asyncio.to_thread(frame_view, masks, True)
+        return await self.shown.hover(message)
 
     async def matte(self, index: int, object_ids: tuple[int, ...] | None, edges: EdgeControls) -> bytes:
         """Opacity of objects together, as grey PNG at view size."""
         clip = self.check_frame(index)
         chosen = object_ids or tuple(each.object_id for each in self.project.objects)
-        masks = await asyncio.to_thread(self.store.masks, index, self.keys[index])
-        masks = masks or await asyncio.to_thread(self.store.masks, index)
+        masks = await self.shown.known(index) or await asyncio.to_thread(self.store.masks, index)
         if masks is None:
             raise NotThere(f"there are no masks of frame {index} yet")
         return await asyncio.to_thread(_matte, clip, masks, chosen, edges)
@@ -299,20 +262,35 @@ class Desk:
         """All objects through the clip."""
         return said.Timeline(
             strips=strips_view(self.project, self.store.records()),
-            fresh=spans(self.store.frames_with(self.keys)),
+            fresh=spans(self.store.frames_with(self.shown.keys)),
             thumbnails_done=0 if self.thumbnails is None else self.thumbnails.done,
         )
 
     async def suggestion(self) -> said.SuggestionView | None:
-        """Where a correction would help most. The system is asked where it has seen every frame, and knows at once."""
+        """Where a correction would help most; None where nobody can tell, or it is not wanted any more.
+
+        The system is asked where it has seen every frame and is at nothing else.
+        """
+        self.stop_suggesting()
         if self.clip is None or not self.project.rounds:
             return None
-        keys = self.keys
-        if all(self.propagating.computed.get(frame) == key for frame, key in enumerate(keys)):
-            found = await self.device.suggestion(self.project.clip.path, self.project.rounds)
+        keys = self.shown.keys
+        has_seen_all = all(self.propagating.computed.get(frame) == key for frame, key in enumerate(keys))
+        if not has_seen_all or self.device.is_busy:
+            records = await asyncio.to_thread(self.store.records)
+            found = least_certain(self.project, records, self.store.frames_with(keys))
         else:
-            found = least_certain(self.project, self.store.records(), self.store.frames_with(keys))
+            asked = asyncio.create_task(self.device.suggestion(self.project.clip.path, self.project.rounds))
+            self._suggesting = asked
+            await asyncio.wait([asked])
+            found = None if asked.cancelled() else asked.result()
         return None if found is None else suggestion_view(found, self.project)
+
+    def stop_suggesting(self) -> None:
+        """Nobody waits for a suggestion any more."""
+        asked, self._suggesting = self._suggesting, None
+        if asked is not None:
+            asked.cancel()
 
 
 def _matte(clip: Clip, masks: FrameMasks, object_ids: tuple[int, ...], edges: EdgeControls) -> bytes:

@@ -16,7 +16,8 @@ from shibori.interfaces import Suggestion
 from shibori.media.frame_code import decode_frame
 from shibori.media.mask import FrameMasks
 from shibori.media.rounds import Rounds
-from shibori.web.worker import Answer, Load, Preview, Propagate, Question, Ready, Stop, Suggest, run_worker
+from shibori.web.questions import Answer, Load, Preview, Propagate, Question, Ready, Stop, Suggest
+from shibori.web.worker import run_worker
 
 GONE = "the process that segments ended unexpectedly (out of memory?); it was started again: try once more"
 OnAnswer = Callable[[Answer], None]
@@ -40,26 +41,49 @@ class Device:
         self._loop = asyncio.get_running_loop()
         self._numbers = itertools.count(1)
         self._waiting: dict[int, OnAnswer] = {}
+        self._long: set[int] = set()
+        """Of those waited for, what takes a while."""
         self._closed = False
         self._start()
 
     # ---- questions
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether it is at something that takes a while."""
+        return bool(self._long)
+
     async def preview(self, clip: str, rounds: Rounds, frame: int) -> FrameMasks:
         """The masks of one frame. InputError where the rounds do not fit, or the worker died over it."""
-        number = next(self._numbers)
-        coded = await self._ask(Preview(number, clip, rounds, frame))
+        coded = await self._ask(Preview(next(self._numbers), clip, rounds, frame))
+        return await asyncio.to_thread(decode_frame, coded)
+
+    async def quick_preview(self, clip: str, rounds: Rounds, frame: int) -> FrameMasks | None:
+        """The same, if at most one frame has to be looked at for it; else None."""
+        coded = await self._ask(Preview(next(self._numbers), clip, rounds, frame, most_looks=1))
+        return None if coded is None else await asyncio.to_thread(decode_frame, coded)
+
+    async def glance(self, clip: str, rounds: Rounds, frame: int) -> FrameMasks:
+        """The masks of one frame from rounds about it alone: waits for nothing that is computed."""
+        coded = await self._ask(Preview(next(self._numbers), clip, rounds, frame, is_glance=True))
         return await asyncio.to_thread(decode_frame, coded)
 
     async def suggestion(self, clip: str, rounds: Rounds) -> Suggestion | None:
-        """Where a correction would help most."""
-        found: Suggestion | None = await self._ask(Suggest(next(self._numbers), clip, rounds))
+        """Where a correction would help most. Where the coroutine is cancelled the worker looks no further."""
+        number = next(self._numbers)
+        self._long.add(number)
+        try:
+            found: Suggestion | None = await self._ask(Suggest(number, clip, rounds))
+        except asyncio.CancelledError:
+            self.stop(number)
+            raise
         return found
 
     def propagate(self, clip: str, rounds: Rounds, runs: list[range], on_answer: OnAnswer) -> int:
         """Begin a propagation, whose answers go to ``on_answer``; its number, for ``stop``."""
         number = next(self._numbers)
         self._waiting[number] = on_answer
+        self._long.add(number)
         self._send(Propagate(number, clip, rounds, tuple(runs)))
         return number
 
@@ -122,6 +146,7 @@ class Device:
         on_answer = self._waiting.get(answer.number)
         if answer.is_last:
             self._waiting.pop(answer.number, None)
+            self._long.discard(answer.number)
         if on_answer is not None:
             on_answer(answer)
 
@@ -130,6 +155,7 @@ class Device:
             return
         self.ready.clear()
         lost, self._waiting = self._waiting, {}
+        self._long.clear()
         self._start()
         for number, on_answer in lost.items():
             on_answer(Answer(number, problem=GONE))

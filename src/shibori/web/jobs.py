@@ -13,8 +13,8 @@ from shibori.session.store import ProjectStore, PropagationJob
 from shibori.web import messages as said
 from shibori.web.device import Device
 from shibori.web.pages import Pages
+from shibori.web.questions import Answer
 from shibori.web.translation import frame_view
-from shibori.web.worker import Answer
 
 
 class Propagating:

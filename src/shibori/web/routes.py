@@ -167,6 +167,12 @@ async def suggest(desk: DeskHere) -> said.SuggestionView | None:
     return await desk.suggestion()
 
 
+@router.delete("/projects/{project}/suggestion", status_code=204)
+async def stop_suggesting(desk: DeskHere) -> None:
+    """Whoever waits for a suggestion is told that there is none."""
+    desk.stop_suggesting()
+
+
 @router.post("/projects/{project}/propagation")
 async def propagate(order: said.PropagationOrder, desk: DeskHere, page: PageHeader = None) -> said.Job:
     """Bring the masks up to date. Frames come as events."""

@@ -13,7 +13,7 @@ from shibori.web.desk import Desk
 from shibori.web.device import Device
 from shibori.web.guard import Rules
 from shibori.web.library import LARGEST_UPLOAD, Library
-from shibori.web.worker import Load
+from shibori.web.questions import Load
 
 MOST_OPEN = 8
 """Projects at once; of those nobody looks at and nothing is under way for, the first goes."""

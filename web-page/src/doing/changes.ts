@@ -2,7 +2,7 @@
 
 import { type Action } from "../server";
 import * as state from "../state";
-import type { EdgeSettings, ExportSettings, MarkRound, Paint, Rle } from "../wire";
+import type { EdgeSettings, ExportSettings, MarkRound, Paint, Rle, SuggestionView } from "../wire";
 import { tell, tellProblem } from "./notices";
 import { goTo, take, takeJob } from "./opening";
 
@@ -118,23 +118,34 @@ export async function stop(): Promise<void> {
   }
 }
 
-/** Go where a correction helps most. */
+/** Go where a correction helps most; asked again while it is looked for: look no further. */
 export async function whatNext(): Promise<void> {
   const server = state.server.value;
   if (server === null) return;
+  if (state.isSuggesting.value) {
+    state.isSuggesting.value = false;
+    return server.stopSuggesting().catch(tellProblem);
+  }
+  state.isSuggesting.value = true;
   try {
     const found = await server.suggestion();
-    state.suggestion.value = found;
-    if (found === null) {
-      tell("There is nothing to suggest: mark something and propagate, or all is approved");
-      return;
-    }
-    state.chosenId.value = found.object;
-    goTo(found.frame);
-    tell(`${found.reason}.`);
+    if (server === state.server.value && state.isSuggesting.value) goToSuggested(found);
   } catch (error) {
     tellProblem(error);
+  } finally {
+    state.isSuggesting.value = false;
   }
+}
+
+function goToSuggested(found: SuggestionView | null): void {
+  state.suggestion.value = found;
+  if (found === null) {
+    tell("There is nothing to suggest: mark something and propagate, or all is approved");
+    return;
+  }
+  state.chosenId.value = found.object;
+  goTo(found.frame);
+  tell(`${found.reason}.`);
 }
 
 export async function startExport(settings: ExportSettings): Promise<void> {

@@ -52,7 +52,7 @@ export function TopBar() {
       <Looks />
       <span class="spring" />
       <button title="Go where a correction helps most (N)" onClick={() => void whatNext()}>
-        <Icon name="next" /> What next?
+        <Icon name={state.isSuggesting.value ? "close" : "next"} /> {state.isSuggesting.value ? "Stop looking" : "What next?"}
       </button>
       <button class="main" onClick={() => (state.dialog.value = "export")}>
         Export

@@ -69,10 +69,14 @@ class _Watch:
     total: int = 0
     done: int = 0
 
-    def __call__(self) -> None:
-        """One more. _Cancelled where nobody wants it."""
+    def check(self) -> None:
+        """_Cancelled where nobody wants any more."""
         if self.cancelled is not None and self.cancelled():
             raise _Cancelled
+
+    def __call__(self) -> None:
+        """One more. _Cancelled where nobody wants it."""
+        self.check()
         self.done += 1
         self.total = max(self.total, self.done)
         if self.report is not None:
@@ -113,15 +117,19 @@ class RoundsInteraction(Interaction):
             frames = sorted(frames, key=lambda index: (abs(index - rounds[-1].frame), index))
         return self._frames(rounds, frames, _Watch(report, cancelled))
 
-    def suggestion(self, rounds: Rounds) -> Suggestion | None:
+    def suggestion(self, rounds: Rounds, cancelled: Callable[[], bool] | None = None) -> Suggestion | None:
         """See ``Interaction``."""
         check_rounds(rounds, self.clip.num_frames, self.clip.size_hw)
-        state, watch = self._state(rounds, _Watch()), _Watch()
-        doubts = [
-            Suggestion(frame, object_id, carried.doubt)
-            for frame in range(self.clip.num_frames)
-            for object_id, carried in self._parts(state, frame, watch).carried.items()
-        ]
+        watch = _Watch(cancelled=cancelled)
+        doubts: list[Suggestion] = []
+        try:
+            state = self._state(rounds, watch)
+            for frame in range(self.clip.num_frames):
+                watch.check()
+                carried = self._parts(state, frame, watch).carried
+                doubts += [Suggestion(frame, object_id, each.doubt) for object_id, each in carried.items()]
+        except _Cancelled:
+            return None
         return max(doubts, key=lambda each: (each.doubt, -each.frame), default=None)
 
     # ---- what rounds come to
