@@ -19,7 +19,8 @@ LINES = (
     {"tracking", "prompting", "boxtracking"},
     {"systems", "evaluation"},
     {"run", "session"},
-    {"web", "batch", "demo", "doctor"},
+    {"batch"},
+    {"web", "demo", "doctor"},
     {"cli"},
     {"__init__", "__main__"},
 )
@@ -43,6 +44,7 @@ DOORS = {
     "sqlalchemy": ("session/",),
     "pydantic": ("web/",),
     "ray": ("batch/ray_engine.py",),
+    "pyarrow": ("batch/parquet.py",),
     "segmentation_models_pytorch": ("nn/deeplab.py",),
     "timm": ("nn/deeplab.py",),
     "cv2": (

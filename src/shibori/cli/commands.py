@@ -17,6 +17,7 @@ COMMANDS = {
     "studio": "shibori.cli.studio",
     "project": "shibori.cli.project",
     "discover": "shibori.cli.discover",
+    "batch": "shibori.cli.batch",
     "export": "shibori.cli.export",
     "convert": "shibori.cli.convert",
     "score": "shibori.cli.score",

@@ -276,8 +276,11 @@ for (const button of document.querySelectorAll('th button')) button.addEventList
   const order = head.getAttribute('aria-sort') === first ? other : first;
   for (const cell of head.parentNode.cells) cell.removeAttribute('aria-sort');
   head.setAttribute('aria-sort', order);
-  const text = row => row.cells[column].textContent.replace('\\u2212', '-');
-  const rise = (a, b) => column === 0 ? text(a).localeCompare(text(b)) : text(a) - text(b);
+  const text = row => (row.cells[column].dataset.sort ?? row.cells[column].textContent).replace('\\u2212', '-');
+  const rise = (a, b) => {
+    const difference = column === 0 ? NaN : text(a) - text(b);
+    return Number.isNaN(difference) ? text(a).localeCompare(text(b)) : difference;
+  };
   body.append(...[...body.rows].sort((a, b) => order === 'ascending' ? rise(a, b) : rise(b, a)));
 });
 for (const curve of document.querySelectorAll('.curve')) {

@@ -12,6 +12,8 @@ from shibori.media.picture import IMAGE_SUFFIXES, is_animated
 from shibori.media.sequence import files_of_pattern, is_pattern
 
 _ADDRESS = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]+):/{1,2}")
+CLIP_SUFFIXES = frozenset({".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v", ".mpg", ".mpeg", ".mxf"})
+"""Of video files, where a folder is looked through for clips."""
 _ANIMATED = {".png", ".apng", ".webp"}
 
 
@@ -27,11 +29,10 @@ def read_clip(path: str | Path, *, deinterlace: bool = False) -> Clip:
     Raises:
         InputError: missing, not a video, audio only, empty folder, images of mixed sizes.
     """
-    if address := _ADDRESS.match(str(path)):
+    if address := address_of(path):
         from shibori.media.address import fetched
 
-        # A Path has lost one of the two slashes.
-        path = fetched(f"{address[1]}://{str(path)[address.end() :]}")
+        path = fetched(address)
     path = Path(path)
     try:
         clip = _clip_of_pictures(path)
@@ -42,6 +43,16 @@ def read_clip(path: str | Path, *, deinterlace: bool = False) -> Clip:
     from shibori.media.video import VideoClip  # PyAV takes a while to import and a folder of images does without it
 
     return VideoClip(path, deinterlace=deinterlace)
+
+
+def address_of(path: str | Path) -> str | None:
+    """The address that a path is in truth, though it may have lost some of its slashes; None for a path."""
+    found = _ADDRESS.match(str(path))
+    if found is None:
+        return None
+    rest = str(path)[found.end() :]
+    # Paths behind file:// begin at the root.
+    return f"{found[1]}://{'/' + rest.lstrip('/') if found[1] == 'file' else rest}"
 
 
 def _clip_of_pictures(path: Path) -> Clip | None:

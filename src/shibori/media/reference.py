@@ -71,12 +71,17 @@ def frame_index(clip: Clip, when: str) -> int:
     return index
 
 
-def _masks(clip: Clip, mark: str, start: int) -> Iterator[tuple[int, Path, NDArray[Any]]]:
-    """Frame index, where the mask is, and its ids, of all masks of a mark."""
+def mark_parts(mark: str) -> tuple[str | None, str | None, Path]:
+    """``30:alpha:cut.png`` as frame, kind and file, None for what it does not state. A file called just so wins."""
     when, colon, rest = mark.partition(":")
     is_placed = bool(colon and _WHEN.fullmatch(when.strip()) and not Path(mark).exists())
-    kind, path = stated_kind(rest if is_placed else mark)
-    first = frame_index(clip, when) if is_placed else None
+    return (when if is_placed else None, *stated_kind(rest if is_placed else mark))
+
+
+def _masks(clip: Clip, mark: str, start: int) -> Iterator[tuple[int, Path, NDArray[Any]]]:
+    """Frame index, where the mask is, and its ids, of all masks of a mark."""
+    when, kind, path = mark_parts(mark)
+    first = None if when is None else frame_index(clip, when)
     if kind is not None:
         is_picture = path.suffix.lower() in IMAGE_SUFFIXES
         first = first if first is not None else start if is_picture else 0

@@ -109,6 +109,34 @@ def load_interactive_system(choice: SystemChoice = SystemChoice()) -> Interactiv
     return _load(settled_choice(choice, for_marks=True), systems.INTERACTIVE_SEGMENTERS)
 
 
+def load_instance_segmenter(job: SegmenterChoice) -> InstanceSegmenter:
+    """The system of a choice, its weights verified and loaded. InputError where something of it is not there."""
+    if job.system not in systems.INSTANCE_SEGMENTERS:
+        known = ", ".join(systems.INSTANCE_SEGMENTERS)
+        raise InputError(f"there is no system {job.system!r} that finds instances: choose one of {known}")
+    build = systems.INSTANCE_SEGMENTERS[job.system]
+    return build(
+        preset=job.preset,
+        device=job.device,
+        size=job.size,
+        weights=job.weights,
+        tracker_weights=job.tracker_weights,
+        most_tracked=job.tracked,
+    )
+
+
+@dataclass(frozen=True)
+class Loaders:
+    """What loads the system of a choice: in place of the usual ones, some that keep what they loaded for later jobs."""
+
+    propagator: Callable[[SystemChoice], Propagator] = load_system
+    interactive: Callable[[SystemChoice], InteractiveSegmenter] = load_interactive_system
+    instances: Callable[[SegmenterChoice], InstanceSegmenter] = load_instance_segmenter
+
+
+USUAL_LOADERS = Loaders()
+
+
 def check_system(system: Propagator | InteractiveSegmenter, for_marks: bool) -> None:
     """InputError where a system that is loaded already is not one for masks, or not one for marks."""
     kind, marks = (InteractiveSegmenter, "marks") if for_marks else (Propagator, "masks")
@@ -138,19 +166,3 @@ def facts_of(choice: SystemChoice) -> dict[str, str]:
         "device": choice.device,
         "machine": f"{platform.machine()}, {os.cpu_count()} cores, torch {torch.__version__}",
     }
-
-
-def load_instance_segmenter(job: SegmenterChoice) -> InstanceSegmenter:
-    """The system of a choice, its weights verified and loaded. InputError where something of it is not there."""
-    if job.system not in systems.INSTANCE_SEGMENTERS:
-        known = ", ".join(systems.INSTANCE_SEGMENTERS)
-        raise InputError(f"there is no system {job.system!r} that finds instances: choose one of {known}")
-    build = systems.INSTANCE_SEGMENTERS[job.system]
-    return build(
-        preset=job.preset,
-        device=job.device,
-        size=job.size,
-        weights=job.weights,
-        tracker_weights=job.tracker_weights,
-        most_tracked=job.tracked,
-    )

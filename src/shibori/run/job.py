@@ -27,14 +27,7 @@ from shibori.media.rounds import contradictions, known_objects
 from shibori.media.track import Tracklet, write_tracklets
 from shibori.media.track_log import TrackLog
 from shibori.media.writer import FORMATS, ONE_FILE_NAMES, MaskWriter, open_writer
-from shibori.run.choice import (
-    SystemChoice,
-    check_system,
-    is_for_rounds,
-    load_interactive_system,
-    load_system,
-    settled_choice,
-)
+from shibori.run.choice import USUAL_LOADERS, Loaders, SystemChoice, check_system, is_for_rounds, settled_choice
 from shibori.run.interact import mark_clip
 from shibori.run.plan import FrameRange, make_plan
 from shibori.run.progress import FrameCounter, Progress
@@ -161,7 +154,10 @@ class SegmentSummary:
 
 
 def run_job(
-    job: SegmentJob, progress: Progress = lambda done, total: None, system: System | None = None
+    job: SegmentJob,
+    progress: Progress = lambda done, total: None,
+    system: System | None = None,
+    loaders: Loaders = USUAL_LOADERS,
 ) -> SegmentSummary:
     """Do the job, frame by frame in bounded memory. If it is stopped, the frames finished so far stay on disk.
 
@@ -170,6 +166,7 @@ def run_job(
         progress: called after each frame, with the number of frames done and of all frames to do.
         system: one that is loaded already; then what the job says of its system, preset, weights, device, size and
             online steps is not looked at.
+        loaders: what loads the system that the job names.
 
     Raises:
         InputError: anything wrong with the clip, the masks, the system or the place for the results.
@@ -179,7 +176,9 @@ def run_job(
     stop = _end_index(clip, job.end) if job.end else clip.num_frames
     takes_rounds = is_for_rounds(job, _has_later_masks(job, clip, (start, stop)), job.is_marked, system)
     job = settled_job(job, takes_rounds, system)
-    work = (_rounds_work if takes_rounds else _masked_work)(job, clip, (start, stop), system)
+    load: Callable[[SegmentJob], Any] = loaders.interactive if takes_rounds else loaders.propagator
+    get_system = partial(load, job) if system is None else lambda: system
+    work = (_rounds_work if takes_rounds else _masked_work)(job, clip, (start, stop), get_system)
     with ExitStack() as stack:
         # Places that cannot take the results are refused before the network is loaded.
         tracks = stack.enter_context(_track_log(job, clip, work.object_ids))
@@ -246,11 +245,11 @@ class _Work:
     """See ``SegmentSummary``."""
 
 
-def _masked_work(job: SegmentJob, clip: Clip, bounds: tuple[int, int], system: System | None) -> _Work:
+def _masked_work(job: SegmentJob, clip: Clip, bounds: tuple[int, int], get_system: Callable[[], Any]) -> _Work:
     plan = make_plan(clip, _starting_masks(job, clip, *bounds), *bounds, job.every)
 
     def begin(progress: Progress) -> Iterator[tuple[Frame, FrameMasks]]:
-        propagator = system if isinstance(system, Propagator) else load_system(job)
+        propagator: Propagator = get_system()
         counter = FrameCounter(progress, plan.num_frames, frames_ahead(plan, propagator, job.both_ways))
         watch = Watch(counter.seen, partial(_write_tracklets, job, clip))
         return counter.counted(run_plan(clip, plan, propagator, job.both_ways, watch))
@@ -258,12 +257,12 @@ def _masked_work(job: SegmentJob, clip: Clip, bounds: tuple[int, int], system: S
     return _Work(tuple(plan.first_frames), plan.num_frames, begin)
 
 
-def _rounds_work(job: SegmentJob, clip: Clip, bounds: tuple[int, int], system: System | None) -> _Work:
+def _rounds_work(job: SegmentJob, clip: Clip, bounds: tuple[int, int], get_system: Callable[[], Any]) -> _Work:
     frames = FrameRange.of(clip, *bounds, job.every)
     rounds = read_rounds(clip, job.said(), *bounds, job.keep)
 
     def begin(progress: Progress) -> Iterator[tuple[Frame, FrameMasks]]:
-        segmenter = system if isinstance(system, InteractiveSegmenter) else load_interactive_system(job)
+        segmenter: InteractiveSegmenter = get_system()
         return mark_clip(clip, rounds, segmenter, frames, progress)
 
     return _Work(known_objects(rounds), len(frames.indices), begin, contradictions(rounds))

@@ -11,11 +11,10 @@ from pathlib import Path
 
 from shibori.errors import InputError
 from shibori.media.atomic import disk_errors
-from shibori.media.reader import read_clip
+from shibori.media.reader import CLIP_SUFFIXES, read_clip
 from shibori.session.store import DATABASE_NAME, ProjectStore
 from shibori.web.refusals import NotThere
 
-CLIP_SUFFIXES = frozenset({".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v", ".mpg", ".mpeg", ".mxf"})
 PROJECT_SUFFIX = ".shibori"
 LARGEST_UPLOAD = 8 << 30
 _MOST_LISTED = 500
