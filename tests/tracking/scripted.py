@@ -40,6 +40,10 @@ class ScriptedNetwork(PixelNetwork):
         self.stride = 8
         self.quality = self.presence = 0.98
         """Probabilities."""
+        self.far_quality: float | None = None
+        """Of windows in the right half of the frame; None: the same."""
+        self.unmasked_quality: float | None = None
+        """Quality where no previous mask is told; None: the same."""
         self.share = 1.0
         """How much of what a place matches is the object, everywhere."""
         self.margin = 1.0
@@ -82,7 +86,10 @@ class ScriptedNetwork(PixelNetwork):
         self, encoded: Encoded, reading: Reading, previous: Tensor, previous_mask: Tensor, previous_others: Tensor
     ) -> Prediction:
         logits = torch.where(encoded.features[0] > 127, self.evidence, -4.0)
-        quality, presence = (
-            torch.tensor([each]).logit(1e-6).expand(len(logits)) for each in (self.quality, self.presence)
-        )
-        return Prediction(logits, quality, presence, encoded.key[:, 2])
+        qualities = torch.full((len(logits),), self.quality)
+        if self.far_quality is not None:
+            qualities[encoded.key[:, 0].mean((1, 2)) * 255 > SIZE_HW[1] / 2] = self.far_quality
+        if self.unmasked_quality is not None:
+            qualities[previous_mask.amax((1, 2, 3)) == 0] = self.unmasked_quality
+        presence = torch.full_like(qualities, self.presence).logit(1e-6)
+        return Prediction(logits, qualities.logit(1e-6), presence, encoded.key[:, 2])

@@ -40,7 +40,8 @@ def thresholds(observations: list[Observation]) -> TrackerConfig:
 def test_thresholds_are_where_masks_begin_to_be_right(step: float):
     config = thresholds(observed(step, 0.9, is_searched=False) + observed(step, 0.9, is_searched=True))
     assert config.lost_threshold == pytest.approx(step, abs=0.08)
-    assert config.redetect_threshold == pytest.approx(step, abs=0.08)
+    assert step - 0.15 < config.redetect_threshold < config.trust_threshold
+    assert config.trust_threshold == pytest.approx(step, abs=0.08)
 
 
 def test_objects_that_are_seldom_absent_are_kept_longer():
@@ -55,7 +56,7 @@ def test_followed_and_searched_objects_are_measured_apart():
 
 
 def test_a_lost_object_is_taken_up_again_sooner_than_a_followed_one_is_kept():
-    """IoU and absence are as the confidence says: followed ones are kept from .5, lost ones found from a third."""
+    """IoU and absence are as the confidence says: followed ones are kept from .5, lost ones found from a fifth."""
     rng = np.random.default_rng(0)
     seen = []
     for is_searched in (False, True):
@@ -64,7 +65,8 @@ def test_a_lost_object_is_taken_up_again_sooner_than_a_followed_one_is_kept():
             seen.append(Observation(is_searched, float(confidence), float(confidence), is_absent))
     config = thresholds(seen)
     assert config.lost_threshold == pytest.approx(1 / 2, abs=0.04)
-    assert config.redetect_threshold == pytest.approx(1 / 3, abs=0.04)
+    assert config.redetect_threshold == pytest.approx(1 / 5, abs=0.04)
+    assert config.trust_threshold == pytest.approx(1 / 2, abs=0.04)
 
 
 def test_too_few_observations_change_nothing():

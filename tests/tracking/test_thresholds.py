@@ -30,6 +30,8 @@ class Numbers:
     """Confidence to look nowhere else in the same frame."""
     found_again: tuple[tuple[float, ...], tuple[float, ...]]
     """Confidence to find a lost one again."""
+    trusted: tuple[tuple[float, ...], tuple[float, ...]]
+    """Confidence to follow one that was found again."""
     like_it: tuple[tuple[float, ...], tuple[float, ...]]
     """Similarity margin to find a lost one again."""
     looked_for: tuple[tuple[float, ...], tuple[float, ...]]
@@ -53,6 +55,7 @@ MATCHER = Numbers(
     kept=((0.1, 0.3), (0.4, 0.7)),
     sure_of=((0.2, 0.3), (0.42, 0.9)),
     found_again=((0.4, 0.52), (0.68, 0.9)),
+    trusted=((), (0.68, 0.9)),
     like_it=((0.3, 0.6), (0.8, 1.0)),
     looked_for=((0.5, 0.66), (0.8, 1.0)),
     evidence=((-0.6,), (-0.4, 0.1)),
@@ -67,6 +70,7 @@ SHIPPED = Numbers(
     kept=((0.04, 0.068), (0.092, 0.5)),
     sure_of=((0.2, 0.3), (0.42, 0.9)),
     found_again=((0.1, 0.17), (0.23, 0.6)),
+    trusted=((0.23, 0.43), (0.57, 0.9)),
     like_it=((0.3, 0.39), (0.51, 1.0)),
     looked_for=((0.33, 0.36), (0.5, 1.0)),
     evidence=((-0.6, -0.3), (-0.2, 0.1)),
@@ -133,9 +137,9 @@ class Run:
     def hidden(self) -> ObjectStatus:
         """A frame without it, as the network knows."""
         quality, self.network.quality = self.network.quality, 0.0
-        status = self._step(NOTHING, None).statuses[0]
+        self.masks = self._step(NOTHING, None)
         self.network.quality = quality
-        return status
+        return self.masks.statuses[0]
 
     def _step(self, image: np.ndarray, given: dict[int, np.ndarray] | None) -> FrameMasks:
         self.network.windows.clear()
@@ -190,6 +194,41 @@ def test_a_lost_object_is_found_again_by_more_confidence_than_it_takes_to_keep_i
     run = Run(numbers)
     assert run.hidden().state == "lost"
     assert run.shown(quality=value, presence=1.0).state == STATES[suffices]
+
+
+@either_side("trusted")
+def test_what_may_be_a_lost_object_is_followed_but_neither_remembered_nor_thought_to_be_all(
+    numbers: Numbers, value: float, suffices: bool
+):
+    run = Run(numbers)
+    run.hidden()
+    assert run.shown(quality=value, presence=1.0).state == "tracked"
+    for _ in range(numbers.first_remembered + 1):  # sure of itself, now that it has a mask
+        assert run.shown(quality=0.99, unmasked_quality=value).state == "tracked"
+    assert (len(run.propagation.states[1].remembered) > 0) == suffices
+    run.shown(unmasked_quality=0.98)
+    run.shown()
+    assert not run.propagation.states[1].is_doubted
+
+
+def test_what_may_be_a_lost_object_is_given_up_for_what_fits_better_elsewhere():
+    for quality, expected in ((0.25, 30), (0.45, 200)):
+        run = Run(SHIPPED, (10, 20, 50, 60))
+        run.hidden()
+        run.shown(quality=0.3, presence=1.0)
+        run.network.far_quality = quality
+        both = np.maximum(picture(10, 20, 50, 60), picture(180, 20, 220, 60))
+        for _ in range(2):
+            masks = run.propagation.step(both)
+        assert np.nonzero(masks.ids)[1].mean() == pytest.approx(expected, abs=3)
+
+
+def test_what_may_be_a_lost_object_is_lost_again_where_it_is_not_seen():
+    run = Run(SHIPPED)
+    run.hidden()
+    assert run.shown(quality=0.3, presence=1.0).state == "tracked"
+    assert run.hidden().state == "lost"
+    assert not run.masks.ids.any()
 
 
 @either_side("like_it")
@@ -284,7 +323,7 @@ def test_a_window_follows_what_shrinks_or_grows_step_by_step(numbers: Numbers):
     assert 1.1 < run.sides[0] / 70 < 1.5
 
 
-def test_a_lost_object_is_looked_for_around_where_it_was(numbers: Numbers):
+def test_a_lost_object_is_looked_for_around_unmasked_quality(numbers: Numbers):
     run = Run(numbers, (110, 90, 130, 110))
     run.shown()
     usual = run.sides

@@ -31,8 +31,8 @@ class ExportJob(EdgeControls, WriterOptions):
     result: Path = field(
         kw_only=True,
         metadata={
-            "help": "What shibori segment wrote: its folder, masks.shibori (of --keep-soft) or masks.json; annotations; "
-            "or alpha:, grey: or colours: before a picture, folder or video of masks.",
+            "help": "What shibori segment wrote: its folder, masks.shibori (of --keep-soft) or masks.json; "
+            "annotations; or alpha:, grey: or colours: before a picture, folder or video of masks.",
             "argument": True,
         },
     )

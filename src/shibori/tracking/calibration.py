@@ -20,10 +20,10 @@ from shibori.tracking.config import TrackerConfig
 GRID: NDArray[np.float64] = np.linspace(0.01, 0.99, 99)
 """Confidences that may become thresholds."""
 EVEN_IOU = 0.5
-"""Expected IoU below which an object is looked for elsewhere in the same frame."""
-AGAIN = 0.5
+"""Expected IoU below which an object is looked for elsewhere, and one that was found again is not trusted."""
+AGAIN = 0.25
 """Weight of the absence of a lost object: one that is found again is followed in the frames to come as well, and one
-that was not it is looked for elsewhere at once."""
+that was not it is given up for what fits better."""
 
 
 def calibrated(config: TrackerConfig, curves: Tensor | None) -> TrackerConfig:
@@ -36,7 +36,9 @@ def calibrated(config: TrackerConfig, curves: Tensor | None) -> TrackerConfig:
         doubt = max(_first(_curve(rows[0]) >= EVEN_IOU), lost)
         config = replace(config, lost_threshold=lost, doubt_threshold=doubt)
     if rows[2].any():
-        config = replace(config, redetect_threshold=_first(_curve(rows[2]) >= AGAIN * _curve(rows[3])))
+        again = _first(_curve(rows[2]) >= AGAIN * _curve(rows[3]))
+        trusted = max(_first(_curve(rows[2]) >= EVEN_IOU), again)
+        config = replace(config, redetect_threshold=again, trust_threshold=trusted)
     return config
 
 

@@ -42,6 +42,11 @@ class TrackerConfig:
     """Confidence from which a lost object counts as found again: more than it takes to be kept."""
     redetect_margin: float = 0.45
     """Mean similarity margin of a mask from which a lost object counts as found again."""
+    trust_threshold: float = 0.5
+    """Confidence without the previous mask from which an object that was found again is trusted; below, nothing of it
+    is remembered, and it is still looked for elsewhere."""
+    rivals_every: int = 2
+    """Frames between looks for something that fits better than an object that is not trusted yet."""
     search_widening: float = 2.2
     """How much wider than usual a lost object is looked for where it was lost."""
     search_side: int = 288
@@ -89,6 +94,7 @@ MATCHER_CONFIG = replace(
     doubt_threshold=0.35,
     redetect_threshold=0.6,
     redetect_margin=0.7,
+    trust_threshold=0.0,
     search_margin=0.72,
     search_places=1,
     logit_bias=0.5,

@@ -15,7 +15,7 @@ from shibori.interfaces import Propagation, Propagator
 from shibori.media.mask import FrameMasks, ObjectStatus
 from shibori.ops.overlap import OverlapMap
 from shibori.ops.pieces import heaviest_boxes
-from shibori.ops.window import whole_size
+from shibori.ops.window import box_overlap, whole_size
 from shibori.tracking.network import Encoded
 from shibori.tracking.settled_frame import settled_frame
 from shibori.tracking.window_tracker import Aim, Box, Crop, Mask, ObjectPrediction, TrackState, WindowTracker
@@ -57,7 +57,7 @@ class MaskPropagation(Propagation):
         shares = OverlapMap(self.size_hw, answers, given)
         for state, prediction, answer, seen in zip(followed, found, answers, visible, strict=True):
             box = self.tracker.settle(state, prediction, *shares.seen_from(answer))
-            self._carry_on(state, box if seen else None)
+            self._carry_on(state, box if seen else None, prediction.confidence)
         for object_id, mask in given.items():
             self._refer(object_id, mask, image, shares)
         statuses = tuple(self._status(object_id) for object_id in self.states)
@@ -73,7 +73,30 @@ class MaskPropagation(Propagation):
             before = found.get(other.object_id)
             if before is None or (self._is_found(other) and other.confidence > before.confidence):
                 found[other.object_id] = other
+        if self.index % self.config.rivals_every == 0:
+            found |= self._rivals(image, [state for state in visible if state.is_doubted], found)
         return [found[state.object_id] for state in followed]
+
+    def _rivals(
+        self, image: NDArray[np.uint8], doubted: Sequence[TrackState], found: Mapping[int, ObjectPrediction]
+    ) -> dict[int, ObjectPrediction]:
+        """What fits better than objects that were found again, but not surely; nothing is said of where they are."""
+        likely = self._likely_boxes(image, doubted)
+        tried = [(state, box) for state in doubted for box in (found[state.object_id].box, *likely[state.object_id])]
+        places = [(state.unmasked(), (box, 1.0)) for state, box in tried if box is not None]
+        looks = self._look(image, [state for state, _ in places], [where for _, where in places])
+        states = {state.object_id: state for state in doubted}
+        better = {}
+        for look in _most_confident(looks):
+            state, there = states[look.object_id], found[look.object_id].box
+            if look.box is None or look.confidence <= state.vouched or not self._is_found(look):
+                continue
+            if there is not None and box_overlap(look.box, there) > 0:
+                state.vouch(look.confidence, self.config)
+            else:
+                state.lose()
+                better[look.object_id] = look
+        return better
 
     def _search(self, image: NDArray[np.uint8], lost: Sequence[TrackState]) -> list[ObjectPrediction]:
         """Look in turn around where each object was lost and where it is most likely in the frame; then closer."""
@@ -122,10 +145,12 @@ class MaskPropagation(Propagation):
         is_similar = prediction.similarity_margin >= self.config.redetect_margin
         return prediction.confidence >= self.config.redetect_threshold and is_similar
 
-    def _carry_on(self, state: TrackState, box: Box | None) -> None:
+    def _carry_on(self, state: TrackState, box: Box | None, confidence: float) -> None:
         if box is None:
             state.lose()
             return
+        if state.is_lost:
+            state.vouch(confidence, self.config)
         state.follow(box, self.config)
         state.remember(self.config)
 

@@ -116,6 +116,9 @@ class TrackState:
     confidence: float = 1.0
     lost_for: int = 0
     """How often it was looked for in vain since it was seen; 0 while it is."""
+    vouched: float = 1.0
+    """Since it was found again, the highest confidence without the previous mask: a false find soon vouches for itself
+    with it. 1 where it was never lost, or is trusted."""
     is_absent: bool = False
     """Whether the user said that it is not there, and it has not been found since."""
 
@@ -123,6 +126,19 @@ class TrackState:
     def is_lost(self) -> bool:
         """Whether it has to be searched for."""
         return self.lost_for > 0
+
+    @property
+    def is_doubted(self) -> bool:
+        """Whether it was found again, but not surely."""
+        return not self.is_lost and self.vouched < 1
+
+    def unmasked(self) -> TrackState:
+        """The same without its previous mask: as if it was lost."""
+        return replace(self, masks=torch.zeros_like(self.masks))
+
+    def vouch(self, confidence: float, config: TrackerConfig) -> None:
+        """It is found with this confidence without the previous mask."""
+        self.vouched = 1.0 if confidence >= config.trust_threshold else confidence
 
     def expected_box(self, config: TrackerConfig) -> Box:
         """Where it should be in the next frame."""
@@ -158,6 +174,7 @@ class TrackState:
         if (
             self.memory is not None
             and config.max_remembered
+            and not self.is_doubted
             and is_due
             and self.confidence >= config.remember_threshold
         ):
