@@ -42,7 +42,7 @@ class MaskImage:
         spread = self.rgb.max(axis=2).astype(np.int16) - self.rgb.min(axis=2)
         if (spread > _MOST_COLOUR).mean() > 0.001:
             raise InputError(f"{self.what} has colours, but grey: is for masks in grey; colours: reads colours")
-        return {1: self.rgb[..., 1] / np.float32(255)}
+        return {1: _shares(self.rgb[..., 1])}
 
 
 def image_of_file(path: Path) -> MaskImage:
@@ -52,7 +52,7 @@ def image_of_file(path: Path) -> MaskImage:
     rgb = read_image(path)
     with open_image(path) as image:
         has_alpha = "A" in image.getbands() or "transparency" in image.info
-        alpha = np.asarray(image.convert("RGBA"))[..., 3] / np.float32(255) if has_alpha else None
+        alpha = _shares(np.asarray(image.convert("RGBA"))[..., 3]) if has_alpha else None
     return MaskImage(str(path), rgb, {} if alpha is None else {1: alpha})
 
 
@@ -79,4 +79,8 @@ def image_of_frame(frame: Frame, what: str, orientation: Orientation) -> MaskIma
     if picture is None or not any(component.is_alpha for component in picture.format.components):
         return MaskImage(what, frame.image, {})
     deep = picture.reformat(format="rgba64le", threads=1).to_ndarray()[..., 3]
-    return MaskImage(what, frame.image, {1: orientation.apply(deep) / np.float32(65535)})
+    return MaskImage(what, frame.image, {1: _shares(orientation.apply(deep))})
+
+
+def _shares(values: NDArray[Any]) -> Alpha:
+    return np.asarray(values / np.float32(np.iinfo(values.dtype).max), np.float32)
