@@ -82,7 +82,9 @@ def test_opaque_pixels_keep_their_colours(colours, encoder, tmp_path):
             found = {key: int(getattr(context, key)) for key in (*_TAGS, "color_range")}
         assert found["color_range"] == 1
         stated = COLOURS["bt709"][1] if name == "screen" else tags
-        assert {key: found[key] for key in _TAGS if key in stated} == {key: stated[key] for key in _TAGS if key in stated}
+        assert {key: found[key] for key in _TAGS if key in stated} == {
+            key: stated[key] for key in _TAGS if key in stated
+        }
 
 
 _TAGS = ("colorspace", "color_primaries", "color_trc")
