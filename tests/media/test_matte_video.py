@@ -14,13 +14,14 @@ import numpy as np
 import pytest
 
 from shibori.errors import InputError
-from shibori.media.clip import Clip
+from shibori.media.clip import Clip, Frame
 from shibori.media.mask import FrameMasks
 from shibori.media.mask_writer import ONE_FILE_NAMES
 from shibori.media.reader import read_clip
 from shibori.media.timecode import frames_to_timecode, timecode_later, timecode_to_frames
 from shibori.media.writer import open_writer
 from shibori.media.writer_options import PLAIN, WriterOptions
+from shibori.media.yuva import plane_values
 
 CUT_OUTS = {"prores": "prores", "webm": "libvpx-vp9", "ffv1": "ffv1"}
 VIDEOS = [*CUT_OUTS, "matte", "screen", "side-by-side", "overlay", "outline"]
@@ -66,28 +67,68 @@ def decoded_rgba(path: Path, codec: str) -> list[np.ndarray]:
     return [frame.reformat(format="rgba64le").to_ndarray() >> 8 for frame in frames]
 
 
-@pytest.mark.parametrize("colours", COLOURS)
-def test_opaque_pixels_keep_their_colours(colours, encoder, tmp_path):
+TAGS = ("colorspace", "color_primaries", "color_trc")
+HDR = ("PQ", "HLG")
+"""It takes seconds to bring one to the display."""
+
+
+def smooth_source(colours: str, path: Path, encoder) -> Path:
     rng = np.random.default_rng(0)
-    flat = cv2.resize(rng.integers(30, 220, (4, 6, 3)).astype(np.uint8), (144, 96), interpolation=cv2.INTER_LINEAR)
+    flat = cv2.resize(rng.integers(30, 220, (4, 6, 3)).astype(np.uint8), (288, 192), interpolation=cv2.INTER_LINEAR)
     pixels, tags = COLOURS[colours]
-    source = encoder(tmp_path / "a.mkv", [flat] * 2, codec="ffv1", pixels=pixels, tags=tags)
-    clip = read_clip(source)
-    expected = clip.frame(1).image.astype(int)
-    for name in (*CUT_OUTS, "screen"):
-        path = write(name, tmp_path / name, clip, opaque)
-        assert np.abs(read_clip(path).frame(1).image - expected).mean() < 2
-        with av.open(str(path)) as container:
-            context = container.streams.video[0].codec_context
-            found = {key: int(getattr(context, key)) for key in (*_TAGS, "color_range")}
-        assert found["color_range"] == 1
-        stated = COLOURS["bt709"][1] if name == "screen" else tags
-        assert {key: found[key] for key in _TAGS if key in stated} == {
-            key: stated[key] for key in _TAGS if key in stated
-        }
+    return encoder(path, [flat] * 2, codec="ffv1", pixels=pixels, tags=tags)
 
 
-_TAGS = ("colorspace", "color_primaries", "color_trc")
+def colour_tags(path: Path) -> dict[str, int]:
+    with av.open(str(path)) as container:
+        context = container.streams.video[0].codec_context
+        return {key: int(getattr(context, key)) for key in (*TAGS, "color_range")}
+
+
+@pytest.mark.parametrize("name", [*CUT_OUTS, "screen"])
+@pytest.mark.parametrize("colours", [colours for colours in COLOURS if colours not in HDR])
+def test_opaque_pixels_keep_their_colours(name, colours, encoder, tmp_path):
+    clip = read_clip(smooth_source(colours, tmp_path / "a.mkv", encoder), exact=True)
+    path = write(name, tmp_path / "out", clip, opaque)
+    assert np.abs(read_clip(path, exact=True).frame(1).image.astype(int) - clip.frame(1).image).mean() < 1.5
+    stated = COLOURS["bt709" if name == "screen" else colours][1] | {"color_range": 1}
+    found = colour_tags(path)
+    assert found == found | stated
+
+
+@pytest.mark.parametrize("name", CUT_OUTS)
+@pytest.mark.parametrize("colours", HDR)
+def test_high_dynamic_range_is_kept_as_it_is_coded(name, colours, encoder, tmp_path):
+    source = smooth_source(colours, tmp_path / "a.mkv", encoder)
+    clip, stored = read_clip(source), list(stored_pictures(source))
+    with open_writer(name, tmp_path / "out", clip, (1,)) as writer:
+        for index, picture in enumerate(stored):
+            blank = np.zeros((*clip.size_hw, 3), np.uint8)  # cut-outs are made of the stored picture
+            writer.write(Frame(index, Fraction(index, 25), blank, picture), opaque(index, clip.size_hw))
+    path = tmp_path / "out" / ONE_FILE_NAMES[name]
+    assert colour_tags(path) == COLOURS[colours][1] | {"color_range": 1}
+    (before, _), (after, _) = ([codes(picture) for picture in stored_pictures(each)] for each in (source, path))
+    for place, values in enumerate(before):
+        resized = cv2.resize(after[place], values.shape[::-1], interpolation=cv2.INTER_AREA)
+        assert np.abs(resized - values).mean() < 1.5
+
+
+def stored_pictures(path: Path):
+    with av.open(str(path)) as container:
+        yield from container.decode(video=0)
+
+
+def codes(picture: av.VideoFrame) -> list[np.ndarray]:
+    """Y, Cb and Cr as of 8 bits."""
+    bits = picture.format.components[0].bits
+    return [plane_values(picture, place).astype(np.float32) / (1 << bits - 8) for place in range(3)]
+
+
+@pytest.mark.parametrize(("name", "colours"), [("ffv1", "PQ"), ("prores", "HLG")])
+def test_high_dynamic_range_is_displayed_alike(name, colours, encoder, tmp_path):
+    clip = read_clip(smooth_source(colours, tmp_path / "a.mkv", encoder))
+    path = write(name, tmp_path / "out", clip, opaque)
+    assert np.abs(read_clip(path).frame(1).image.astype(int) - clip.frame(1).image).mean() < 2
 
 
 @pytest.mark.parametrize(("name", "codec"), CUT_OUTS.items())

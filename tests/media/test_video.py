@@ -7,6 +7,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import av
+import cv2
 import numpy as np
 import pytest
 
@@ -124,6 +125,18 @@ def test_colours_follow_matrix_range_and_depth(matrix, values, pixels, codec, en
     clip = read_clip(encoder(tmp_path / "c.mkv", [image] * 2, codec=codec, pixels=pixels, options=options, tags=tags))
     shown = clip.frame(0).image.astype(int)
     assert np.abs(shown[:, 8::16] - image[:, 8::16]).max() <= 3
+
+
+@pytest.mark.parametrize("pixels", ["yuv420p", "yuv422p10le", "yuv444p"])
+def test_exact_colours_are_as_bright_as_they_were(pixels, encoder, tmp_path):
+    coarse = np.random.default_rng(0).integers(30, 220, (4, 6, 3)).astype(np.uint8)
+    image = cv2.resize(coarse, (288, 192), interpolation=cv2.INTER_LINEAR)
+    clip = read_clip(
+        encoder(tmp_path / "c.mkv", [image], codec="ffv1", pixels=pixels, tags={"colorspace": 1}), exact=True
+    )
+    difference = clip.frame(0).image.astype(int) - image
+    assert np.abs(difference.mean(axis=(0, 1))).max() < 0.6  # without haste; else 1 to 2 levels darker
+    assert np.abs(difference).mean() < 1.5
 
 
 def test_an_unstated_matrix_depends_on_the_size(encoder, tmp_path):

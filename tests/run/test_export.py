@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 from PIL import Image
@@ -118,3 +119,42 @@ def test_edges_are_shaped_on_the_way(place):
     shrunk, plain = read_ids("out/00003.png"), read_ids("plain/00003.png")
     assert 0.5 * (plain == 4).sum() < (shrunk == 4).sum() < 0.8 * (plain == 4).sum()
     assert not (shrunk == 1).any()
+
+
+def interlaced(path: str) -> Path:
+    """A bar that moves eight pixels a frame, each line of a picture from one of two times, with a timecode."""
+    with av.open(path, "w") as out:
+        stream = out.add_stream("libx264", rate=25, options={"flags": "+ilme+ildct", "crf": "5"})
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        stream.metadata["timecode"] = "01:00:00:00"
+        for number in range(6):
+            image = np.full((*SIZE_HW, 3), 40, np.uint8)
+            for field in (0, 1):
+                left = 4 * number + 2 * field + 8
+                image[field::2, left : left + 24] = 220
+            out.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24").reformat(format="yuv420p")))
+        out.mux(stream.encode(None))
+    return Path(path)
+
+
+def combing(image: np.ndarray) -> float:
+    lines = image[..., 1].astype(float)
+    return float(np.abs(2 * lines[1:-1] - lines[:-2] - lines[2:]).mean())
+
+
+@pytest.mark.parametrize(("name", "file"), [("prores", "cutout.mov"), ("screen", "screen.mp4")])
+def test_fields_are_made_whole_or_told(place, name, file):
+    tape = interlaced("tape.mov")
+    left("kept")
+    found = {}
+    for deinterlace in (False, True):
+        out = Path(f"{name}-{deinterlace}")
+        summary = run_export(job(clip=tape, format=(name,), out=out, deinterlace=deinterlace))
+        assert any("interlaced" in remark and "--deinterlace" in remark for remark in summary.remarks) != deinterlace
+        copy = read_clip(out / file)
+        assert (copy.num_frames, copy.remarks, copy.timecode) == (6, (), "01:00:00:00")
+        assert [frame.time for frame in copy.frames()] == [frame.time for frame in read_clip(tape).frames()]
+        inside = masks_of(3).ids > 0
+        rows, columns = np.flatnonzero(inside.any(axis=1)), np.flatnonzero(inside.any(axis=0))
+        found[deinterlace] = combing(copy.frame(3).image[rows[0] : rows[-1], columns[0] : columns[-1]])
+    assert found[True] < 0.6 * found[False]

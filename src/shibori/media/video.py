@@ -28,13 +28,19 @@ class VideoClip(Clip):
 
     Opening reads the file's packets once (no decoding) and keeps 8 bytes a frame. Times are those of the file, from
     the first frame on; ``begin`` is the first frame's in the file's own clock. Pixels stay as they are stored:
-    non-square ones are not resampled. ``with_alpha``: frames' pictures also have opacity that WebM stores beside them.
+    non-square ones are not resampled.
+
+    Args:
+        path: of the file.
+        deinterlace: make whole pictures of interlaced ones.
+        exact: bring colours to RGB without haste, see ``RgbConverter``.
+        with_alpha: pictures also have opacity that WebM stores beside them.
     """
 
-    def __init__(self, path: Path, *, deinterlace: bool = False, with_alpha: bool = False) -> None:
+    def __init__(self, path: Path, *, deinterlace: bool = False, exact: bool = False, with_alpha: bool = False) -> None:
         self.path = path
         self.name = path.stem
-        self._with_alpha = with_alpha
+        self._exact, self._with_alpha = exact, with_alpha
         self._deinterlace = deinterlace
         self._lock = threading.Lock()
         self._cursor: _Cursor | None = None
@@ -146,7 +152,7 @@ class VideoClip(Clip):
             last = first - 1
 
     def _new_converter(self) -> RgbConverter:
-        return RgbConverter(self.orientation, self._stored_wh)
+        return RgbConverter(self.orientation, self._stored_wh, self._exact)
 
     def _frame(self, index: int, picture: av.VideoFrame, converter: RgbConverter) -> Frame:
         time = int(self._index.times[index] - self._index.times[0]) * self._unit

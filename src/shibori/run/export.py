@@ -82,7 +82,7 @@ def run_export(job: ExportJob, progress: Progress = lambda done, total: None) ->
     Raises:
         InputError: anything wrong with the result, the clip, the objects or the place for what is written.
     """
-    clip = read_clip(job.clip, deinterlace=job.deinterlace)
+    clip = read_clip(job.clip, deinterlace=job.deinterlace, exact=True)
     source = read_result(job.result, clip)
     object_ids = chosen_objects(source, job.objects)
     counter = FrameCounter(progress, clip.num_frames)
