@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -26,10 +28,19 @@ def open_exr_library() -> Any:
 
 
 def write_exr(path: Path, channels: Mapping[str, NDArray[Any]], notes: Mapping[str, Any]) -> None:
-    """Write (H, W) float16 or float32 channels by name, with attributes of the header, ZIP-compressed."""
+    """Write (H, W) float16 or float32 channels by name, with attributes of the header, ZIP-compressed.
+
+    Raises:
+        OSError: the disk refuses.
+    """
     library = open_exr_library()
     header = {"compression": library.ZIP_COMPRESSION, "type": library.scanlineimage, **notes}
-    library.File(header, {name: np.ascontiguousarray(values) for name, values in channels.items()}).write(str(path))
+    file = library.File(header, {name: np.ascontiguousarray(values) for name, values in channels.items()})
+    try:
+        file.write(str(path))
+    except RuntimeError as error:  # the library tells what the system said in words alone
+        number = errno.ENOSPC if os.strerror(errno.ENOSPC) in str(error) else errno.EIO
+        raise OSError(number, str(error)) from error
 
 
 def read_exr(path: Path) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
