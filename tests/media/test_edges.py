@@ -175,6 +175,13 @@ def test_calm_edges_change_less_and_are_no_worse(step):
     assert np.mean(after) < 0.75 * np.mean(before)
 
 
+def test_calm_leaves_alone_what_moves_too_fast_to_follow():
+    frames = list(clip_of(5, 25, 0))
+    calmed = calm_masks(((frame, masks) for frame, masks, _ in frames), (1,), 2)
+    wrong = [np.abs(masks.opacity((1,)) - true).sum() for (_, masks), (_, _, true) in zip(calmed, frames, strict=True)]
+    assert np.mean(wrong) < 5
+
+
 @pytest.mark.parametrize(("count", "radius"), [(1, 2), (2, 3), (5, 1), (4, 9)])
 def test_calm_gives_every_frame_once(count, radius):
     frames = [(frame, masks) for frame, masks, _ in clip_of(count, 0, 0)]
