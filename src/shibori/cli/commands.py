@@ -18,6 +18,7 @@ COMMANDS = {
     "project": "shibori.cli.project",
     "discover": "shibori.cli.discover",
     "batch": "shibori.cli.batch",
+    "serve": "shibori.cli.serve",
     "export": "shibori.cli.export",
     "convert": "shibori.cli.convert",
     "score": "shibori.cli.score",

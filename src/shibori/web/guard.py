@@ -82,7 +82,9 @@ class Guard:
         given = headers.get("authorization", "").removeprefix("Bearer ")
         if _equal(given, token) or _equal(_cookie(headers), token):
             return None
-        return _refused(401, "a token is needed: open the address that shibori studio printed")
+        return _refused(
+            401, "a token is needed: open the address that was printed, or send it as Authorization: Bearer TOKEN"
+        )
 
     def _with_headers(self, send: Send) -> Send:
         async def send_with_headers(message: Message) -> None:
