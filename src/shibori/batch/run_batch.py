@@ -113,7 +113,7 @@ def run_batch(
         waiting = [task for task in tasks if task.name not in kept]
         began, num_before = time.perf_counter(), len(manifest.rows)
         count = BatchCount(len(waiting), progress)
-        working = job.out / _WORKING_NAME / f"{os.getpid()}-{time.time_ns()}"
+        working = job.out.absolute() / _WORKING_NAME / f"{os.getpid()}-{time.time_ns()}"
         try:
             for outcome in Schedule(chosen, working, job.retries, count.advance).outcomes(waiting):
                 _put_down(job.out / outcome.task.name, outcome, manifest)
