@@ -17,8 +17,10 @@ def test_every_multiple_of_the_stride_is_embedded(size_hw):
     network = TinyVit(SMALL).eval()
     with torch.no_grad():
         found = network(torch.randn(2, 3, *size_hw))
-    assert found.shape == (2, 16, size_hw[0] // 16, size_hw[1] // 16)
-    assert found.isfinite().all()
+    assert found.embedding.shape == (2, 16, size_hw[0] // 16, size_hw[1] // 16)
+    assert found.eighth.shape == (2, 12, size_hw[0] // 8, size_hw[1] // 8)
+    assert found.quarter.shape == (2, 8, size_hw[0] // 4, size_hw[1] // 4)
+    assert all(level.isfinite().all() for level in found)
 
 
 def test_what_is_published_has_its_number_of_parameters():

@@ -65,6 +65,16 @@ def test_a_mask_that_does_not_count_is_none(network, embedding):
     assert not torch.allclose(mixed.logits[0], without.logits[0])
 
 
+def test_finer_features_say_nothing_until_they_are_trained(network, embedding):
+    prompts = prompts_of([[OBJECT, NOTHING]])
+    silent = network(embedding, prompts).logits
+    blank = embedding._replace(eighth=embedding.eighth * 0, quarter=embedding.quarter * 0)
+    assert torch.equal(silent, network(blank, prompts).logits)
+    for level in ("eighth", "quarter"):
+        louder = embedding._replace(**{level: torch.randn_like(getattr(embedding, level))})
+        assert not torch.allclose(silent, network(louder, prompts).logits)
+
+
 def test_places_are_shares_of_the_longer_side(network):
     """The middle of a position is where a point there is said to be."""
     places = network.prompts.places((2, 4)).view(2, 4, -1)

@@ -103,7 +103,7 @@ def test_the_network_equals_the_one_in_the_package(tool, tmp_path, monkeypatch):
     rng = np.random.default_rng(0)
     picture = rng.normal(0, 1, (1, 3, 1024, 1024)).astype(np.float32)
     (embedding,) = encoder.run(None, {encoder.get_inputs()[0].name: picture})
-    np.testing.assert_allclose(network.encode(torch.from_numpy(picture)).numpy(), embedding, atol=2e-5)
+    np.testing.assert_allclose(network.encode(torch.from_numpy(picture)).embedding.numpy(), embedding, atol=2e-5)
     mask = rng.normal(0, 4, (1, 1, 256, 256)).astype(np.float32)
     for points, kinds in (([[500, 300], [0, 0]], [1, -1]), ([[300, 200], [800, 500]], [2, 3])):
         for told in (False, True):

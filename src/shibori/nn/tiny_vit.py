@@ -10,6 +10,7 @@ Axes: B pictures, C channels, H W pixels, h w positions, N positions of a window
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -38,6 +39,17 @@ class TinyVitSize:
     """Side of the windows of attention, in positions, in the last three stages."""
     out_channels: int = 256
     """Of the embedding."""
+
+
+class TinyVitFeatures(NamedTuple):
+    """What the network says of B pictures."""
+
+    embedding: Tensor
+    """(B, out_channels, H/16, W/16)."""
+    eighth: Tensor
+    """(B, channels[1], H/8, W/8) of the second stage."""
+    quarter: Tensor
+    """(B, channels[0], H/4, W/4) of the first."""
 
 
 class TinyVit(nn.Module):
@@ -75,12 +87,12 @@ class TinyVit(nn.Module):
         """The layers up to stride 8, general enough to stay as they were learned: they take half of a step's time."""
         return self.stem, self.blocks, self.merges[0]
 
-    def forward(self, images: Tensor) -> Tensor:
-        """(B, 3, H, W) normalised, H and W multiples of ``STRIDE`` -> (B, out_channels, H/16, W/16)."""
-        features = self.blocks(self.stem(images))
+    def forward(self, images: Tensor) -> TinyVitFeatures:
+        """(B, 3, H, W) normalised, H and W multiples of ``STRIDE`` -> the embedding and what is finer."""
+        found = [self.blocks(self.stem(images))]
         for merge, stage in zip(self.merges, self.stages, strict=True):
-            features = stage(merge(features))
-        return self.neck(features)
+            found.append(stage(merge(found[-1])))
+        return TinyVitFeatures(self.neck(found[-1]), found[1], found[0])
 
 
 class InvertedBlock(nn.Module):

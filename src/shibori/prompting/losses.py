@@ -43,7 +43,7 @@ TOLD_SHARE = 0.85
 """Of later rounds in which the network is told its previous mask."""
 FAR = 12.0
 """Log-odds that a previous mask is limited to."""
-ROUND_WEIGHTS = (0.3, 0.22, 0.16, 0.11, 0.08, 0.06, 0.04, 0.03)
+ROUND_WEIGHTS = (0.2, 0.18, 0.16, 0.13, 0.11, 0.09, 0.07, 0.06)
 """How often a picture is marked once, twice ... as often as is allowed."""
 
 
@@ -86,14 +86,14 @@ class RoundsOfMarks(nn.Module):
         return PromptLoss(*(column.nanmean() for column in columns))
 
     def _rounds(self, picture: PromptPicture, rng: Generator, hard_share: float) -> list[PromptLoss]:
-        embedding = self.network.encode(normalise_images(picture.image[None]))
+        features = self.network.encode(normalise_images(picture.image[None]))
         course = _Course(picture, rng)
         weights = np.array(ROUND_WEIGHTS[: self.most_rounds])
         count = 1 + int(rng.choice(len(weights), p=weights / weights.sum()))
         losses = []
         for number in range(count):
             prompts = course.prompts(is_first=number == 0)
-            answer = self.network(embedding, prompts)
+            answer = self.network(features, prompts)
             losses.append(course.loss(answer, prompts, hard_share, is_first=number == 0))
             if number + 1 < count:
                 course.take(answer, prompts)

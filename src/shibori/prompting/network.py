@@ -1,7 +1,8 @@
 """The promptable network: a picture is embedded once, and each set of marks on it is answered by a small decoder.
 
 Segment Anything (Kirillov et al., ICCV 2023) with the encoder of MobileSAM. Ours: any size and shape of picture, and
-whole objects, which it is trained on (``losses.py``).
+whole objects, which it is trained on (``losses.py``). As in SAM 2 (Ravi et al., 2024, Sec. 4), the decoder also sees
+the encoder's finer features at strides 8 and 4, for thin parts and edges.
 
 Axes: B objects, N points, M masks, C channels, H W pixels of the picture, h w positions of its embedding (stride 16),
 4h 4w cells of a mask (stride 4).
@@ -55,6 +56,17 @@ class Prompts(NamedTuple):
     """(B,) bool: whose previous mask counts. None: each one's."""
 
 
+class PictureFeatures(NamedTuple):
+    """A picture as the decoder takes it."""
+
+    embedding: Tensor
+    """(B, C, h, w)."""
+    eighth: Tensor
+    """(B, C/4, 2h, 2w)."""
+    quarter: Tensor
+    """(B, C/8, 4h, 4w)."""
+
+
 class PromptedMasks(NamedTuple):
     """The answer to B sets of marks."""
 
@@ -71,25 +83,29 @@ class PromptNetwork(nn.Module):
         super().__init__()
         channels = size.encoder.out_channels
         self.encoder = TinyVit(size.encoder)
+        self.eighth = first_silent(nn.Conv2d(size.encoder.channels[1], channels // 4, 1))
+        self.quarter = first_silent(nn.Conv2d(size.encoder.channels[0], channels // 8, 1))
         self.prompts = PromptEncoder(channels, size.mask_channels)
         self.decoder = MaskDecoder(channels, size.depth, size.heads, size.hidden)
         self.size = size
 
-    def encode(self, images: Tensor) -> Tensor:
-        """(B, 3, H, W) normalised, H and W multiples of 16 -> (B, C, H/16, W/16) embeddings."""
-        return self.encoder(images)
+    def encode(self, images: Tensor) -> PictureFeatures:
+        """(B, 3, H, W) normalised, H and W multiples of 16 -> features of the pictures."""
+        found = self.encoder(images)
+        return PictureFeatures(found.embedding, self.eighth(found.eighth), self.quarter(found.quarter))
 
-    def forward(self, embedding: Tensor, prompts: Prompts) -> PromptedMasks:
+    def forward(self, picture: PictureFeatures, prompts: Prompts) -> PromptedMasks:
         """Masks of B objects in one picture.
 
         Args:
-            embedding: (1, C, h, w) of the picture.
+            picture: the features of that one.
             prompts: what is said of the objects.
         """
-        grid_hw = (embedding.shape[2], embedding.shape[3])
+        grid_hw = (picture.embedding.shape[2], picture.embedding.shape[3])
         tokens = self.prompts.tokens(prompts, STRIDE * max(grid_hw))
         said = self.prompts.dense(prompts, grid_hw)
-        return self.decoder(embedding + said, tokens, self.prompts.places(grid_hw))
+        told = picture._replace(embedding=picture.embedding + said)
+        return self.decoder(told, tokens, self.prompts.places(grid_hw))
 
 
 class PromptEncoder(nn.Module):
@@ -160,22 +176,36 @@ class MaskDecoder(nn.Module):
         self.kernels = nn.ModuleList(three_layers(channels, eighth) for _ in range(num_masks))
         self.quality = three_layers(channels, num_masks)
 
-    def forward(self, embedding: Tensor, tokens: Tensor, places: Tensor) -> PromptedMasks:
+    def forward(self, picture: PictureFeatures, tokens: Tensor, places: Tensor) -> PromptedMasks:
         """Answer.
 
         Args:
-            embedding: (B, C, h, w) with what previous masks say.
+            picture: features of one picture; the embedding B times, with what previous masks say.
             tokens: (B, N, C) of the marks.
             places: (h * w, C).
         """
         own = torch.cat([self.quality_token, self.mask_tokens])
         tokens = torch.cat([own.expand(len(tokens), -1, -1), tokens], 1)
-        positions = embedding.flatten(2).transpose(1, 2)
+        positions = picture.embedding.flatten(2).transpose(1, 2)
         tokens, positions = self.transformer(tokens, positions, places)
-        fine = self.enlarge(positions.transpose(1, 2).unflatten(2, embedding.shape[2:]))
+        fine = self._enlarged(positions.transpose(1, 2).unflatten(2, picture.embedding.shape[2:]), picture)
         kernels = torch.stack([layers(tokens[:, 1 + mask]) for mask, layers in enumerate(self.kernels)], 1)
         logits = torch.einsum("bmc,bchw->bmhw", kernels.to(fine.dtype), fine)
         return PromptedMasks(logits.float(), self.quality(tokens[:, 0]).float())
+
+    def _enlarged(self, coarse: Tensor, picture: PictureFeatures) -> Tensor:
+        """(B, C, h, w) -> (B, C/8, 4h, 4w) with the finer features of the picture."""
+        first, norm, act, second, last_act = self.enlarge
+        fine = act(norm(first(coarse) + picture.eighth))
+        return last_act(second(fine) + picture.quarter)
+
+
+def first_silent(layer: nn.Conv2d) -> nn.Conv2d:
+    """A layer that says nothing until it is trained, so that weights without it stay as good as they are."""
+    nn.init.zeros_(layer.weight)
+    assert layer.bias is not None
+    nn.init.zeros_(layer.bias)
+    return layer
 
 
 def three_layers(channels: int, out_channels: int) -> nn.Sequential:

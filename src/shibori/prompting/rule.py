@@ -17,7 +17,7 @@ class PromptRule:
     """Least side of the window, in longer sides of what is known of the object."""
     whole_margin: float = 0.15
     """Of the candidates for a click the largest is shown whose expected IoU is less than the best by at most this."""
-    edge_radius: int = 6
+    edge_radius: int = 3
     """Of the filter that moves the edges of masks to those of the picture, in pixels of half the view; 0 for none."""
     least_share: float = 0.25
     """Share of an embedded window's side that an object must fill to be looked at in it again."""

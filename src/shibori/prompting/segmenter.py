@@ -24,7 +24,14 @@ from shibori.ops.correction import LOOKED_PAST
 from shibori.ops.normalise import normalise_images
 from shibori.ops.overlap import WindowedLogits
 from shibori.ops.window import box_around, cut_window, mask_box
-from shibori.prompting.network import MASK_STRIDE, PromptedMasks, PromptNetwork, Prompts, vague_marks
+from shibori.prompting.network import (
+    MASK_STRIDE,
+    PictureFeatures,
+    PromptedMasks,
+    PromptNetwork,
+    Prompts,
+    vague_marks,
+)
 from shibori.prompting.prompts import ObjectPoints
 from shibori.prompting.rule import PromptRule
 from shibori.prompting.view import settled_window, view_size, whole_window
@@ -44,8 +51,8 @@ class Embedding:
     """Of the frame."""
     view_hw: tuple[int, int]
     """To which the window was resized."""
-    features: Tensor
-    """(1, C, h, w) for the decoder."""
+    features: PictureFeatures
+    """Of one picture, float32, for the decoder."""
     guide: NDArray[np.uint8]
     """(H', W', 3) RGB of the window at half the size of the view, which the edges of masks follow."""
 
@@ -150,7 +157,8 @@ class PromptSegmenter:
         if key not in self._kept:
             view = torch.from_numpy(cut_window(image, window, view_hw)).permute(2, 0, 1)[None].to(self.device)
             with torch.inference_mode(), mixed_precision(self.device):
-                features = self.network.encode(normalise_images(view)).float()
+                found = self.network.encode(normalise_images(view))
+            features = PictureFeatures(*(part.float() for part in found))
             guide = cut_window(image, window, (view_hw[0] // GUIDE_STRIDE, view_hw[1] // GUIDE_STRIDE))
             self._kept[key] = Embedding(window, size_hw, view_hw, features, guide)
         self._kept.move_to_end(key)
