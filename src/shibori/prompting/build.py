@@ -53,4 +53,4 @@ def sized(rule: PromptRule, size: int | None) -> PromptRule:
         return rule
     if size < GRID or size % GRID:
         raise InputError(f"expected a size that is a multiple of {GRID}, found {size}; give one such as 448")
-    return replace(rule, side=size, first_side=min(rule.first_side, size))
+    return replace(rule, side=size, first_side=min(rule.first_side, size), near_side=min(rule.near_side, size))

@@ -1,4 +1,4 @@
-"""One frame after any rounds about one object: the promptable network alone, without a rule beside it."""
+"""One frame after any rounds about one object: the promptable network alone."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from shibori.media.marks import FrameMarks
 from shibori.media.rounds import Rounds, marks_of
+from shibori.prompting.later_mark import answer_later_marks
 from shibori.prompting.segmenter import Candidates, PromptSegmenter
 
 Mask = NDArray[np.bool_]
@@ -39,5 +40,10 @@ class PromptedFrame:
         if rounds not in self._answers:
             before = self._answer(rounds[:-1]) if len(rounds) > 1 else None
             marks = FrameMarks.of(marks_of(rounds), rounds[-1].frame)
-            self._answers[rounds] = self.segmenter.answer(self.image, marks, self.object_id, before)
+            self._answers[rounds] = self._next(marks, before)
         return self._answers[rounds]
+
+    def _next(self, marks: FrameMarks, before: Candidates | None) -> Candidates:
+        if before is None or len(marks.strokes) <= self.segmenter.rule.first_marks:
+            return self.segmenter.answer(self.image, marks, self.object_id, before)
+        return answer_later_marks(self.segmenter, self.image, marks, self.object_id, before)

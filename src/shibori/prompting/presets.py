@@ -14,9 +14,9 @@ SIZES = {
 """``paper`` is MobileSAM's size, at the size of picture that it was made for; nobody trained it here."""
 
 RULES = {
-    "paper": PromptRule(first_side=1024, side=1024),
+    "paper": PromptRule(first_side=1024, side=1024, near_side=1024),
     "compact": PromptRule(),
-    "tiny": PromptRule(first_side=96, side=96),
+    "tiny": PromptRule(first_side=96, side=96, near_side=96),
 }
 """How each is asked."""
 

@@ -67,6 +67,11 @@ class ObjectPoints:
         """Whether a box is drawn around the object."""
         return bool((self.kinds == BOX_START).any())
 
+    def inside(self, window: NDArray[np.float64]) -> ObjectPoints:
+        """Those in a window (4,)."""
+        within = ((self.points >= window[:2]) & (self.points <= window[2:])).all(1)
+        return ObjectPoints(self.points[within], self.kinds[within])
+
     def seen_in(self, window: NDArray[np.float64], view_hw: tuple[int, int]) -> tuple[Tensor, Tensor]:
         """(1, N, 2) points and (1, N) kinds in a view of a window; those beside the object that it lacks are left out.
 

@@ -166,6 +166,19 @@ class PromptSegmenter:
             self._kept.popitem(last=False)
         return self._kept[key]
 
+    def look(
+        self, image: NDArray[np.uint8], window: NDArray[np.float64], points: ObjectPoints, previous: Previous
+    ) -> Candidates:
+        """Look at a window that may show a part of the object alone; the answer counts inside it.
+
+        Args:
+            image: (H, W, 3) uint8 RGB.
+            window: (4,).
+            points: all marks on the object and beside it; those outside the window are left out.
+            previous: what was said of the object before.
+        """
+        return self._ask(self.encode(image, window, self.rule.near_side), points.inside(window), previous)
+
     def segment(
         self,
         embedding: Embedding,

@@ -100,6 +100,22 @@ def test_a_later_mark_on_a_frame_starts_from_the_answer_to_the_earlier_ones():
     assert heard[0][1] == 9
 
 
+def test_a_prompter_hears_of_a_mask_before_only_where_more_is_known_than_marks_on_the_frame():
+    heard = []
+
+    def prompter(image, marks, object_id, before, earlier):
+        heard.append((before is not None, earlier is not None))
+        return squares(image, marks, object_id, before, earlier)
+
+    work = RoundsSegmenter(prompter, Rolling()).begin(NumberedClip())
+    clicks = tuple(Round(6, 1, click(column, 5)) for column in (12, 14, 16))
+    work.preview(clicks, 6)
+    assert heard == [(False, False), (False, True), (False, True)]
+    heard.clear()
+    work.preview((FIRST, *clicks), 6)
+    assert heard == [(True, False), (True, True), (True, True)]
+
+
 def test_a_box_begins_anew():
     masks = interaction().preview((FIRST, Round(3, 1, Mark(box=(0.0, 0.0, 0.2, 0.5)))), 3)
     expected = np.zeros(SIZE_HW, np.uint8)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from shibori.media.marks import FrameMarks
 from shibori.ops.overlap import WindowedLogits
 from shibori.prompting.build import build_prompt_segmenter
+from shibori.prompting.later_mark import answer_later_marks
 from shibori.prompting.segmenter import Candidates
 from shibori.systems.interactive.engine import RoundsSegmenter
 from shibori.systems.interactive.prompter import Mask, Prompter
@@ -61,7 +62,10 @@ def build_prompter(device: str = "auto", weights: Path | None = None) -> Prompte
         if earlier is not None:
             size_hw = (image.shape[0], image.shape[1])
             previous = Candidates(earlier.window, size_hw, earlier.logits[None], np.ones(1, np.float32))
-        found = segmenter.answer(image, marks, object_id, previous)
+        if previous is None or (before is None and len(marks.strokes) <= segmenter.rule.first_marks):
+            found = segmenter.answer(image, marks, object_id, previous)
+        else:
+            found = answer_later_marks(segmenter, image, marks, object_id, previous)
         return Answer(found.windowed(object_id), float(found.quality[0]))
 
     return prompter

@@ -203,11 +203,14 @@ class RoundsInteraction(Interaction):
             before = None if latest.what.box is not None else shown.get(object_id)
             if before is None and not marks.boxes and object_id not in marks.object_ids:
                 continue
-            earlier = state.of(object_id).marked_answer(latest.frame) if before is not None else None
-            frame = MarkedFrame(image, object_id, marks, latest.what.strokes(latest.object_id), before, earlier)
+            of_object = state.of(object_id)
+            earlier = None if before is None else of_object.marked_answer(latest.frame)
+            begun = before is None or of_object.is_begun(latest.frame)
+            frame = MarkedFrame(image, object_id, marks, latest.what.strokes(latest.object_id), before, earlier, begun)
             mask, answer = mask_from_marks(frame, self._prompter, self.rule)
             settled = _settled(mask, number, answer.logits)
-            found[object_id] = {latest.frame: replace(settled, confidence=answer.confidence, is_marked=True)}
+            settled = replace(settled, confidence=answer.confidence, is_marked=True, is_begun=begun)
+            found[object_id] = {latest.frame: settled}
         return found
 
     # ---- what frames show

@@ -21,7 +21,8 @@ OBJECT = 1
 
 Prompter = Callable[[NDArray[np.uint8], FrameMarks, int, Mask | None, WindowedLogits | None], Answer]
 """What a network makes of marks: picture (H, W, 3), all marks that count, object_id, (H, W) what was shown of it
-before or None, and its own answer to earlier marks on this frame or None -> log-odds, and how sure they are.
+before, None where that came of marks on this frame alone, and its own answer to earlier ones of them or None ->
+log-odds, and how sure they are.
 
 Strokes of another id are beside the object. Equal arguments give equal log-odds.
 """
@@ -40,14 +41,17 @@ class MarkedFrame:
     """(H, W) what was shown of it; None where nothing was, or nothing of that counts."""
     earlier: WindowedLogits | None = None
     """What the prompter answered to earlier marks on this frame."""
+    is_begun: bool = False
+    """Whether these marks, and the earlier ones, are all that is known of the object in this frame."""
 
 
 def mask_from_marks(frame: MarkedFrame, prompter: Prompter, rule: InteractiveRule) -> tuple[Mask, Answer]:
-    """(H, W) the mask: what is drawn is as drawn, and what was shown before is changed near the new marks alone.
+    """(H, W) the mask: what is drawn is as drawn, and what was carried here is changed near the new marks alone.
 
     Also what it was decided from.
     """
-    answer = prompter(frame.image, frame.marks, frame.object_id, frame.before, frame.earlier)
+    known = None if frame.is_begun else frame.before
+    answer = prompter(frame.image, frame.marks, frame.object_id, known, frame.earlier)
     size_hw = (frame.image.shape[0], frame.image.shape[1])
     mask = _corrected(frame, answer.logits, size_hw, rule)
     if not mask.any() and frame.before is None:
@@ -60,7 +64,7 @@ def mask_from_marks(frame: MarkedFrame, prompter: Prompter, rule: InteractiveRul
 
 
 def _corrected(frame: MarkedFrame, answer: WindowedLogits, size_hw: tuple[int, int], rule: InteractiveRule) -> Mask:
-    if frame.before is None or rule.correction is None:
+    if frame.before is None or frame.is_begun or rule.correction is None:
         return answer.mask(size_hw)
     thickness = scaled_thickness(rule.thickness, size_hw)
     drawn = _labels(frame.new_strokes, frame.object_id, size_hw, thickness)

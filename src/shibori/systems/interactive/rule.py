@@ -12,7 +12,7 @@ class InteractiveRule:
     """One way to go about it."""
 
     correction: CorrectionRule | None = field(default_factory=CorrectionRule)
-    """What a mark may change of what the frame showed before; None: all that the answer says."""
+    """What a mark may change of what was carried to its frame, or given; None: all that the answer says."""
     thickness: int = 3
     """Pixels of a stroke that are obeyed when it is drawn, for a frame of 480 lines."""
     least_sure: float = 0.05

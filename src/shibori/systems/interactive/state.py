@@ -27,6 +27,8 @@ class SettledMask:
     """In [0, 1]: how sure the prompter is; 1 where the mask is a person's, or a person approved of it."""
     is_marked: bool = False
     """Whether that is what a prompter made of marks."""
+    is_begun: bool = False
+    """Whether it did so from nothing: all that is known of the object in this frame are these marks."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,6 +64,11 @@ class ObjectState:
         """What marks on a frame were answered with; None where it is not settled by marks."""
         settled = self.frames.get(frame)
         return settled.answer if settled is not None and settled.is_marked else None
+
+    def is_begun(self, frame: int) -> bool:
+        """Whether marks on a frame are all that is known of the object there."""
+        settled = self.frames.get(frame)
+        return settled is not None and settled.is_begun
 
     def with_settled(self, masks: Mapping[int, SettledMask]) -> ObjectState:
         """The same with something else said of some frames."""

@@ -29,7 +29,7 @@ from shibori.systems.strnn.prompt_segmenter import PromptSegmenter
 from shibori.systems.strnn.recall import Recall
 from shibori.systems.strnn.rule import PromptRule
 from shibori.systems.strnn.samples import clicked_places, drawn_labels
-from shibori.tracking.config import TrackerConfig
+from shibori.tracking.config import MATCHER_CONFIG
 from shibori.tracking.settled_frame import soft_masks
 from shibori.tracking.window_tracker import WindowTracker
 
@@ -113,7 +113,7 @@ class HybridInteraction(MarkSession):
             None
             if tracker is None or not segmenter.prompts
             else PromptSegmenter(
-                WindowTracker(tracker, TrackerConfig(), pixels.device), segmenter.rule, self._refiner is None
+                WindowTracker(tracker, MATCHER_CONFIG, pixels.device), segmenter.rule, self._refiner is None
             )
         )
         self._carrier = Carrier(segmenter.propagator, clip)
