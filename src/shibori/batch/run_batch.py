@@ -51,7 +51,12 @@ class BatchJob:
             "flags": ("--set",),
         },
     )
-    engine: str = field(default="local", metadata={"help": "local: processes of this machine."})
+    engine: str = field(
+        default="local", metadata={"help": "local: processes of this machine; ray: actors of a Ray cluster."}
+    )
+    address: str | None = field(
+        default=None, metadata={"help": "Of the Ray cluster; without it that of RAY_ADDRESS, or a new one here."}
+    )
     workers: int = field(
         default=0,
         metadata={"help": "Clips at a time; 0: one for each graphics card, without any one for each two processors."},
@@ -129,6 +134,8 @@ def make_engine(job: BatchJob, loaders: Loaders) -> Engine:
     """The engine that a job asks for. InputError where there is none of the name."""
     if job.workers < 0 or job.retries < 0:
         raise InputError(f"expected 0 or more workers and retries, found {min(job.workers, job.retries)}")
+    if job.address is not None and job.engine != "ray":
+        raise InputError("expected --address with --engine ray, found it alone: it is that of a Ray cluster")
     if job.engine not in ENGINES:
         raise InputError(f"there is no engine {job.engine!r}: choose one of {', '.join(ENGINES)}")
     return ENGINES[job.engine](job, loaders)
@@ -140,7 +147,13 @@ def _local(job: BatchJob, loaders: Loaders) -> Engine:
     return usual_engine(job.workers, loaders)
 
 
-ENGINES: dict[str, Callable[[BatchJob, Loaders], Engine]] = {"local": _local}
+def _ray(job: BatchJob, loaders: Loaders) -> Engine:
+    from shibori.batch.ray_engine import RayEngine
+
+    return RayEngine(job.address, job.workers, loaders)
+
+
+ENGINES: dict[str, Callable[[BatchJob, Loaders], Engine]] = {"local": _local, "ray": _ray}
 """By name."""
 
 
