@@ -188,6 +188,16 @@ def test_results_are_not_mixed(name, image_clip, tmp_path):
         assert len(files_in(out)) == 3 * len(writer.folders)  # the older run's frames are gone
 
 
+@pytest.mark.parametrize("name", FOLDER_FORMATS)
+def test_a_run_that_fails_before_its_first_frame_replaces_nothing(name, image_clip, tmp_path):
+    out = tmp_path / "out"
+    write_all(name, out, image_clip)
+    before = {name: (out / name).read_bytes() for name in files_in(out)}
+    with pytest.raises(RuntimeError), open_writer(name, out, image_clip, [1, 3], overwrite=True):
+        raise RuntimeError
+    assert {name: (out / name).read_bytes() for name in files_in(out)} == before
+
+
 def interrupted(name, out, clip):
     """A run of three frames that ends in an error."""
 

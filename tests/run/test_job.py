@@ -10,6 +10,7 @@ import pytest
 
 import shibori
 import shibori.systems as systems
+from shibori.errors import InputError
 from shibori.media.mask import read_ids
 from shibori.media.palette import write_palette_png
 from shibori.media.track import read_tracklets
@@ -48,6 +49,15 @@ def test_marks_in_every_form(clip, marks):
     assert [masks.index for masks in found] == list(range(6))
     assert found[2].ids.max() == 1
     np.testing.assert_array_equal(found[5].ids, IDS + LATER)
+
+
+def test_a_folder_of_given_masks_is_not_replaced(clip):
+    Path("masks").mkdir()
+    write_palette_png("masks/00000.png", IDS)
+    job = SegmentJob(clip=clip, mask=("masks",), out=Path("masks"), overwrite=True)
+    with pytest.raises(InputError, match="the masks that are given are in the output masks: choose another --out"):
+        run_job(job)
+    assert Path("masks/00000.png").exists()
 
 
 def test_one_mark_is_for_the_first_frame(clip):

@@ -179,7 +179,17 @@ class FolderWriter(MaskWriter):
         self.folders = tuple(folders)
         options = target.options
         self.naming = Naming(target.clip, self.folders, self.suffix, options.name, options.number_from)
-        self.done = _prepared_folder(target, self.folders, self.naming)
+        self.done, self._replaced = _prepared_folder(target, self.folders, self.naming)
+
+    def write(self, frame: Frame, masks: FrameMasks) -> None:
+        """See ``MaskWriter``. What an earlier run left goes only now: a run that fails before its first frame loses
+        nothing.
+        """
+        while self._replaced:
+            path = self._replaced.pop()
+            with disk_errors(path):
+                path.unlink(missing_ok=True)
+        super().write(frame, masks)
 
     def _pictures(self, frame: Frame, masks: FrameMasks) -> Iterator[bytes]:
         """Content of the file in each of ``folders``; a format that writes otherwise has its own ``_write``."""
@@ -200,8 +210,8 @@ class FolderWriter(MaskWriter):
         return
 
 
-def _prepared_folder(target: Target, folders: tuple[str, ...], naming: Naming) -> set[int]:
-    """Make the folders ready; the frames whose files are all there already."""
+def _prepared_folder(target: Target, folders: tuple[str, ...], naming: Naming) -> tuple[set[int], list[Path]]:
+    """Make the folders ready; the frames whose files are all there already, and the files that are to be replaced."""
     out, clip = target.out, target.clip
     _refuse_source(out, clip)
     if out.exists() and not out.is_dir():
@@ -225,20 +235,17 @@ def _prepared_folder(target: Target, folders: tuple[str, ...], naming: Naming) -
     return _frames_in_all(target, paths)
 
 
-def _frames_in_all(target: Target, paths: Mapping[int, Sequence[Path]]) -> set[int]:
+def _frames_in_all(target: Target, paths: Mapping[int, Sequence[Path]]) -> tuple[set[int], list[Path]]:
     there = [(index, target.out / path) for index in paths for path in paths[index] if (target.out / path).is_file()]
     if target.overwrite and not target.resume:
-        for _, path in there:
-            with disk_errors(path):
-                path.unlink()
-        return set()
+        return set(), [path for _, path in there]
     checked: set[Path] = set()
     for _, path in there:
         if path.parent not in checked:
             checked.add(path.parent)
             _check_same_size(path, target.clip)
     found = Counter(index for index, _ in there)
-    return {index for index in paths if found[index] == len(paths[index])}
+    return {index for index in paths if found[index] == len(paths[index])}, []
 
 
 def _check_same_size(path: Path, clip: Clip) -> None:

@@ -22,7 +22,7 @@ from shibori.media.marking import read_rounds
 from shibori.media.mask import FrameMasks
 from shibori.media.mask_writer import KEPT_NAME, Target
 from shibori.media.reader import read_clip
-from shibori.media.reference import frame_index, read_references
+from shibori.media.reference import frame_index, mark_parts, read_references
 from shibori.media.rounds import contradictions, known_objects
 from shibori.media.track import Tracklet, write_tracklets
 from shibori.media.track_log import TrackLog
@@ -176,6 +176,7 @@ def run_job(
     stop = _end_index(clip, job.end) if job.end else clip.num_frames
     takes_rounds = is_for_rounds(job, _has_later_masks(job, clip, (start, stop)), job.is_marked, system)
     job = settled_job(job, takes_rounds, system)
+    _refuse_masks_as_results(job)
     load: Callable[[SegmentJob], Any] = loaders.interactive if takes_rounds else loaders.propagator
     get_system = partial(load, job) if system is None else lambda: system
     work = (_rounds_work if takes_rounds else _masked_work)(job, clip, (start, stop), get_system)
@@ -213,6 +214,14 @@ def settled_job(job: SegmentJob, takes_rounds: bool, system: System | None = Non
     if job.is_marked:
         check_system(system, True)
     return replace(job, system=type(system).__name__)
+
+
+def _refuse_masks_as_results(job: SegmentJob) -> None:
+    """InputError where a folder of masks that are given would be replaced by the results."""
+    for mask in job.mask if job.overwrite else ():
+        folder = mark_parts(mask)[2]
+        if folder.is_dir() and folder.resolve() == job.out.resolve():
+            raise InputError(f"the masks that are given are in the output {job.out}: choose another --out")
 
 
 def _has_later_masks(job: SegmentJob, clip: Clip, bounds: tuple[int, int]) -> bool:
