@@ -137,7 +137,8 @@ def test_contradictions_are_said():
     assert contradictions((Round(3, 1, CLICK), Round(3, 1, CLICK))) == ()
     assert contradictions((first, Round(3, 1, CLICK))) == ()
     assert contradictions((first, later)) == (
-        "of object 1 in frame 3 the later one counts, a mask, and not the earlier one, a mask",
+        "of object 1 in frame 3 the later one counts, a mask, and not the earlier one, a mask; if they "
+        "are two objects give one mask with an id for each",
     )
     (sentence,) = contradictions((first, Round(2, 1, Absence(5))))
     assert "an absence, and not the earlier one, a mask" in sentence

@@ -71,3 +71,9 @@ def test_parameters_that_do_not_fit_the_preset(path: Path, change):
     change(state)
     with pytest.raises(InputError, match="do not fit"):
         propagator_from_state(state, "tiny", "cpu")
+
+
+def test_numbers_that_are_none(tmp_path: Path):
+    save_state(tmp_path / "diverged.safetensors", {"weight": torch.tensor([1.0, float("nan")])}, "pixel", "tiny")
+    with pytest.raises(InputError, match="diverged"):
+        load_state(tmp_path / "diverged.safetensors", "pixel", "tiny")

@@ -222,9 +222,12 @@ def contradictions(rounds: Rounds) -> tuple[str, ...]:
         for place in [(frame, each.object_id) for frame in each.frames]:
             earlier = said.get(place)
             if earlier is not None and _contradicts(earlier.what, each.what):
+                hint = ""
+                if isinstance(earlier.what, GivenMask) and isinstance(each.what, GivenMask):
+                    hint = "; if they are two objects give one mask with an id for each"
                 found[earlier.frame, number, place[1]] = (
                     f"of object {place[1]} in frame {place[0]} the later one counts, {each.name}, and not the earlier "
-                    f"one, {earlier.name}"
+                    f"one, {earlier.name}{hint}"
                 )
             if not isinstance(each.what, Approval):
                 said[place] = each

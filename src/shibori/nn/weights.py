@@ -29,7 +29,7 @@ def load_state(path: Path, system: str, preset: str | None = None) -> dict[str, 
     """Read what ``save_state`` wrote, as float32.
 
     Raises:
-        InputError: if the file is missing, damaged, of another system or of another preset than asked for.
+        InputError: if the file is missing, damaged, of another system or preset than asked for, or not finite.
     """
     if not path.is_file():
         raise InputError(
@@ -44,6 +44,8 @@ def load_state(path: Path, system: str, preset: str | None = None) -> dict[str, 
     if kind.get("system") != system or (preset is not None and kind.get("preset") != preset):
         found = f"{kind.get('system', 'unknown')}/{kind.get('preset', 'unknown')}"
         raise InputError(f"expected weights of {system}/{preset or 'any preset'}, found {found} in {path}")
+    if not all(bool(value.isfinite().all()) for value in state.values()):
+        raise InputError(f"expected numbers in {path}, found some that are none: the training that wrote it diverged")
     return {name: value.float() if value.dtype == torch.float16 else value for name, value in state.items()}
 
 
