@@ -217,3 +217,11 @@ def test_a_place_that_cannot_be_written(place):
 def test_engines_that_cannot_be(place, options, said):
     with pytest.raises(InputError, match=said):
         run_batch(BatchJob(jobs=listed(place, "clip\na.mp4\n"), out=Path("out"), **options))
+
+
+def test_the_engine_on_a_cluster_says_what_it_needs(monkeypatch):
+    from shibori.batch import ray_engine
+
+    monkeypatch.setattr(ray_engine, "ray", None)
+    with pytest.raises(InputError, match="--engine ray needs the package ray: pip install"):
+        ray_engine.RayEngine()

@@ -7,7 +7,7 @@ import os
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 from shibori.batch.attempt import Failure, keeping, try_task
 from shibori.batch.engine import Advanced, Ended, Engine, Event, Try
@@ -19,8 +19,8 @@ os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing of anybody's ba
 
 try:
     import ray
-except ImportError as missing:
-    raise InputError("--engine ray needs the package ray: pip install shibori[ray]") from missing
+except ImportError:  # an extra; who makes the engine is told
+    ray = cast(Any, None)
 
 MOST_SECONDS_WITHOUT_WORKER = 900.0
 """Machines that a cluster starts when they are needed take minutes."""
@@ -91,12 +91,14 @@ class RayEngine(Engine):
         threads: processors of each actor.
 
     Raises:
-        InputError: there is no cluster at the address.
+        InputError: the package ray is not there, or no cluster at the address.
     """
 
     def __init__(
         self, address: str | None = None, num_workers: int = 0, loaders: Loaders = USUAL_LOADERS, threads: int = 2
     ) -> None:
+        if ray is None:
+            raise InputError("--engine ray needs the package ray: pip install shibori[ray]")
         self._is_ours = not ray.is_initialized()
         try:
             ray.init(address=address, ignore_reinit_error=True, log_to_driver=False, logging_level=logging.ERROR)
