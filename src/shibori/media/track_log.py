@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
@@ -13,7 +13,9 @@ from typing import Any, Self, TextIO
 from shibori.errors import InputError
 from shibori.media.clip import Clip, Frame
 from shibori.media.mask import FrameMasks, ObjectStatus
-from shibori.media.object_origin import ObjectOrigin
+
+WAYS = ("marked", "forward", "backward", "both_ways")
+"""How an object comes to a frame."""
 
 
 class TrackLog:
@@ -87,3 +89,42 @@ class TrackLog:
 def _entry(status: ObjectStatus) -> dict[str, Any]:
     entry: dict[str, Any] = {"state": status.state, "confidence": round(float(status.confidence), 4)}
     return entry | ({"from": list(status.sources)} if status.sources else {})
+
+
+def way_of(frame_index: int, sources: tuple[int, ...]) -> str:
+    """How it comes to a frame, one of ``WAYS``, from the marked frames that it is carried from."""
+    if frame_index in sources:
+        return "marked"
+    if len(sources) > 1:
+        return "both_ways"
+    return "forward" if sources[0] < frame_index else "backward"
+
+
+class ObjectOrigin:
+    """Collects where an object comes from, frame by frame in ascending order."""
+
+    def __init__(self) -> None:
+        self.sources: set[int] = set()
+        self._stretches: defaultdict[str, list[list[int]]] = defaultdict(list)
+        """Way -> stretches, each as its first and last frame and the place of the last one among all frames."""
+
+    def add(self, frame_index: int, place: int, status: ObjectStatus) -> None:
+        """One frame, the ``place``-th that is written."""
+        self.sources |= {*status.sources}
+        way = way_of(frame_index, status.sources)
+        self._extend(way, frame_index, place)
+        if way == "backward" and status.state == "tracked":
+            self._extend("seen_before", frame_index, place)
+
+    def content(self) -> dict[str, Any]:
+        """As plain JSON values; stretches are the first and the last of frames that are written one after the other."""
+        ways = {way: [stretch[:2] for stretch in self._stretches[way]] for way in WAYS}
+        before = [stretch[:2] for stretch in self._stretches["seen_before"]]
+        return {"first_marked": min(self.sources), **ways, "seen_before": before}
+
+    def _extend(self, way: str, frame_index: int, place: int) -> None:
+        stretches = self._stretches[way]
+        if stretches and stretches[-1][2] == place - 1:
+            stretches[-1][1:] = [frame_index, place]
+        else:
+            stretches.append([frame_index, frame_index, place])
