@@ -6,10 +6,13 @@ Windows and boxes are xyxy float64 in pixels of the frame, half-open.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+
+Number = TypeVar("Number", np.uint8, np.float32)
 
 GRID = 32
 """Windows are resized to multiples of this: of the trunk's largest stride, and so coarse that few shapes occur, because
@@ -117,7 +120,7 @@ def whole_size(size_hw: tuple[int, int], short_side: int) -> tuple[int, int]:
     return height, width
 
 
-def cut_window(image: NDArray[np.uint8], window: NDArray[np.float64], size_hw: tuple[int, int]) -> NDArray[np.uint8]:
+def cut_window(image: NDArray[Number], window: NDArray[np.float64], size_hw: tuple[int, int]) -> NDArray[Number]:
     """(H, W, ...) -> (*size_hw, ...): a window of whole pixels, resized; averaged when it shrinks."""
     left, top, right, bottom = window.astype(int)
     shrinks = (right - left) > size_hw[1]

@@ -21,7 +21,7 @@ from shibori.ops.window import box_around, mask_box
 from shibori.prompting.network import BACKGROUND, OBJECT
 from shibori.prompting.prompts import ObjectPoints
 from shibori.prompting.rule import PromptRule
-from shibori.prompting.segmenter import Candidates, Mask, Previous, PromptSegmenter
+from shibori.prompting.segmenter import Candidates, Mask, Previous, PromptSegmenter, log_odds_of
 from shibori.prompting.view import settled_window
 
 NEIGHBOURS = 2
@@ -64,7 +64,7 @@ def answer_later_marks(
     """
     size_hw = (image.shape[0], image.shape[1])
     points = ObjectPoints.of(marks, object_id, size_hw)
-    old = _log_odds(previous, segmenter.rule)
+    old = log_odds_of(previous, segmenter.rule.certainty)
     before, pixels = old > 0, MarkedPixels.of(points)
     wrong = pixels.only(~pixels.obeyed(before))
     if points.has_box or not before.any() or not len(wrong.rows):
@@ -165,15 +165,6 @@ def with_discs(
         label = certainty if is_object else -certainty
         cv2.circle(logits, (int(column), int(row)), int(radius), label, thickness=cv2.FILLED)
     return logits
-
-
-def _log_odds(previous: Previous, rule: PromptRule) -> NDArray[np.float32]:
-    """(H, W)."""
-    if isinstance(previous, Candidates):
-        return previous.in_frame()
-    if previous.dtype == np.bool_:
-        return np.where(previous, np.float32(rule.certainty), np.float32(-rule.certainty))
-    return np.asarray(previous, np.float32)
 
 
 def _cut(logits: NDArray[np.float32], whole: Candidates) -> Candidates:

@@ -83,7 +83,7 @@ class Candidates:
 
     def mask(self, candidate: int = 0) -> Mask:
         """(H, W) one of them."""
-        return self.in_frame(candidate) > 0
+        return self.windowed(1, candidate).mask(self.size_hw)
 
 
 Previous = NDArray[np.bool_] | NDArray[np.float32] | Candidates
@@ -224,13 +224,19 @@ class PromptSegmenter:
 
     def _seen_mask(self, embedding: Embedding, previous: Previous) -> Tensor:
         """(1, 1, h, w) log-odds of a previous mask in the view."""
-        limit = self.rule.certainty
-        if isinstance(previous, Candidates):
-            previous = previous.in_frame()
-        logits = np.where(previous, limit, -limit) if previous.dtype == np.bool_ else previous
+        logits = log_odds_of(previous, self.rule.certainty)
         height, width = (side // MASK_STRIDE for side in embedding.view_hw)
-        seen = cut_window(np.asarray(logits, np.float32), embedding.window, (height, width))
+        seen = cut_window(logits, embedding.window, (height, width))
         return torch.from_numpy(np.ascontiguousarray(seen))[None, None]
+
+
+def log_odds_of(previous: Previous, certainty: float) -> NDArray[np.float32]:
+    """(H, W) log-odds of what was said before; a mask without any is believed by ``certainty``."""
+    if isinstance(previous, Candidates):
+        return previous.in_frame()
+    if previous.dtype == np.bool_:
+        return np.where(previous, np.float32(certainty), np.float32(-certainty))
+    return np.asarray(previous, np.float32)
 
 
 def shows_well(window: NDArray[np.float64], box: NDArray[np.float64], rule: PromptRule) -> bool:

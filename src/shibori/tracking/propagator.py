@@ -83,8 +83,7 @@ class MaskPropagation(Propagation):
         """What fits better than objects that were found again, but not surely; nothing is said of where they are."""
         likely = self._likely_boxes(image, doubted)
         tried = [(state, box) for state in doubted for box in (found[state.object_id].box, *likely[state.object_id])]
-        places = [(state.unmasked(), (box, 1.0)) for state, box in tried if box is not None]
-        looks = self._look(image, [state for state, _ in places], [where for _, where in places])
+        looks = self._look(image, [(state.unmasked(), box, 1.0) for state, box in tried if box is not None])
         states = {state.object_id: state for state in doubted}
         better = {}
         for look in _most_confident(looks):
@@ -101,25 +100,24 @@ class MaskPropagation(Propagation):
     def _search(self, image: NDArray[np.uint8], lost: Sequence[TrackState]) -> list[ObjectPrediction]:
         """Look in turn around where each object was lost and where it is most likely in the frame; then closer."""
         likely = self._likely_boxes(image, [state for state in lost if state.lost_for % 2 == 1])
-        tried: list[tuple[TrackState, tuple[Box, float]]] = []
+        tried: list[tuple[TrackState, Box, float]] = []
         for state in lost:
             boxes = likely.get(state.object_id, [])
-            tried += [(state, (box, 1.0)) for box in boxes] or [(state, (state.box, self.config.search_widening))]
-        found = _most_confident(self._look(image, [state for state, _ in tried], [where for _, where in tried]))
-        again = {
-            state.object_id: (state, prediction.box)
+            tried += [(state, box, 1.0) for box in boxes] or [(state, state.box, self.config.search_widening)]
+        found = _most_confident(self._look(image, tried))
+        again = [
+            (state, prediction.box, 1.0)
             for state, prediction in zip(lost, found, strict=True)
             if prediction.box is not None and prediction.confidence >= self.config.lost_threshold
-        }
-        closer = self._look(image, [state for state, _ in again.values()], [(box, 1.0) for _, box in again.values()])
-        return _most_confident([*found, *closer])
+        ]
+        return _most_confident([*found, *self._look(image, again)])
 
     def _look(
-        self, image: NDArray[np.uint8], states: Sequence[TrackState], around: Sequence[tuple[Box, float]]
+        self, image: NDArray[np.uint8], places: Sequence[tuple[TrackState, Box, float]]
     ) -> list[ObjectPrediction]:
         """Segment each object around a box, so much wider than usual."""
-        crops = [self.tracker.crop(box, self.size_hw, widen) for box, widen in around]
-        return self.tracker.step(image, [Aim(*pair) for pair in zip(states, crops, strict=True)])
+        crop = self.tracker.crop
+        return self.tracker.step(image, [Aim(state, crop(box, self.size_hw, widen)) for state, box, widen in places])
 
     def _likely_boxes(self, image: NDArray[np.uint8], states: Sequence[TrackState]) -> dict[int, list[Box]]:
         """Where the frame is most like each object, for those that it is like at all; seen once for all of them."""
